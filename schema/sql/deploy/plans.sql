@@ -1,0 +1,147 @@
+-- Deploy countinghouse:plans to pg
+-- Dead letters in bulk: plans that are approved before they run and that go on
+-- where they stopped.
+
+BEGIN;
+SET LOCAL search_path = ch;
+
+-- What is to be replayed, and how far that is. The letters are chosen once,
+-- when it is planned: what was approved is what runs. next_place is the
+-- cursor: it moves in the transaction that decides the letter.
+CREATE TABLE replay_plans (
+	plan_id      int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	selection    jsonb NOT NULL,
+	reason       text NOT NULL CHECK (reason <> ''),
+	planned_by   text NOT NULL CHECK (planned_by <> ''),
+	planned_role text NOT NULL DEFAULT session_user,
+	planned_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	two_person   text NOT NULL DEFAULT 'off'
+		CHECK (two_person IN ('off', 'actor', 'role')),
+	approved_by  text CHECK (approved_by <> ''),
+	approved_role text,
+	approved_at  timestamptz,
+	per_second   int8 CHECK (per_second > 0),       -- NULL: no limit
+	bytes_per_second int8 CHECK (bytes_per_second > 0),
+	canary       int8 NOT NULL DEFAULT 0 CHECK (canary >= 0),
+	canary_returns int8 NOT NULL DEFAULT 0,         -- so many may come back
+	canary_passed boolean NOT NULL DEFAULT false,
+	replays_max  int4 NOT NULL CHECK (replays_max > 0),
+	letters      int8 NOT NULL DEFAULT 0,
+	next_place   int8 NOT NULL DEFAULT 1,
+	state        text NOT NULL DEFAULT 'planned' CHECK (state IN
+		('planned', 'approved', 'running', 'stopped', 'done', 'cancelled')),
+	state_reason text NOT NULL DEFAULT '',
+	changed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	CONSTRAINT replay_plans_approved CHECK (
+		state IN ('planned', 'cancelled') OR approved_by IS NOT NULL),
+	CONSTRAINT replay_plans_two_people CHECK (
+		two_person = 'off' OR approved_by <> planned_by),
+	CONSTRAINT replay_plans_two_roles CHECK (
+		two_person <> 'role' OR approved_role <> planned_role)
+);
+
+-- The letters of a plan in their order, and what became of each. sent: to its
+-- topic, acknowledged; refused: nothing was left to do; quarantined: the loop
+-- guard; held: it stays pending, since it cannot be sent, or since an earlier
+-- letter of its key was not. key_digest: of topic and key; NULL without a key.
+CREATE TABLE replay_plan_letters (
+	plan_id   int8 NOT NULL REFERENCES replay_plans,
+	place     int8 NOT NULL,
+	letter_id uuid NOT NULL,
+	key_digest bytea,
+	outcome   text CHECK (outcome IN
+		('sent', 'refused', 'quarantined', 'held')),
+	detail    text,
+	PRIMARY KEY (plan_id, place)
+);
+CREATE INDEX replay_plan_letters_held ON replay_plan_letters
+	(plan_id, key_digest) WHERE outcome IN ('quarantined', 'held');
+
+-- What became of a plan's replays of rejected records: read again by the ledger,
+-- and of those, rejected again (the record at the replay's offset that carries
+-- its letter's id). A delivery is done when it is acknowledged.
+CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8, OUT judged int8,
+	OUT returned int8)
+	LANGUAGE sql STABLE SET search_path = ch, pg_temp AS $$
+	WITH replays AS MATERIALIZED (
+		SELECT r.*, EXISTS (SELECT FROM dead_letters d
+				WHERE d.letter_id = r.letter_id)
+			OR EXISTS (SELECT FROM letter_edits e
+				WHERE e.letter_id = r.letter_id
+				AND e.kind = 'delivery') AS delivery
+		FROM letter_replays r WHERE r.plan_id = plan
+	)
+	SELECT count(*), count(*) FILTER (WHERE r.delivery
+			OR c.next_offset > r.log_offset),
+		(SELECT count(*) FROM replays b JOIN rejected j
+			ON j.topic = b.topic AND j.part = b.part
+			AND j.src_offset = b.log_offset
+		WHERE convert_to(b.letter_id::text, 'UTF8') = ANY (j.header_values)
+		AND j.decided_at > (SELECT min(at) - interval '1 hour'
+			FROM replays))
+	FROM replays r
+	LEFT JOIN consumer_partitions c ON c.topic = r.topic AND c.part = r.part
+	$$;
+
+-- The only way to an approval: the role is the session's own, not what the
+-- caller says. two_person may ask for more than the plan does, never for less.
+CREATE FUNCTION approve_plan(plan int8, actor text, reason text,
+	two_person text DEFAULT 'off') RETURNS text
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p      ch.replay_plans;
+	rule   text;
+BEGIN
+	PERFORM ch.insist_who_and_why('approve_plan', actor, reason);
+	SELECT * INTO p FROM ch.replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no plan %', plan
+			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
+	END IF;
+	IF p.state <> 'planned' THEN
+		RAISE EXCEPTION 'plan % is %: only a planned one is approved',
+			plan, p.state USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	rule := CASE WHEN 'role' IN (p.two_person, approve_plan.two_person)
+		THEN 'role'
+		WHEN 'actor' IN (p.two_person, approve_plan.two_person)
+		THEN 'actor' ELSE 'off' END;
+	IF rule <> 'off' AND actor = p.planned_by THEN
+		RAISE EXCEPTION 'plan % was planned by % too: two people are '
+			'asked for', plan, actor
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'let somebody else approve it';
+	END IF;
+	IF rule = 'role' AND session_user = p.planned_role THEN
+		RAISE EXCEPTION 'plan % was planned by database role % too: two '
+			'roles are asked for', plan, session_user
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'let somebody approve it who logs in with a role of '
+			'their own';
+	END IF;
+	UPDATE ch.replay_plans q SET state = 'approved', two_person = rule,
+		approved_by = actor, approved_role = session_user,
+		approved_at = clock_timestamp(), changed_at = clock_timestamp()
+		WHERE q.plan_id = plan;
+	INSERT INTO ch.audit_events (actor, action, subject, reason, before, after)
+	VALUES (actor, 'dlq.approve', 'plan ' || plan, reason,
+		jsonb_build_object('state', p.state),
+		jsonb_build_object('state', 'approved', 'letters', p.letters,
+			'selection', p.selection, 'planned_by', p.planned_by,
+			'two_person', rule));
+	RETURN rule;
+END $$;
+REVOKE ALL ON FUNCTION approve_plan FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION approve_plan TO ch_operator;
+
+GRANT SELECT, INSERT ON replay_plan_letters TO ch_operator;
+GRANT UPDATE (outcome, detail) ON replay_plan_letters TO ch_operator;
+GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
+	bytes_per_second, canary, canary_returns, replays_max),
+	UPDATE (letters, next_place, canary_passed, state, state_reason,
+		changed_at)
+	ON replay_plans TO ch_operator;
+GRANT SELECT ON replay_plans, replay_plan_letters
+	TO ch_relay, ch_reconciler;
+
+COMMIT;

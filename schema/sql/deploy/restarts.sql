@@ -1,0 +1,110 @@
+-- Deploy countinghouse:restarts to pg
+-- A topic partition is begun at another offset: its topic was made anew, its
+-- records were deleted unread, or Kafka is another one. By an operator's call
+-- and recorded, not by an UPDATE that forgets the fence.
+
+BEGIN;
+SET LOCAL search_path = ch;
+
+-- The owner of a partition, while the very backend that claimed it lives.
+CREATE FUNCTION partition_owner(of_topic text, of_part int4)
+	RETURNS TABLE (pid int4, owner text)
+	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+	SELECT a.pid, p.owner FROM ch.consumer_partitions p
+	JOIN pg_stat_activity a ON a.pid = p.backend_pid
+	WHERE p.topic = of_topic AND p.part = of_part
+	AND coalesce(a.backend_start = p.backend_start, true)
+	$$;
+
+-- From here on the partition is read from next_offset. Whoever owned it is
+-- fenced, and the next claim takes the ids of topic and cluster that it finds;
+-- log_seq goes on where it was, so the relay and the days miss nothing. Going
+-- back is harmless within the days that ids are kept: what was decided is
+-- answered as a duplicate. Refuses while the owner's backend lives, unless
+-- end_owner: then it is terminated, and its writer claims anew by itself.
+CREATE FUNCTION restart_partition(topic text, part int4, next_offset int8,
+	actor text, reason text, dry_run boolean DEFAULT false,
+	end_owner boolean DEFAULT false)
+	RETURNS TABLE (figure text, before text, after text)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp
+	SET lock_timeout = '5s' AS $$
+#variable_conflict use_column
+DECLARE
+	old    ch.consumer_partitions;
+	fresh  ch.consumer_partitions;
+	living record;
+BEGIN
+	PERFORM ch.insist_who_and_why('restart_partition',
+		restart_partition.actor, restart_partition.reason);
+	IF restart_partition.next_offset IS NULL
+		OR restart_partition.next_offset < 0 THEN
+		RAISE EXCEPTION 'an offset is a number from 0 on, not %',
+			restart_partition.next_offset
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF end_owner AND NOT dry_run THEN
+		PERFORM ch.end_partition_owner(restart_partition.topic,
+			restart_partition.part, restart_partition.actor,
+			restart_partition.reason);
+	END IF;
+	SELECT * INTO old FROM ch.consumer_partitions p
+		WHERE p.topic = restart_partition.topic
+		AND p.part = restart_partition.part FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no partition %/%', restart_partition.topic,
+			restart_partition.part USING ERRCODE = 'no_data_found',
+			HINT = 'a writer makes the row by its first claim';
+	END IF;
+	PERFORM pg_stat_clear_snapshot();
+	SELECT * INTO living
+		FROM ch.partition_owner(restart_partition.topic, restart_partition.part);
+	IF FOUND AND NOT (end_owner AND dry_run) THEN
+		RAISE EXCEPTION 'its owner % lives (backend %)', living.owner,
+			living.pid USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'stop the writers, or pass end_owner => true';
+	END IF;
+	fresh := old;
+	fresh.next_offset := restart_partition.next_offset;
+	fresh.epoch := old.epoch + 1;
+	fresh.owner := '';
+	fresh.backend_pid := NULL;
+	fresh.backend_start := NULL;
+	fresh.topic_id := '';
+	fresh.cluster_id := '';
+	IF NOT dry_run THEN
+		UPDATE ch.consumer_partitions p SET next_offset = fresh.next_offset,
+			epoch = fresh.epoch, owner = '', backend_pid = NULL,
+			backend_start = NULL, topic_id = '', cluster_id = ''
+		WHERE p.topic = old.topic AND p.part = old.part;
+		INSERT INTO ch.audit_events (actor, action, subject, reason, before,
+			after)
+		VALUES (restart_partition.actor, 'restart_partition',
+			old.topic || '/' || old.part, restart_partition.reason,
+			to_jsonb(old), to_jsonb(fresh));
+	END IF;
+	RETURN QUERY SELECT b.key, b.value, a.value
+		FROM jsonb_each_text(to_jsonb(old)) b
+		JOIN jsonb_each_text(to_jsonb(fresh)) a USING (key)
+		WHERE b.key IN ('next_offset', 'epoch', 'next_log_seq', 'owner',
+			'topic_id', 'cluster_id') ORDER BY b.key;
+END $$;
+
+-- Ends the backend that owns a partition, and says so; waits until it is gone.
+CREATE FUNCTION end_partition_owner(of_topic text, of_part int4, who text,
+	why text) RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	living record;
+BEGIN
+	FOR living IN SELECT * FROM ch.partition_owner(of_topic, of_part) LOOP
+		PERFORM pg_terminate_backend(living.pid, 5000);
+		INSERT INTO ch.audit_events (actor, action, subject, reason, before)
+		VALUES (who, 'terminate_backend', living.pid::text, why,
+			to_jsonb(living));
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION partition_owner, restart_partition, end_partition_owner
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION restart_partition TO ch_operator;
+
+COMMIT;

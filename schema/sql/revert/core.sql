@@ -1,0 +1,4 @@
+-- Revert countinghouse:core from pg
+BEGIN;
+DROP SCHEMA ch CASCADE;
+COMMIT;

@@ -1,0 +1,4 @@
+-- Revert countinghouse:markets from pg
+BEGIN;
+DROP TABLE ch.markets;
+COMMIT;

@@ -1,0 +1,6 @@
+-- Revert countinghouse:rates from pg
+
+BEGIN;
+DROP TABLE ch.rate_windows;
+DROP TABLE ch.rate_rules;
+COMMIT;

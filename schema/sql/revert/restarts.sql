@@ -1,0 +1,4 @@
+-- Revert countinghouse:restarts from pg
+BEGIN;
+DROP FUNCTION ch.restart_partition, ch.end_partition_owner, ch.partition_owner;
+COMMIT;

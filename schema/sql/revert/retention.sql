@@ -1,0 +1,24 @@
+-- Revert countinghouse:retention from pg
+BEGIN;
+SET LOCAL search_path = ch;
+DROP FUNCTION retention_status, finish_drop, begin_drop, drop_day_script,
+	drop_due_days, day_as_audited, drop_day, retire_day, lock_to_detach,
+	record_archive, close_day, set_keep_days,
+	insist_day_may_go, day_conditions, day_tops;
+CREATE OR REPLACE VIEW check_balances AS
+	SELECT format('balances/%s/%s', ch.org_name(org_id),
+			ch.account_subject(org_id, account_id, shard)) AS break_key,
+		ch.org_name(org_id) AS org,
+		ch.account_subject(org_id, account_id, shard) AS subject,
+		coalesce(p.posted, 0) AS expected, b.balance::numeric AS found,
+		coalesce(b.balance, 0) - coalesce(p.posted, 0) AS difference,
+		NULL::int8 AS low, NULL::int8 AS high
+	FROM ch.balances b FULL JOIN (
+		SELECT org_id, account_id, shard, sum(amount) AS posted
+		FROM ch.postings GROUP BY 1, 2, 3) p
+		USING (org_id, account_id, shard)
+	WHERE b.balance IS DISTINCT FROM coalesce(p.posted, 0);
+DROP TABLE archives;
+ALTER TABLE retention DROP first_day, DROP needs_snapshot, DROP needs_delivery,
+	DROP needs_archive;
+COMMIT;

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lock_rows: the rows of a batch, locked and read: one statement a kind, in one
+ * order in every writer (protocol section 3, step 4), and what each answer says
+ * to the books.
+ *
+ * Only kinds that the batch names are asked for, so a batch of transfers sends
+ * no more than it needs.
+ *
+ * Private to lock.c. Thread: loop only.
+ */
+#ifndef LEDGER_LOCK_ROWS_H
+#define LEDGER_LOCK_ROWS_H
+
+#include "aside.h"
+#include "load.h"
+#include "session.h"
+
+struct lock_rows {
+	struct ch_pg_array org_ids, ids, small, places, texts, more_texts,
+		uuids;
+	struct ch_pg_array aside_holds, aside_reservations; /* as sent */
+	struct aside aside;
+	struct due_ref due_first; /* first due of the last batch */
+};
+
+/* Statements in the order in which they lock. */
+enum lock_statement {
+	LOCK_BALANCES,
+	LOCK_STOCK,
+	LOCK_DUE_HOLDS,
+	LOCK_DUE_STOCK,
+	LOCK_REVERSALS,
+	LOCK_HOLDS,
+	LOCK_RESERVATIONS,
+	LOCK_ORDERS,
+	LOCK_FILLS,
+	LOCK_MARKETS,
+	LOCK_HOLDINGS,
+	LOCK_POSITIONS,
+	LOCK_LOCKED,
+	LOCK_TRADES,
+	LOCK_STATEMENTS
+};
+
+/* One batch's rows, and where in the script each answer is. */
+struct lock_plan {
+	struct books *books;
+	struct ch_arena *arena;
+	size_t at[LOCK_STATEMENTS]; /* SIZE_MAX: not asked */
+	struct account **accounts;  /* rows of balances, by number and shard */
+	size_t account_count;
+	struct sku **skus; /* by number */
+	size_t sku_count;
+	struct position **positions; /* whose accounts are known */
+	size_t position_count;
+	struct account **lockers; /* whose locks a skim may touch */
+	size_t locker_count;
+	bool shared_markets;
+	struct ch_time due_until;
+	int64_t due_max;
+};
+
+void lock_rows_init(struct lock_rows *k);
+void lock_rows_free(struct lock_rows *k);
+/* Sorts what is to be locked. */
+void lock_rows_plan(struct lock_plan *p, struct books *b,
+	struct ch_arena *arena);
+/* Queues every statement, in their order. */
+void lock_rows_queue(struct lock_rows *k, struct lock_plan *p,
+	struct script *sc);
+/* Queues what is due by p->due_until once more. */
+void lock_rows_queue_due(struct lock_rows *k, struct lock_plan *p,
+	struct script *sc);
+/* Reads the answers into the books. 0; 1: a row names an owner that is not
+ * locked, or a lock was too weak: again (err says why); or a code. */
+int lock_rows_load(struct lock_rows *k, struct lock_plan *p,
+	const struct script *sc, struct ch_err *err);
+/* Is more due by `at` than due_max of a kind, as far as the answers tell? */
+bool lock_rows_due_is_cut(const struct lock_plan *p, const struct script *sc,
+	struct ch_time at);
+/* Reads what is due by `at`, after the rest. */
+int lock_rows_load_due(struct lock_rows *k, struct lock_plan *p,
+	const struct script *sc, struct ch_time at, struct ch_err *err);
+/* Rows found under their name only count as there once all were asked for. */
+void lock_rows_name_missing(const struct books *b, struct ch_err *err);
+
+#endif

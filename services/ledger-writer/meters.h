@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * meters: ledger-writer's metrics, one table.
+ *
+ * Thread: any.
+ */
+#ifndef LEDGER_METERS_H
+#define LEDGER_METERS_H
+
+#include "daemon/metrics.h"
+
+enum ledger_meter {
+	LM_RECORDS,
+	LM_RESULTS,
+	LM_TRADES,
+	LM_BATCHES,
+	LM_BATCH_RECORDS,
+	LM_PHASE,
+	LM_RETRIES,
+	LM_CLAIMS,
+	LM_FENCED,
+	LM_IN_DOUBT,
+	LM_POISON,
+	LM_SET_ASIDE,
+	LM_TIMERS,
+	LM_STOPPED,
+	LM_OWNED,
+	LM_PENDING,
+	LM_LAG,
+	LM_LAG_SECONDS,
+	LM_LAST_DECIDED,
+	LM_CLOCK_OFFSET,
+	LM_MISROUTED,
+	LM_HOLES,
+	LM_REOPENED,
+	LM_PARTITIONS_MADE,
+	LM_BLOCKERS_ENDED,
+	LM_HEALTH_FAULTS,
+	LM_HEALTH_OK,
+	LM_SNAPSHOT_AGE,
+	LM_LOCK_WAIT,
+	LM_HOT_RATIO,
+	LM_DEAD_ROWS,
+	LM_SEQ_SCANS,
+	LM_MISSING_PARTITIONS,
+	LM_BOOKS_SNAPSHOT_AGE,
+	LM_OVERDUE_DAYS,
+};
+
+extern const struct ch_metric_desc ledger_metrics[];
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * poison: finding the one command that PostgreSQL refuses.
+ *
+ * A load that was refused for something in its rows becomes the suspects; they
+ * are tried in their order, in halves, so that the rest is applied and the
+ * culprit stands alone after about 2 log2(n) transactions. Alone it is tried
+ * twice; then what is due on its owners is settled without it (a timer may be
+ * the culprit). If there was something due, its refusals count for nothing; if
+ * there was nothing, it is the command itself, and it is parked.
+ *
+ * Thread: loop only. Pure.
+ */
+#ifndef LEDGER_POISON_H
+#define LEDGER_POISON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "load.h"
+
+struct poison {
+	struct load *suspects; /* empty: none */
+	size_t at;	       /* those before are dealt with */
+	size_t end;	       /* a culprit is among those before this one */
+	size_t span;	       /* how many are tried next */
+	unsigned alone;	       /* refusals of the one at `at` */
+};
+
+enum poison_next {
+	POISON_TRY,    /* take the next part and apply it */
+	POISON_SETTLE, /* settle what is due without the one in hand: park it
+			* when nothing was due, else acquit and try again */
+};
+
+void poison_init(struct poison *p, const struct command_limits *limits);
+void poison_free(struct poison *p);
+bool poison_active(const struct poison *p);
+/* The load in hand was refused: it becomes the suspects; *now is left empty. */
+void poison_suspect(struct poison *p, struct load **now);
+/* Fills `now`, which is empty, with the next part. */
+void poison_take(struct poison *p, struct load *now);
+/* The part in hand is committed. */
+void poison_passed(struct poison *p);
+/* The part in hand was refused. */
+enum poison_next poison_refused(struct poison *p);
+/* Something was due: the refusals so far may have been its. */
+void poison_acquit(struct poison *p);
+/* Forgets all: the records will be read again. */
+void poison_clear(struct poison *p);
+
+#endif

@@ -1,0 +1,2 @@
+COPY accounts (org_id, account_id, name, asset, scale, shards)
+	FROM STDIN (FORMAT binary)

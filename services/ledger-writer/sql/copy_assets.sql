@@ -1,0 +1,1 @@
+COPY assets (org_id, name, scale) FROM STDIN (FORMAT binary)

@@ -1,0 +1,3 @@
+COPY balances (org_id, account_id, shard, balance, held, floor, version,
+	closed, last_at)
+	FROM STDIN (FORMAT binary)

@@ -1,0 +1,2 @@
+COPY outbox (seq, id, aggregatetype, aggregateid, type, payload, created_at,
+	traceparent) FROM STDIN (FORMAT binary)

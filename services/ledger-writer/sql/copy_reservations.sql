@@ -1,0 +1,3 @@
+COPY reservations (org_id, reservation_id, sku_id, name, qty, state,
+	committed_qty, expires_at, stream, version, last_at)
+	FROM STDIN (FORMAT binary)

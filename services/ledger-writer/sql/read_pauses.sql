@@ -1,0 +1,1 @@
+SELECT scope, types, reason FROM pauses

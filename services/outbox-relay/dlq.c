@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dlq: options, which verb, and the connection.
+ *
+ * Everything selects alike: ids, filters, or an expression. A change without
+ * ids needs at least one of the others, so that a slip does not replay a whole
+ * queue.
+ */
+#include "dlq.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "dlq_private.h"
+
+#define CANARY_WAIT_MS 60000
+#define LIMIT_MAX 1000000
+
+static const char usage_text[] =
+	"usage: outbox-relay [params] dlq <verb> ...\n"
+	"  list     [filter] [--json]\n"
+	"  count    [filter]                how many, how old, how large\n"
+	"  group    --by LIST [filter] [--json]\n"
+	"           LIST of topic,class,fingerprint,message,key,age,kind,state\n"
+	"  show     <letter>... [--json|--hex|--pretty]\n"
+	"  export   [filter]                JSON lines with headers and value\n"
+	"  replay   <letter>...|filter --reason R\n"
+	"  discard  <letter>...|filter --reason R\n"
+	"  edit     <letter> --set-file FILE --reason R   (- is stdin)\n"
+	"  plan     <letter>...|filter --reason R [--rate N] [--bytes-rate N]\n"
+	"           [--canary N [--canary-returns N]] [--two-person]\n"
+	"  approve  <plan> --reason R [--two-person]\n"
+	"  run      <plan> [--canary-wait 60s]\n"
+	"  stop     <plan> --reason R       run goes on where it stopped\n"
+	"  cancel   <plan> --reason R       for good\n"
+	"  plans    [<plan>] [--json]\n"
+	"filter:  --topic T --class C --key K --since 2h|RFC3339 --limit N\n"
+	"         --state pending|replayed|resolved|discarded|quarantined|"
+	"edited|any\n"
+	"         --where \"class = 'x' and topic ~ '^ledger' and age > 2h and\n"
+	"         not header.tenant in ('a', 'b')\"\n"
+	"         fields topic class reason fingerprint state kind row letter\n"
+	"         original sqlstate key value partition offset attempts replays\n"
+	"         bytes age at header.<name>; = != ~ !~ < <= > >= in; and or not\n"
+	"         ( )\n"
+	"changes: --dry-run --actor A --max-replays N (5)\n"
+	"exit:    0 done, 1 failed, 2 refused or none found, 64 usage, "
+	"69 no PostgreSQL\n";
+
+static int
+usage(const char *problem)
+{
+	(void)fprintf(stderr, "dlq: %s\n%s", problem, usage_text);
+	return CH_EXIT_USAGE;
+}
+
+/* ---- verbs ---- */
+
+enum subject { SUBJECT_LETTERS, SUBJECT_PLAN };
+
+struct verb {
+	const char *name;
+	int (*run)(struct dlq *d);
+	enum subject subject;
+	bool changes;  /* it needs a primary */
+	bool reasoned; /* it needs --reason, unless it is a dry run */
+	bool chosen;   /* it needs ids or a filter; a plan's number */
+};
+
+static const struct verb verbs[] = {
+	{"list", dlq_list, SUBJECT_LETTERS, false, false, false},
+	{"show", dlq_list, SUBJECT_LETTERS, false, false, true},
+	{"export", dlq_export, SUBJECT_LETTERS, false, false, false},
+	{"count", dlq_group, SUBJECT_LETTERS, false, false, false},
+	{"group", dlq_group, SUBJECT_LETTERS, false, false, false},
+	{"replay", dlq_change, SUBJECT_LETTERS, true, true, true},
+	{"discard", dlq_change, SUBJECT_LETTERS, true, true, true},
+	{"edit", dlq_edit, SUBJECT_LETTERS, true, true, true},
+	{"plan", dlq_plan, SUBJECT_LETTERS, true, true, true},
+	{"approve", dlq_approve, SUBJECT_PLAN, true, true, true},
+	{"run", dlq_run, SUBJECT_PLAN, true, false, true},
+	{"stop", dlq_stop, SUBJECT_PLAN, true, true, true},
+	{"cancel", dlq_stop, SUBJECT_PLAN, true, true, true},
+	{"plans", dlq_plans, SUBJECT_PLAN, false, false, false},
+};
+
+static const struct verb *
+find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static bool
+is_verb(const struct dlq *d, const char *name)
+{
+	return strcmp(d->verb, name) == 0;
+}
+
+/* ---- options ---- */
+
+static bool
+parse_since(struct dlq *d, const char *text)
+{
+	int64_t us;
+
+	d->filter.has_since = true;
+	if (ch_time_parse(ch_view_of(text), &d->filter.since))
+		return true;
+	if (!filter_duration(ch_view_of(text), &us))
+		return false;
+	d->filter.since.us = d->now.us - us;
+	return true;
+}
+
+static const char *
+take_state(struct dlq *d, const char *value)
+{
+	enum letter_state state;
+
+	if (!letter_state_of(ch_view_of(value), &state) &&
+		strcmp(value, "any") != 0)
+		return "--state is pending, replayed, resolved, discarded, "
+		       "quarantined, edited or any";
+	d->filter.state = value;
+	return NULL;
+}
+
+static const char *
+take_filter(struct dlq *d, int option, const char *value)
+{
+	switch (option) {
+	case 't':
+		d->filter.topic = value;
+		break;
+	case 'c':
+		d->filter.class = value;
+		break;
+	case 'k':
+		d->filter.key = value;
+		break;
+	case 'w':
+		d->where_text = value;
+		break;
+	default:
+		if (!parse_since(d, value))
+			return "--since is like 90s, 30m, 2h, 1d, or RFC 3339";
+		break;
+	}
+	d->filtered = true;
+	return NULL;
+}
+
+static const char *
+take_duration(struct dlq *d, const char *value)
+{
+	int64_t us;
+
+	if (!filter_duration(ch_view_of(value), &us))
+		return "--canary-wait is a duration: 90s, 30m, 2h or 1d";
+	d->canary_wait_ms = us / 1000;
+	return NULL;
+}
+
+/* Options that are numbers, their limits, and where they go. */
+static const char *
+take_number(struct dlq *d, int option, const char *value)
+{
+	const struct {
+		int option;
+		int64_t min, max;
+		int64_t *to;
+		const char *problem;
+	} numbers[] = {
+		{'l', 1, LIMIT_MAX, &d->filter.limit,
+			"--limit is a number from 1 to 1000000"},
+		{'m', 1, 1000, &d->replays_max,
+			"--max-replays is a number from 1 to 1000"},
+		{'R', 1, 1000000, &d->per_second,
+			"--rate is letters a second, from 1 to 1000000"},
+		{'B', 1, INT64_C(1000000000), &d->bytes_per_second,
+			"--bytes-rate is bytes a second, from 1 to 1000000000"},
+		{'C', 1, LIMIT_MAX, &d->canary,
+			"--canary is a number from 1 to 1000000"},
+		{'F', 0, LIMIT_MAX, &d->canary_returns,
+			"--canary-returns is a number from 0 to 1000000"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (numbers[i].option == option)
+			return ch_view_int(ch_view_of(value), numbers[i].min,
+				       numbers[i].max, numbers[i].to) == CH_OK
+				? NULL
+				: numbers[i].problem;
+	return "unknown option, or one without its value";
+}
+
+static const char *
+take_option(struct dlq *d, int option, const char *value)
+{
+	switch (option) {
+	case 't':
+	case 'c':
+	case 'k':
+	case 'w':
+	case 'S':
+		return take_filter(d, option, value);
+	case 's':
+		return take_state(d, value);
+	case 'b':
+		return letters_group_read(ch_view_of(value), &d->by,
+			       &d->said) == CH_OK
+			? NULL
+			: d->said.text;
+	case 'r':
+		d->reason = value;
+		return NULL;
+	case 'a':
+		d->actor = value;
+		return NULL;
+	case 'f':
+		d->file = value;
+		return NULL;
+	case 'W':
+		return take_duration(d, value);
+	case 'j':
+		d->form = DLQ_JSON;
+		return NULL;
+	case 'h':
+		d->form = DLQ_HEX;
+		return NULL;
+	case 'p':
+		d->form = DLQ_PRETTY;
+		return NULL;
+	case 'n':
+		d->dry_run = true;
+		return NULL;
+	case '2':
+		if (strcmp(d->two_person, "off") == 0)
+			d->two_person = "actor";
+		return NULL;
+	default:
+		return take_number(d, option, value);
+	}
+}
+
+static const char *
+take_plan(struct dlq *d, int argc, char **argv)
+{
+	if (argc == 0)
+		return NULL;
+	if (argc > 1 ||
+		ch_view_int(ch_view_of(argv[0]), 1, INT64_MAX, &d->plan) !=
+			CH_OK)
+		return "one plan is named, by its number (see `dlq plans`)";
+	return NULL;
+}
+
+static const char *
+take_ids(struct dlq *d, int argc, char **argv)
+{
+	int i;
+
+	if (argc > IDS_MAX)
+		return "more than 10000 letters at once: use a filter";
+	d->ids = ch_xcalloc((size_t)argc + 1, sizeof(*d->ids));
+	for (i = 0; i < argc; i++)
+		if (!ch_uuid_parse_any(ch_view_of(argv[i]), &d->ids[i]))
+			return "a letter is named by its id (a UUID; see "
+			       "`dlq list`)";
+	d->filter.ids = d->ids;
+	d->filter.id_count = (size_t)argc;
+	return NULL;
+}
+
+static const char *
+parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
+{
+	static const struct option options[] = {{"topic", 1, NULL, 't'},
+		{"class", 1, NULL, 'c'}, {"key", 1, NULL, 'k'},
+		{"state", 1, NULL, 's'}, {"since", 1, NULL, 'S'},
+		{"where", 1, NULL, 'w'}, {"limit", 1, NULL, 'l'},
+		{"by", 1, NULL, 'b'}, {"max-replays", 1, NULL, 'm'},
+		{"rate", 1, NULL, 'R'}, {"bytes-rate", 1, NULL, 'B'},
+		{"canary", 1, NULL, 'C'}, {"canary-returns", 1, NULL, 'F'},
+		{"canary-wait", 1, NULL, 'W'}, {"set-file", 1, NULL, 'f'},
+		{"reason", 1, NULL, 'r'}, {"actor", 1, NULL, 'a'},
+		{"json", 0, NULL, 'j'}, {"hex", 0, NULL, 'h'},
+		{"pretty", 0, NULL, 'p'}, {"dry-run", 0, NULL, 'n'},
+		{"two-person", 0, NULL, '2'}, {NULL, 0, NULL, 0}};
+	const char *problem;
+	int c;
+
+	optind = 0; /* a new scan; argv[0] is the verb */
+	opterr = 0;
+	/* no other thread yet: NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		problem = take_option(d, c, optarg);
+		if (problem != NULL)
+			return problem;
+	}
+	return verb->subject == SUBJECT_PLAN
+		? take_plan(d, argc - optind, argv + optind)
+		: take_ids(d, argc - optind, argv + optind);
+}
+
+/* ---- what is missing, and what is meant without words ---- */
+
+static const char *
+check_plan_verb(const struct dlq *d, const struct verb *verb)
+{
+	if (verb->chosen && d->plan == 0)
+		return "name the plan by its number (see `dlq plans`)";
+	return NULL;
+}
+
+static const char *
+check_letters_verb(const struct dlq *d, const struct verb *verb)
+{
+	if (is_verb(d, "show") && d->filter.id_count == 0)
+		return "show needs the id of a letter";
+	if (is_verb(d, "edit") && (d->filter.id_count != 1 || d->file == NULL))
+		return "edit needs the id of one letter, and --set-file";
+	if (is_verb(d, "group") && d->by.count == 0)
+		return "group needs --by";
+	if (is_verb(d, "plan") && d->limited)
+		return "a plan has no --limit: say in the filter what is meant";
+	if (verb->chosen && d->filter.id_count == 0 && !d->filtered)
+		return "name the letters by id, or give a filter";
+	return NULL;
+}
+
+static const char *
+check_verb(const struct dlq *d, const struct verb *verb)
+{
+	if (verb->reasoned && !d->dry_run &&
+		(d->reason == NULL || *d->reason == '\0'))
+		return "a change needs --reason";
+	if (*d->actor == '\0')
+		return "--actor is empty: who are you?";
+	return verb->subject == SUBJECT_PLAN ? check_plan_verb(d, verb)
+					     : check_letters_verb(d, verb);
+}
+
+static void
+complete(struct dlq *d, const struct verb *verb)
+{
+	d->limited = d->filter.limit > 0;
+	/* what is named by id is meant whole */
+	if (!d->limited)
+		d->filter.limit = verb->run == dlq_export	  ? INT64_MAX
+			: verb->changes || d->filter.id_count > 0 ? IDS_MAX
+								  : LIST_MAX;
+	if (d->filter.state != NULL && strcmp(d->filter.state, "any") == 0)
+		d->filter.state = NULL;
+	/* without ids or a wish, what is open is meant */
+	else if (d->filter.state == NULL && d->filter.id_count == 0 &&
+		!d->where.names_state)
+		d->filter.state = "pending";
+}
+
+/* ---- the connection ---- */
+
+static int
+connect_and_run(struct dlq *d, const struct verb *verb)
+{
+	struct ch_err err = CH_ERR_INIT;
+	struct ch_pg_params params = {
+		.conninfo = ch_params_str(d->rt->params, "database_url"),
+		.application_name = "outbox-relay dlq",
+		.search_path = ch_params_str(d->rt->params, "schema"),
+		.call_timeout_ms = 60000,
+		.read_write = verb->changes,
+	};
+	int rc = CH_EXIT_UNAVAILABLE;
+
+	d->pg = ch_pg_new(&params, &err);
+	if (d->pg == NULL || ch_pg_connect(d->pg, &err) != CH_OK)
+		(void)fprintf(stderr, "dlq: %s\n", err.text);
+	else
+		rc = verb->run(d);
+	ch_pg_free(d->pg);
+	return rc;
+}
+
+static int
+read_and_run(struct dlq *d, const struct verb *verb, int argc, char **argv)
+{
+	struct ch_err err = CH_ERR_INIT;
+	const char *problem = parse(d, verb, argc, argv);
+
+	if (problem == NULL && d->where_text != NULL) {
+		if (filter_compile(ch_view_of(d->where_text),
+			    LETTERS_FILTER_ARG, &d->where, &err) != CH_OK)
+			return usage(err.text);
+		d->filter.where = &d->where;
+	}
+	if (problem == NULL) {
+		complete(d, verb);
+		problem = check_verb(d, verb);
+	}
+	return problem != NULL ? usage(problem) : connect_and_run(d, verb);
+}
+
+static int
+run_dlq(const struct ch_runtime *rt, int argc, char **argv)
+{
+	static const char *const two_person[] = {"off", "actor", "role"};
+	const char *user = getenv("USER");
+	struct dlq d = {.rt = rt,
+		.replays_max = REPLAYS_MAX,
+		.canary_wait_ms = CANARY_WAIT_MS,
+		.two_person = two_person[ch_params_enum(rt->params,
+			"dlq_two_person")],
+		.actor = user != NULL && *user != '\0' ? user : "unknown",
+		.now = ch_clock_wall(rt->clock)};
+	const struct verb *verb;
+	int rc;
+
+	if (argc < 2)
+		return usage("what to do?");
+	verb = find_verb(argv[1]);
+	if (verb == NULL)
+		return usage("there is no such verb");
+	d.verb = argv[1];
+	rc = read_and_run(&d, verb, argc - 1, argv + 1);
+	filter_free(&d.where);
+	free(d.ids);
+	return rc;
+}
+
+const struct ch_subcommand relay_subcommands[] = {
+	{"dlq", "dlq list|count|group|show|export|replay|discard|edit|plan|...",
+		"the dead letters: see them, send them again, put them away",
+		run_dlq, usage_text},
+	{NULL, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dlq_list: what reads only: list, show, export, count, group.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "dlq_private.h"
+
+static int
+print_all(struct dlq *d, const PGresult *res)
+{
+	bool show = ch_view_eq_str(ch_view_of(d->verb), "show");
+	struct ch_err err = CH_ERR_INIT;
+	struct letters_row row;
+	int i;
+
+	for (i = 0; i < PQntuples(res); i++) {
+		if (letters_row(res, i, &row, &err) != CH_OK)
+			return dlq_say_failed(&err);
+		if (d->form == DLQ_JSON)
+			dlq_print_json(&row, show);
+		else if (show)
+			dlq_print_letter(&row, d->form);
+		else
+			dlq_print_line(d, &row);
+	}
+	return DLQ_DONE;
+}
+
+int
+dlq_report_rest(const struct dlq *d, const PGresult *res, bool changes)
+{
+	struct letters_row first = {.fitting = 0};
+	int64_t named = (int64_t)d->filter.id_count;
+	int64_t seen = PQntuples(res);
+
+	if (seen > 0 && letters_row(res, 0, &first, NULL) != CH_OK)
+		return DLQ_FAILED;
+	if (first.fitting > seen)
+		(void)fprintf(stderr,
+			"dlq: %" PRId64 " of %" PRId64
+			" letters that fit; %" PRId64
+			" more with --limit %" PRId64 "\n",
+			seen, first.fitting, first.fitting - seen,
+			first.fitting);
+	if (first.fitting < named) {
+		(void)fprintf(stderr,
+			"dlq: %" PRId64 " of the letters named do not exist\n",
+			named - first.fitting);
+		return DLQ_REFUSED;
+	}
+	if (changes && seen == 0) {
+		(void)fprintf(stderr, "dlq: no letter fits\n");
+		return DLQ_REFUSED;
+	}
+	return DLQ_DONE;
+}
+
+int
+dlq_list(struct dlq *d)
+{
+	struct ch_err err = CH_ERR_INIT;
+	PGresult *res;
+	int rc, rest;
+
+	if (letters_find(d->pg, &d->filter, &res, &err) != CH_OK)
+		return dlq_say_failed(&err);
+	rc = print_all(d, res);
+	rest = dlq_report_rest(d, res, false);
+	PQclear(res);
+	return rc == DLQ_DONE ? rest : rc;
+}
+
+/* ---- export ---- */
+
+/* One page; *count is what was on it. */
+static int
+export_page(struct dlq *d, int *count, struct ch_err *err)
+{
+	struct letters_row row;
+	PGresult *res;
+	int rc = letters_page(d->pg, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	for (*count = 0; rc == CH_OK && *count < PQntuples(res); (*count)++) {
+		rc = letters_row(res, *count, &row, err);
+		if (rc == CH_OK)
+			dlq_print_json(&row, true);
+	}
+	PQclear(res);
+	return rc;
+}
+
+int
+dlq_export(struct dlq *d)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int64_t all = 0;
+	int rc = letters_open(d->pg, &d->filter, &err), count = 1;
+
+	if (rc != CH_OK)
+		return dlq_say_failed(&err);
+	while (rc == CH_OK && count > 0) {
+		rc = export_page(d, &count, &err);
+		all += count;
+	}
+	letters_close(d->pg);
+	if (rc != CH_OK)
+		return dlq_say_failed(&err);
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		(void)fprintf(stderr,
+			"dlq: the output could not be written: "
+			"the export is not whole\n");
+		return DLQ_FAILED;
+	}
+	(void)fprintf(stderr, "dlq: %" PRId64 " letters exported\n", all);
+	return DLQ_DONE;
+}
+
+/* ---- sorts ---- */
+
+struct sort {
+	int64_t letters, bytes;
+	struct ch_time oldest, newest;
+	struct ch_view names[LETTERS_GROUP_MAX];
+};
+
+static int
+read_sort(const struct dlq *d, const PGresult *res, int i, struct sort *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+	bool none;
+	size_t c;
+
+	out->letters = ch_pg_next_i64(&r);
+	out->oldest = ch_pg_next_time_null(&r, &none);
+	out->newest = ch_pg_next_time_null(&r, &none);
+	out->bytes = ch_pg_next_i64(&r);
+	for (c = 0; c < d->by.count; c++)
+		out->names[c] = ch_pg_next_text_null(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+static void
+print_sort(const struct dlq *d, const struct sort *s)
+{
+	size_t c;
+
+	printf("%8" PRId64 "  ", s->letters);
+	if (s->letters > 0)
+		dlq_print_age(d->now.us - s->oldest.us);
+	printf("  %10" PRId64 " B", s->bytes);
+	for (c = 0; c < d->by.count; c++) {
+		printf("  ");
+		dlq_print_safe(s->names[c].ptr != NULL ? s->names[c]
+						       : CH_VIEW("(none)"),
+			160);
+	}
+	printf("\n");
+}
+
+static void
+print_sort_json(const struct dlq *d, const struct sort *s)
+{
+	struct ch_buf b = CH_BUF_INIT;
+	char text[CH_TIME_TEXT_MAX];
+	size_t c;
+
+	ch_buf_addc(&b, '{');
+	ch_json_add_member_i64(&b, "letters", s->letters);
+	ch_json_add_member_i64(&b, "bytes", s->bytes);
+	if (s->letters > 0) {
+		ch_time_format(s->oldest, text);
+		ch_json_add_member(&b, "oldest", ch_view_of(text));
+		ch_time_format(s->newest, text);
+		ch_json_add_member(&b, "newest", ch_view_of(text));
+	}
+	for (c = 0; c < d->by.count; c++) {
+		if (s->names[c].ptr != NULL) {
+			ch_json_add_member(&b, d->by.names[c], s->names[c]);
+		} else {
+			ch_json_add_name(&b, d->by.names[c]);
+			ch_buf_adds(&b, "null");
+		}
+	}
+	ch_buf_addc(&b, '}');
+	printf("%s\n", ch_buf_str(&b));
+	ch_buf_free(&b);
+}
+
+int
+dlq_group(struct dlq *d)
+{
+	struct ch_err err = CH_ERR_INIT;
+	struct sort sort;
+	PGresult *res;
+	int rc = letters_group(d->pg, &d->filter, &d->by, &res, &err), i;
+	size_t c;
+
+	if (rc != CH_OK)
+		return dlq_say_failed(&err);
+	if (d->form != DLQ_JSON) {
+		printf(" letters  oldest       bytes");
+		for (c = 0; c < d->by.count; c++)
+			printf("  %s", d->by.names[c]);
+		printf("\n");
+	}
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
+		rc = read_sort(d, res, i, &sort, &err);
+		if (rc == CH_OK && d->form == DLQ_JSON)
+			print_sort_json(d, &sort);
+		else if (rc == CH_OK)
+			print_sort(d, &sort);
+	}
+	if (rc == CH_OK && PQntuples(res) == d->filter.limit)
+		(void)fprintf(stderr,
+			"dlq: the %" PRId64 " most frequent; more with "
+			"--limit\n",
+			d->filter.limit);
+	PQclear(res);
+	return rc == CH_OK ? DLQ_DONE : dlq_say_failed(&err);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dlq_print: letters as lines, pages and JSON.
+ *
+ * Text of records is printed with control characters as \xNN: a record must
+ * not write to an operator's terminal. JSON is exact: what is no UTF-8, or
+ * holds a NUL, stands there in hex under another name.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "dlq_private.h"
+#include "message.h"
+
+#define HEX_ROW 16
+#define PRETTY_NODES_MAX 65536
+
+void
+dlq_print_safe(struct ch_view v, size_t max)
+{
+	struct ch_buf b = CH_BUF_INIT;
+
+	ch_buf_add_printable(&b, v, max);
+	(void)fwrite(ch_buf_str(&b), 1, b.len, stdout);
+	ch_buf_free(&b);
+}
+
+void
+dlq_print_age(int64_t us)
+{
+	int64_t s = us > 0 ? us / 1000000 : 0;
+
+	if (s < 120)
+		printf("%4" PRId64 "s", s);
+	else if (s < 7200)
+		printf("%4" PRId64 "m", s / 60);
+	else if (s < 172800)
+		printf("%4" PRId64 "h", s / 3600);
+	else
+		printf("%4" PRId64 "d", s / 86400);
+}
+
+void
+dlq_print_line(const struct dlq *d, const struct letters_row *r)
+{
+	char id[CH_UUID_TEXT_MAX];
+
+	ch_uuid_format(&r->id, id);
+	printf("%s  %-9s  %-8s ", id, letter_state_name(r->state),
+		r->is_delivery ? "delivery" : "rejected");
+	dlq_print_age(d->now.us - r->at.us);
+	printf("  ");
+	dlq_print_safe(r->class, 40);
+	printf("  ");
+	dlq_print_safe(r->topic, 249);
+	if (r->part >= 0)
+		printf("[%" PRId32 "]", r->part);
+	printf("  ");
+	if (r->key.ptr != NULL)
+		dlq_print_safe(r->key, 60);
+	else
+		printf("(no key)");
+	printf("  ");
+	dlq_print_safe(r->reason, 120);
+	printf("%s\n",
+		r->blocks_key && r->state == LETTER_PENDING
+			? "  [blocks its key]"
+			: "");
+}
+
+/* What a strict reader gets back byte for byte. */
+static bool
+is_json_text(struct ch_view v)
+{
+	return ch_view_is_utf8(v) &&
+		(v.len == 0 || memchr(v.ptr, '\0', v.len) == NULL);
+}
+
+/* As text where it is UTF-8, else in hex under another name. */
+static void
+json_bytes(struct ch_buf *b, const char *name, const char *hex_name,
+	struct ch_view v)
+{
+	if (v.ptr == NULL) {
+		ch_json_add_name(b, name);
+		ch_buf_adds(b, "null");
+	} else if (is_json_text(v)) {
+		ch_json_add_member(b, name, v);
+	} else {
+		ch_json_add_name(b, hex_name);
+		ch_buf_addc(b, '"');
+		ch_buf_add_hex(b, v.ptr, v.len);
+		ch_buf_addc(b, '"');
+	}
+}
+
+static void
+json_headers(struct ch_buf *b, const struct letters_row *r)
+{
+	struct ch_arena arena = CH_ARENA_INIT;
+	struct message m;
+	size_t i;
+
+	ch_json_add_name(b, "headers");
+	ch_buf_addc(b, '[');
+	if (message_headers_of(r->names, r->values, 0, false, &arena, &m,
+		    NULL) == CH_OK) {
+		for (i = 0; i < m.header_count; i++) {
+			ch_json_add_comma(b);
+			ch_buf_addc(b, '{');
+			ch_json_add_member(b, "name",
+				ch_view_of(m.headers[i].name));
+			json_bytes(b, "value", "value_hex", m.headers[i].value);
+			ch_buf_addc(b, '}');
+		}
+	}
+	ch_buf_addc(b, ']');
+	ch_arena_free(&arena);
+}
+
+void
+dlq_print_json(const struct letters_row *r, bool whole)
+{
+	struct ch_buf b = CH_BUF_INIT;
+	char text[CH_TIME_TEXT_MAX], id[CH_UUID_TEXT_MAX];
+
+	ch_uuid_format(&r->id, id);
+	ch_time_format(r->at, text);
+	ch_buf_addc(&b, '{');
+	ch_json_add_member(&b, "letter_id", ch_view_of(id));
+	ch_json_add_member(&b, "kind",
+		ch_view_of(r->is_delivery ? "delivery" : "rejected"));
+	ch_json_add_member(&b, "state",
+		ch_view_of(letter_state_name(r->state)));
+	ch_json_add_member(&b, "topic", r->topic);
+	if (r->part >= 0)
+		ch_json_add_member_i64(&b, "partition", r->part);
+	if (r->src_offset >= 0)
+		ch_json_add_member_i64(&b, "offset", r->src_offset);
+	json_bytes(&b, "key", "key_hex", r->key);
+	ch_json_add_member(&b, "error_class", r->class);
+	ch_json_add_member(&b, "reason", r->reason);
+	ch_json_add_member(&b, "fingerprint", r->fingerprint);
+	ch_json_add_member_i64(&b, "attempts", r->attempts);
+	ch_json_add_member_i64(&b, "replay_count", r->replays);
+	ch_json_add_member(&b, "row_id", r->row_id);
+	ch_json_add_member_bool(&b, "blocks_key", r->blocks_key);
+	if (r->is_edit) {
+		ch_uuid_format(&r->original, id);
+		ch_json_add_member(&b, "original", ch_view_of(id));
+	}
+	ch_json_add_member(&b, "at", ch_view_of(text));
+	ch_json_add_member_i64(&b, "bytes", (int64_t)r->value.len);
+	if (whole) {
+		json_headers(&b, r);
+		json_bytes(&b, "value", "value_hex", r->value);
+	}
+	ch_buf_addc(&b, '}');
+	printf("%s\n", ch_buf_str(&b));
+	ch_buf_free(&b);
+}
+
+/* 00000010  7b 22 69 64 22 3a 22 30  ...  {"id":"0... */
+static void
+print_hex(struct ch_view v)
+{
+	size_t row, i;
+
+	printf("value (hex, %zu bytes)\n", v.len);
+	for (row = 0; row < v.len; row += HEX_ROW) {
+		printf("  %08zx ", row);
+		for (i = row; i < row + HEX_ROW; i++)
+			if (i < v.len)
+				printf(" %02x", (unsigned char)v.ptr[i]);
+			else
+				printf("   ");
+		printf("  ");
+		for (i = row; i < row + HEX_ROW && i < v.len; i++)
+			(void)putchar(v.ptr[i] >= 0x20 && v.ptr[i] < 0x7f
+					? v.ptr[i]
+					: '.');
+		printf("\n");
+	}
+}
+
+static void
+print_indent(unsigned depth)
+{
+	printf("\n%*s", (int)(2 + 2 * depth), "");
+}
+
+/* The reader allows CH_JSON_DEPTH_MAX levels. */
+static void
+print_node(const struct ch_json *n, unsigned depth)
+{
+	const struct ch_json *c;
+	bool object = n->type == CH_JSON_OBJECT;
+	struct ch_buf name = CH_BUF_INIT;
+
+	if ((!object && n->type != CH_JSON_ARRAY) || n->child == NULL) {
+		dlq_print_safe(n->text, n->text.len);
+		return;
+	}
+	(void)putchar(object ? '{' : '[');
+	for (c = n->child; c != NULL; c = c->next) {
+		print_indent(depth + 1);
+		if (object) {
+			ch_buf_clear(&name);
+			ch_json_add_string(&name, c->name);
+			dlq_print_safe(ch_buf_view(&name), name.len);
+			printf(": ");
+		}
+		print_node(c, depth + 1);
+		if (c->next != NULL)
+			(void)putchar(',');
+	}
+	print_indent(depth);
+	(void)putchar(object ? '}' : ']');
+	ch_buf_free(&name);
+}
+
+/* false when it is no JSON. */
+static bool
+print_pretty(struct ch_view v)
+{
+	struct ch_arena arena = CH_ARENA_INIT;
+	const struct ch_json *doc = v.ptr != NULL
+		? ch_json_parse(&arena, v, PRETTY_NODES_MAX, NULL)
+		: NULL;
+
+	if (doc != NULL) {
+		printf("value\n  ");
+		print_node(doc, 0);
+		printf("\n");
+	}
+	ch_arena_free(&arena);
+	return doc != NULL;
+}
+
+static void
+print_value(struct ch_view v, enum dlq_form form)
+{
+	struct ch_view head = {
+		v.ptr, v.len < VALUE_SHOWN ? v.len : VALUE_SHOWN};
+	struct ch_buf hex = CH_BUF_INIT;
+
+	if (form == DLQ_PRETTY && print_pretty(v))
+		return;
+	if (v.ptr == NULL) {
+		printf("value       (null)\n");
+	} else if (form == DLQ_HEX) {
+		print_hex(v);
+	} else if (ch_view_is_utf8(v)) {
+		printf("value       ");
+		dlq_print_safe(v, VALUE_SHOWN);
+		printf("\n");
+	} else {
+		ch_buf_add_hex(&hex, head.ptr, head.len);
+		printf("value (hex) %s%s\n", ch_buf_str(&hex),
+			head.len < v.len ? "..." : "");
+		ch_buf_free(&hex);
+	}
+}
+
+static void
+print_pair(const char *name, struct ch_view v)
+{
+	printf("%-11s ", name);
+	if (v.ptr != NULL)
+		dlq_print_safe(v, VALUE_SHOWN);
+	else
+		printf("(none)");
+	printf("\n");
+}
+
+static void
+print_headers(const struct letters_row *r)
+{
+	struct ch_arena arena = CH_ARENA_INIT;
+	struct message m;
+	size_t i;
+
+	if (message_headers_of(r->names, r->values, 0, false, &arena, &m,
+		    NULL) != CH_OK) {
+		printf("headers     (unreadable)\n");
+	} else {
+		for (i = 0; i < m.header_count; i++) {
+			printf("header      ");
+			dlq_print_safe(ch_view_of(m.headers[i].name), 256);
+			printf(" = ");
+			dlq_print_safe(m.headers[i].value.ptr != NULL
+					? m.headers[i].value
+					: CH_VIEW("(null)"),
+				512);
+			printf("\n");
+		}
+	}
+	ch_arena_free(&arena);
+}
+
+void
+dlq_print_letter(const struct letters_row *r, enum dlq_form form)
+{
+	char text[CH_TIME_TEXT_MAX], id[CH_UUID_TEXT_MAX];
+
+	ch_uuid_format(&r->id, id);
+	ch_time_format(r->at, text);
+	printf("letter      %s\nkind        %s\nstate       %s", id,
+		r->is_delivery ? "delivery" : "rejected",
+		letter_state_name(r->state));
+	if (r->actor.len > 0) {
+		printf(" by ");
+		dlq_print_safe(r->actor, 128);
+		printf(": ");
+		dlq_print_safe(r->state_reason, 256);
+	}
+	printf("\nat          %s\n", text);
+	print_pair("topic", r->topic);
+	printf("partition   %" PRId32 "%s\n", r->part,
+		r->part < 0 ? " (by the key)" : "");
+	if (r->src_offset >= 0)
+		printf("offset      %" PRId64 "\n", r->src_offset);
+	print_pair("row", r->row_id);
+	print_pair("key", r->key);
+	print_pair("class", r->class);
+	print_pair("reason", r->reason);
+	print_pair("fingerprint", r->fingerprint);
+	if (r->is_edit) {
+		ch_uuid_format(&r->original, id);
+		print_pair("edited from", ch_view_of(id));
+	}
+	printf("attempts    %" PRId32 "\nreplays     %" PRId32 "\n",
+		r->attempts, r->replays);
+	print_headers(r);
+	print_value(r->value, form);
+	printf("\n");
+}
+
+int
+dlq_say_failed(const struct ch_err *err)
+{
+	(void)fprintf(stderr, "dlq: %s\n", err->text);
+	return DLQ_FAILED;
+}
+
+int
+dlq_say_refused(const struct letters_row *r, const struct ch_err *err)
+{
+	char id[CH_UUID_TEXT_MAX];
+
+	ch_uuid_format(&r->id, id);
+	(void)fprintf(stderr, "%s: refused: %s\n", id, err->text);
+	return DLQ_REFUSED;
+}

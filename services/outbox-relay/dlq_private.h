@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dlq_private: what the files of the dlq command share.
+ *
+ *	dlq.c	      options, which verb, connection
+ *	dlq_list.c    list, show, export, count, group: read only
+ *	dlq_change.c  replay, discard, edit: letters one by one
+ *	dlq_plan.c    plan, approve, run, stop, plans
+ *	dlq_print.c   how letters look
+ *
+ * Thread: main.
+ */
+#ifndef RELAY_DLQ_PRIVATE_H
+#define RELAY_DLQ_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "daemon/daemon.h"
+#include "filter.h"
+#include "io/pg.h"
+#include "letters.h"
+
+#define IDS_MAX 10000
+#define LIST_MAX 100 /* without --limit */
+#define REPLAYS_MAX 5
+#define VALUE_SHOWN 4096
+
+enum dlq_exit { DLQ_DONE = 0, DLQ_FAILED = 1, DLQ_REFUSED = 2 };
+
+enum dlq_form { DLQ_PLAIN, DLQ_JSON, DLQ_HEX, DLQ_PRETTY };
+
+struct dlq {
+	const struct ch_runtime *rt;
+	struct ch_pg *pg;
+	struct letters_filter filter;
+	struct filter where; /* --where, compiled */
+	struct ch_uuid *ids;
+	struct letters_group by;
+	struct ch_err said; /* what is wrong with an option's value */
+	const char *verb, *actor, *reason, *where_text, *file;
+	enum dlq_form form;
+	int64_t replays_max;
+	bool dry_run, filtered, limited;
+	struct ch_time now;
+	/* of plans */
+	int64_t plan; /* 0: none named */
+	const char *two_person;
+	int64_t per_second, bytes_per_second, canary, canary_returns;
+	int64_t canary_wait_ms;
+};
+
+/* ---- printing ---- */
+
+void dlq_print_safe(struct ch_view v, size_t max);
+void dlq_print_age(int64_t us);
+void dlq_print_line(const struct dlq *d, const struct letters_row *r);
+void dlq_print_letter(const struct letters_row *r, enum dlq_form form);
+/* One line; whole: with headers and value. */
+void dlq_print_json(const struct letters_row *r, bool whole);
+/* On stderr; returns the exit status. */
+int dlq_say_failed(const struct ch_err *err);
+int dlq_say_refused(const struct letters_row *r, const struct ch_err *err);
+
+/* ---- verbs: each returns an exit status ---- */
+
+int dlq_list(struct dlq *d); /* list and show */
+int dlq_export(struct dlq *d);
+int dlq_group(struct dlq *d);  /* group and count */
+int dlq_change(struct dlq *d); /* replay and discard */
+int dlq_edit(struct dlq *d);
+int dlq_plan(struct dlq *d);
+int dlq_approve(struct dlq *d);
+int dlq_run(struct dlq *d);
+int dlq_stop(struct dlq *d);
+int dlq_plans(struct dlq *d);
+
+/* Says what is not there, and what the limit has left out. */
+int dlq_report_rest(const struct dlq *d, const PGresult *res, bool changes);
+
+#endif

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inflight: a list of commits, each with its rows.
+ *
+ *	head                     cursor                 tail   reading
+ *	 |                         |                      |       |
+ *	[done done] [done sent] [new wait new] [new] ... [new]   [rows...]
+ *	 '-> advance() frees      '-> next()
+ *
+ * Invariants: left of a commit counts its rows that are not DONE; every row
+ * before the cursor is not NEW; `bytes` is what all blocks together hold.
+ * The delivered log_seq of a stream is the largest of its rows in delivered
+ * commits: the fence makes a stream's commits follow its log_seq.
+ */
+#include "inflight.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct commit {
+	struct commit *next;
+	uint64_t end_lsn;
+	struct ch_time at;
+	char *mark;
+	struct event **events;
+	struct event *only; /* the usual commit has one row */
+	size_t count, room, left;
+};
+
+struct stream_mark {
+	int32_t stream;
+	int64_t seq;
+};
+
+struct inflight {
+	struct commit *head, *tail, *reading;
+	struct commit *cursor; /* NULL: everything was looked at */
+	size_t cursor_at;
+	size_t events, bytes;
+	struct stream_mark *marks;
+	size_t mark_count, mark_last;
+	char *mark;
+	struct inflight_position position;
+};
+
+struct inflight *
+inflight_new(void)
+{
+	return ch_xcalloc(1, sizeof(struct inflight));
+}
+
+static void
+commit_free(struct inflight *f, struct commit *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->count; i++) {
+		f->bytes -= c->events[i]->size;
+		if (c->events[i]->state != EVENT_DONE)
+			f->events--;
+		event_free(c->events[i]);
+	}
+	if (c->events != &c->only)
+		free(c->events);
+	free(c->mark);
+	free(c);
+}
+
+void
+inflight_clear(struct inflight *f)
+{
+	struct commit *c;
+
+	inflight_abandon(f);
+	while ((c = f->head) != NULL) {
+		f->head = c->next;
+		commit_free(f, c);
+	}
+	f->tail = f->cursor = NULL;
+	f->cursor_at = 0;
+}
+
+void
+inflight_free(struct inflight *f)
+{
+	if (f == NULL)
+		return;
+	inflight_clear(f);
+	free(f->marks);
+	free(f->mark);
+	free(f);
+}
+
+void
+inflight_begin(struct inflight *f, struct ch_time at)
+{
+	struct commit *c = ch_xcalloc(1, sizeof(*c));
+
+	assert(f->reading == NULL);
+	c->at = at;
+	c->events = &c->only;
+	c->room = 1;
+	f->reading = c;
+}
+
+void
+inflight_add(struct inflight *f, struct event *e)
+{
+	struct commit *c = f->reading;
+	struct event **grown;
+
+	assert(c != NULL);
+	if (c->count == c->room) {
+		c->room *= 8;
+		if (c->events == &c->only) {
+			grown = ch_xcalloc(c->room, sizeof(struct event *));
+			grown[0] = c->only;
+			c->events = grown;
+		} else {
+			c->events = ch_xrealloc(c->events, c->room,
+				sizeof(struct event *));
+		}
+	}
+	e->commit = c;
+	e->arrival = (uint32_t)c->count;
+	e->state = EVENT_NEW;
+	c->events[c->count++] = e;
+	c->left++;
+	f->events++;
+	f->bytes += e->size;
+}
+
+void
+inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
+{
+	struct commit *c = f->reading;
+
+	assert(c != NULL);
+	f->reading = NULL;
+	c->end_lsn = end_lsn;
+	c->mark = mark != NULL ? ch_xstrdup(mark) : NULL;
+	if (c->count > 1)
+		qsort(c->events, c->count, sizeof(struct event *),
+			event_compare);
+	if (f->tail != NULL)
+		f->tail->next = c;
+	else
+		f->head = c;
+	f->tail = c;
+	if (f->cursor == NULL) {
+		f->cursor = c;
+		f->cursor_at = 0;
+	}
+}
+
+void
+inflight_abandon(struct inflight *f)
+{
+	if (f->reading != NULL)
+		commit_free(f, f->reading);
+	f->reading = NULL;
+}
+
+bool
+inflight_is_reading(const struct inflight *f)
+{
+	return f->reading != NULL;
+}
+
+struct event *
+inflight_next(struct inflight *f)
+{
+	while (f->cursor != NULL) {
+		struct commit *c = f->cursor;
+
+		for (; f->cursor_at < c->count; f->cursor_at++)
+			if (c->events[f->cursor_at]->state == EVENT_NEW)
+				return c->events[f->cursor_at];
+		f->cursor = c->next;
+		f->cursor_at = 0;
+	}
+	return NULL;
+}
+
+void
+inflight_done(struct inflight *f, struct event *e)
+{
+	assert(e->state != EVENT_DONE && e->commit->left > 0);
+	e->state = EVENT_DONE;
+	e->commit->left--;
+	f->events--;
+}
+
+static void
+make_new(struct inflight *f, const struct route_topic *topic, bool sent)
+{
+	struct commit *c;
+	size_t i;
+
+	for (c = f->head; c != NULL; c = c->next) {
+		for (i = 0; i < c->count; i++) {
+			struct event *e = c->events[i];
+
+			if ((e->state == EVENT_SENT && sent) ||
+				(e->state == EVENT_WAITING &&
+					(topic == NULL || e->topic == topic)))
+				e->state = EVENT_NEW;
+		}
+	}
+	f->cursor = f->head;
+	f->cursor_at = 0;
+}
+
+void
+inflight_rewind(struct inflight *f)
+{
+	make_new(f, NULL, true);
+}
+
+void
+inflight_wake(struct inflight *f, const struct route_topic *topic)
+{
+	make_new(f, topic, false);
+}
+
+static struct stream_mark *
+mark_of(struct inflight *f, int32_t stream)
+{
+	size_t i;
+
+	if (f->mark_last < f->mark_count &&
+		f->marks[f->mark_last].stream == stream)
+		return &f->marks[f->mark_last];
+	for (i = 0; i < f->mark_count; i++)
+		if (f->marks[i].stream == stream)
+			break;
+	if (i == f->mark_count) {
+		f->marks = ch_xrealloc(f->marks, i + 1, sizeof(*f->marks));
+		f->marks[f->mark_count++] = (struct stream_mark){stream, 0};
+	}
+	f->mark_last = i;
+	return &f->marks[i];
+}
+
+void
+inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq)
+{
+	struct stream_mark *m = mark_of(f, stream);
+
+	if (seq > m->seq)
+		m->seq = seq;
+}
+
+static void
+pass(struct inflight *f, struct commit *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->count; i++)
+		if (c->events[i]->stream != 0)
+			inflight_delivered_set(f, c->events[i]->stream,
+				c->events[i]->order);
+	if (c->end_lsn > f->position.lsn)
+		f->position.lsn = c->end_lsn;
+	if (c->mark != NULL) {
+		free(f->mark);
+		f->mark = c->mark;
+		c->mark = NULL;
+		f->position.mark = f->mark;
+	}
+	f->position.commits++;
+	f->position.events += c->count;
+}
+
+bool
+inflight_advance(struct inflight *f)
+{
+	struct commit *c;
+	bool moved = false;
+
+	while ((c = f->head) != NULL && c->left == 0) {
+		f->head = c->next;
+		if (f->head == NULL)
+			f->tail = NULL;
+		if (f->cursor == c) {
+			f->cursor = c->next;
+			f->cursor_at = 0;
+		}
+		pass(f, c);
+		commit_free(f, c);
+		moved = true;
+	}
+	return moved;
+}
+
+void
+inflight_position_at(struct inflight *f, uint64_t lsn)
+{
+	if (f->reading != NULL)
+		return;
+	if (f->tail != NULL && f->tail->end_lsn < lsn)
+		f->tail->end_lsn = lsn;
+	if (f->tail == NULL && f->position.lsn < lsn)
+		f->position.lsn = lsn;
+}
+
+const struct inflight_position *
+inflight_position(const struct inflight *f)
+{
+	return &f->position;
+}
+
+int64_t
+inflight_delivered(const struct inflight *f, int32_t stream)
+{
+	size_t i;
+
+	for (i = 0; i < f->mark_count; i++)
+		if (f->marks[i].stream == stream)
+			return f->marks[i].seq;
+	return 0;
+}
+
+bool
+inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
+	int64_t *seq)
+{
+	if (i >= f->mark_count)
+		return false;
+	*stream = f->marks[i].stream;
+	*seq = f->marks[i].seq;
+	return true;
+}
+
+size_t
+inflight_events(const struct inflight *f)
+{
+	return f->events;
+}
+
+size_t
+inflight_bytes(const struct inflight *f)
+{
+	return f->bytes;
+}
+
+bool
+inflight_is_empty(const struct inflight *f)
+{
+	return f->head == NULL && f->reading == NULL;
+}
+
+bool
+inflight_has_whole(const struct inflight *f)
+{
+	return f->head != NULL;
+}
+
+bool
+inflight_oldest(const struct inflight *f, struct ch_time *at)
+{
+	const struct commit *c = f->head != NULL ? f->head : f->reading;
+
+	if (c == NULL)
+		return false;
+	*at = c->at;
+	return true;
+}

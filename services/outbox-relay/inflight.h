@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inflight: the rows between reading and acknowledging, in order.
+ *
+ * Rows come in commits (of the WAL, or pages of a scan). Within a commit they
+ * are sorted by what orders them; over commits the order is that of reading.
+ * A cursor hands rows to the sender; a commit counts as delivered when each of
+ * its rows is done and each commit before it is delivered: only then does the
+ * position move over it. So the position never passes an undelivered row.
+ *
+ * Bounded by the owner: it stops reading when bytes or rows reach its limit.
+ *
+ * Thread: belongs to one thread. Pure.
+ */
+#ifndef RELAY_INFLIGHT_H
+#define RELAY_INFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "event.h"
+
+struct inflight;
+
+/* What has been passed over since the beginning. */
+struct inflight_position {
+	uint64_t lsn; /* end of the last delivered commit of the WAL; 0: none */
+	const char *mark; /* of the last delivered commit that had one */
+	uint64_t commits;
+	uint64_t events;
+};
+
+struct inflight *inflight_new(void);
+void inflight_free(struct inflight *f);
+/* Drops all rows and what a half-read commit had; the position stays. */
+void inflight_clear(struct inflight *f);
+
+/* A commit: begin, add its rows (they belong to f then), end. lsn 0: none.
+ * mark, copied, may be NULL: what the position shall say after it. */
+void inflight_begin(struct inflight *f, struct ch_time at);
+void inflight_add(struct inflight *f, struct event *e);
+void inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark);
+/* Forgets the commit that is being read. */
+void inflight_abandon(struct inflight *f);
+bool inflight_is_reading(const struct inflight *f);
+
+/* The next row in order that is NEW, passing over the others; NULL when there
+ * is none now. It stays the next one until its state changes. */
+struct event *inflight_next(struct inflight *f);
+/* The row is acknowledged or durably parked. */
+void inflight_done(struct inflight *f, struct event *e);
+/* Every row that is neither DONE nor PARKING is NEW again, and the cursor
+ * stands before the first of them. */
+void inflight_rewind(struct inflight *f);
+/* Every row that waits for this topic (NULL: any) is NEW again. */
+void inflight_wake(struct inflight *f, const struct route_topic *topic);
+
+/* Frees the delivered commits at the front; true when the position moved. */
+bool inflight_advance(struct inflight *f);
+/* The server says that nothing of ours lies before lsn but what was read: the
+ * position moves there with the last commit read, or at once. */
+void inflight_position_at(struct inflight *f, uint64_t lsn);
+const struct inflight_position *inflight_position(const struct inflight *f);
+/* Delivered log_seq of a stream; 0: none known. */
+int64_t inflight_delivered(const struct inflight *f, int32_t stream);
+/* Sets it, when a stored progress is read. Never goes back. */
+void inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq);
+/* The i-th stream known; false at the end. */
+bool inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
+	int64_t *seq);
+
+size_t inflight_events(const struct inflight *f); /* not done */
+size_t inflight_bytes(const struct inflight *f);  /* held */
+bool inflight_is_empty(const struct inflight *f); /* no commit, none read */
+/* Is a commit in flight beside the one that is being read? */
+bool inflight_has_whole(const struct inflight *f);
+/* When the oldest undelivered commit was made; false when empty. */
+bool inflight_oldest(const struct inflight *f, struct ch_time *at);
+
+#endif

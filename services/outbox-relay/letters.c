@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * letters: SQL around the view `letters`.
+ */
+#include "letters.h"
+
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "outbox_relay_sql.h"
+
+static const struct ch_pg_stmt open_stmt = {
+	"dlq_open", outbox_relay_sql_letter_open};
+static const struct ch_pg_stmt lock_stmt = {
+	"dlq_lock", outbox_relay_sql_letter_lock};
+static const struct ch_pg_stmt decide_stmt = {
+	"dlq_decide", outbox_relay_sql_letter_decide};
+static const struct ch_pg_stmt audit_stmt = {
+	"dlq_audit", outbox_relay_sql_letter_audit};
+static const struct ch_pg_stmt replayed_stmt = {
+	"dlq_replayed", outbox_relay_sql_letter_replayed};
+static const struct ch_pg_stmt close_stmt = {
+	"dlq_close", outbox_relay_sql_letter_close};
+static const struct ch_pg_stmt edit_stmt = {
+	"dlq_edit", outbox_relay_sql_letter_edit};
+static const struct ch_pg_stmt applied_stmt = {
+	"dlq_applied", outbox_relay_sql_letter_applied};
+
+int
+letters_find(struct ch_pg *pg, const struct letters_filter *f, PGresult **out,
+	struct ch_err *err)
+{
+	struct letters_query q;
+	int rc;
+
+	letters_query_init(&q, outbox_relay_sql_letters_find, f, f->limit);
+	rc = ch_pg_query(pg, &q.stmt, &q.args, out, err);
+	letters_query_free(&q);
+	return rc;
+}
+
+int
+letters_open(struct ch_pg *pg, const struct letters_filter *f,
+	struct ch_err *err)
+{
+	struct letters_query q;
+	struct ch_buf sql = CH_BUF_INIT;
+	struct ch_pg_stmt stmt = {"", NULL};
+	int rc = ch_pg_begin(pg, err);
+
+	if (rc != CH_OK)
+		return rc;
+	letters_query_init(&q, outbox_relay_sql_letters_find, f, f->limit);
+	ch_buf_adds(&sql, "DECLARE found NO SCROLL CURSOR FOR ");
+	ch_buf_adds(&sql, q.stmt.sql);
+	stmt.sql = ch_buf_str(&sql);
+	rc = ch_pg_query(pg, &stmt, &q.args, NULL, err);
+	if (rc != CH_OK)
+		letters_close(pg);
+	ch_buf_free(&sql);
+	letters_query_free(&q);
+	return rc;
+}
+
+int
+letters_page(struct ch_pg *pg, PGresult **out, struct ch_err *err)
+{
+	static const struct ch_pg_stmt fetch = {"", "FETCH 200 FROM found"};
+
+	return ch_pg_query(pg, &fetch, NULL, out, err);
+}
+
+void
+letters_close(struct ch_pg *pg)
+{
+	(void)ch_pg_rollback(pg, NULL);
+}
+
+/* ---- sorts of letters ---- */
+
+static const struct {
+	const char *name, *sql;
+} columns[] = {
+	{"topic", "topic"},
+	{"class", "error_class"},
+	{"fingerprint", "letter_fingerprint(error_class, reason)"},
+	{"message", "letter_pattern(reason)"},
+	{"key", "letter_text(record_key)"},
+	{"age",
+		"CASE WHEN now() - at < interval '1 hour' THEN '< 1h' "
+		"WHEN now() - at < interval '1 day' THEN '1h - 1d' "
+		"WHEN now() - at < interval '7 days' THEN '1d - 7d' "
+		"ELSE '> 7d' END"},
+	{"kind", "kind"},
+	{"state", "state"},
+};
+#define COLUMNS (sizeof(columns) / sizeof(*columns))
+
+static int
+add_column(struct letters_group *by, struct ch_view name, struct ch_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < COLUMNS; i++)
+		if (ch_view_eq_str(name, columns[i].name))
+			break;
+	if (i == COLUMNS || by->count == LETTERS_GROUP_MAX)
+		return ch_err_set(err, CH_EINVAL,
+			"--by \"%.*s\": it is a list of topic, class, "
+			"fingerprint, message, key, age, kind, state",
+			(int)(name.len < 64 ? name.len : 64), name.ptr);
+	by->names[by->count++] = columns[i].name;
+	/* what the fingerprint is of */
+	if (ch_view_eq_str(name, "fingerprint") &&
+		by->count < LETTERS_GROUP_MAX)
+		by->names[by->count++] = "message";
+	return CH_OK;
+}
+
+int
+letters_group_read(struct ch_view text, struct letters_group *out,
+	struct ch_err *err)
+{
+	struct ch_view part;
+	int rc = CH_OK;
+
+	*out = (struct letters_group){.count = 0};
+	while (rc == CH_OK && ch_view_split(&text, ',', &part))
+		rc = add_column(out, ch_view_trim(part), err);
+	return rc;
+}
+
+static const char *
+column_sql(const char *name)
+{
+	size_t i = 0;
+
+	while (i + 1 < COLUMNS && strcmp(columns[i].name, name) != 0)
+		i++;
+	return columns[i].sql;
+}
+
+int
+letters_group(struct ch_pg *pg, const struct letters_filter *f,
+	const struct letters_group *by, PGresult **out, struct ch_err *err)
+{
+	struct ch_buf names = CH_BUF_INIT, places = CH_BUF_INIT;
+	struct letters_query q;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < by->count; i++) {
+		ch_buf_printf(&names, ", %s", column_sql(by->names[i]));
+		ch_buf_printf(&places, "%s%zu", i > 0 ? ", " : "", i + 5);
+	}
+	letters_query_init(&q, outbox_relay_sql_letters_group, f, f->limit);
+	letters_query_put(&q, "columns", ch_buf_str(&names));
+	letters_query_put(&q, "places",
+		by->count > 0 ? ch_buf_str(&places) : "()");
+	rc = ch_pg_query(pg, &q.stmt, &q.args, out, err);
+	letters_query_free(&q);
+	ch_buf_free(&names);
+	ch_buf_free(&places);
+	return rc;
+}
+
+/* ---- one letter ---- */
+
+static struct ch_view
+raw_at(const PGresult *res, int row, int col)
+{
+	return (struct ch_view){
+		PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
+}
+
+int
+letters_row(const PGresult *res, int i, struct letters_row *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+	bool null;
+
+	out->id = ch_pg_next_uuid(&r);
+	out->is_delivery = ch_view_eq_str(ch_pg_next_text(&r), "delivery");
+	out->topic = ch_pg_next_text(&r);
+	out->part = ch_pg_next_is_null(&r) ? -1 : ch_pg_next_i32(&r);
+	out->src_offset = ch_pg_next_i64_null(&r, &null);
+	if (null)
+		out->src_offset = -1;
+	out->row_id = ch_pg_next_text(&r);
+	out->key = ch_pg_next_bytea_null(&r);
+	out->value = ch_pg_next_bytea_null(&r);
+	out->names = raw_at(res, i, r.col++);
+	out->values = raw_at(res, i, r.col++);
+	out->class = ch_pg_next_text(&r);
+	out->reason = ch_pg_next_text(&r);
+	out->attempts = ch_pg_next_i32(&r);
+	out->at = ch_pg_next_time(&r);
+	if (!letter_state_of(ch_pg_next_text(&r), &out->state))
+		return ch_err_set(err, CH_EPROTO, "letters: unknown state");
+	out->replays = ch_pg_next_i32(&r);
+	out->blocks_key = ch_pg_next_bool(&r);
+	out->actor = ch_pg_next_text_null(&r);
+	out->state_reason = ch_pg_next_text_null(&r);
+	out->is_edit = !ch_pg_next_is_null(&r);
+	if (out->is_edit)
+		out->original = ch_pg_next_uuid(&r);
+	out->fingerprint = ch_pg_next_text(&r);
+	out->fitting = ch_pg_next_i64(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+int
+letters_lock_state(struct ch_pg *pg, struct letters_row *row,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	struct ch_pg_row r;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	rc = ch_pg_query(pg, &open_stmt, &args, NULL, err);
+	if (rc == CH_OK)
+		rc = ch_pg_query(pg, &lock_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	r = ch_pg_row(res, 0);
+	if (!letter_state_of(ch_pg_next_text(&r), &row->state))
+		rc = ch_err_set(err, CH_EPROTO, "letter_states: no state");
+	row->replays = ch_pg_next_i32(&r);
+	PQclear(res);
+	return rc;
+}
+
+int
+letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err)
+{
+	int rc = ch_pg_begin(pg, err);
+
+	if (rc == CH_OK)
+		rc = letters_lock_state(pg, row, err);
+	if (rc != CH_OK)
+		(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+static int
+write_audit(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, d->actor);
+	ch_pg_arg_str(&args, d->action);
+	ch_pg_arg_uuid(&args, &row->id);
+	ch_pg_arg_str(&args, d->reason);
+	ch_pg_arg_str(&args, letter_state_name(row->state));
+	ch_pg_arg_i32(&args, row->replays);
+	ch_pg_arg_str(&args, letter_state_name(d->state));
+	ch_pg_arg_i32(&args, d->replays);
+	ch_pg_arg_str(&args, d->topic);
+	ch_pg_arg_i32(&args, d->part);
+	ch_pg_arg_i64(&args, d->offset);
+	return ch_pg_query(pg, &audit_stmt, &args, NULL, err);
+}
+
+static int
+write_replay(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	ch_pg_arg_i32(&args, d->replays);
+	ch_pg_arg_str(&args, d->topic);
+	ch_pg_arg_i32(&args, d->part);
+	ch_pg_arg_i64(&args, d->offset);
+	ch_pg_arg_str(&args, d->actor);
+	ch_pg_arg_str(&args, d->reason);
+	if (d->command != NULL) {
+		ch_pg_arg_str(&args, d->command->org);
+		ch_pg_arg_uuid(&args, &d->command->id);
+		ch_pg_arg_day(&args, d->command->day);
+	} else {
+		ch_pg_arg_null(&args, CH_PG_TEXT);
+		ch_pg_arg_null(&args, CH_PG_UUID);
+		ch_pg_arg_null(&args, CH_PG_DATE);
+	}
+	if (d->plan != 0)
+		ch_pg_arg_i64(&args, d->plan);
+	else
+		ch_pg_arg_null(&args, CH_PG_INT8);
+	return ch_pg_query(pg, &replayed_stmt, &args, NULL, err);
+}
+
+/* The letters that this one was edited from. */
+static int
+close_originals(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	ch_pg_arg_str(&args,
+		letter_state_name(d->state == LETTER_DISCARDED
+				? LETTER_DISCARDED
+				: LETTER_RESOLVED));
+	ch_pg_arg_str(&args, d->actor);
+	ch_pg_arg_str(&args, d->reason);
+	return ch_pg_query(pg, &close_stmt, &args, NULL, err);
+}
+
+static bool
+is_open(enum letter_state s)
+{
+	return s == LETTER_PENDING || s == LETTER_QUARANTINED ||
+		s == LETTER_EDITED;
+}
+
+int
+letters_write(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	ch_pg_arg_str(&args, letter_state_name(d->state));
+	ch_pg_arg_i32(&args, d->replays);
+	ch_pg_arg_str(&args, d->actor);
+	ch_pg_arg_str(&args, d->reason);
+	rc = ch_pg_query(pg, &decide_stmt, &args, NULL, err);
+	if (rc == CH_OK && d->topic != NULL)
+		rc = write_replay(pg, row, d, err);
+	if (rc == CH_OK && row->is_edit && !is_open(d->state))
+		rc = close_originals(pg, row, d, err);
+	if (rc == CH_OK)
+		rc = write_audit(pg, row, d, err);
+	return rc;
+}
+
+int
+letters_decide(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err)
+{
+	int rc = letters_write(pg, row, d, err);
+
+	if (rc == CH_OK && ch_pg_commit(pg, err) != CH_PG_COMMITTED)
+		rc = CH_EIO;
+	if (rc != CH_OK)
+		(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+int
+letters_command(struct ch_pg *pg, const struct letters_row *row,
+	struct letters_command *out, struct ch_err *err)
+{
+	struct letter_command c;
+	struct ch_pg_args args;
+	struct ch_view status;
+	struct ch_pg_row r;
+	PGresult *res;
+	int rc;
+
+	*out = (struct letters_command){.known = false};
+	if (row->is_delivery || !letter_command_of(row->value, &c))
+		return CH_OK;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, c.org);
+	ch_pg_arg_uuid(&args, &c.id);
+	ch_pg_arg_day(&args, c.day);
+	rc = ch_pg_query(pg, &applied_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) == 1) {
+		r = ch_pg_row(res, 0);
+		out->known = true;
+		status = ch_pg_next_text_null(&r);
+		ch_view_copy(status, out->status, sizeof(out->status));
+		out->expired = ch_pg_next_bool(&r);
+		ch_view_copy(ch_pg_next_text(&r), out->lowest_day,
+			sizeof(out->lowest_day));
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+/* ---- edits ---- */
+
+/* {"at":12,"removed":"<hex>","inserted":"<hex>"} */
+static void
+add_difference(struct ch_buf *b, struct ch_view old, struct ch_view fresh)
+{
+	struct letter_difference d = letter_difference_of(old, fresh);
+
+	ch_buf_addc(b, '{');
+	ch_json_add_member_i64(b, "at", (int64_t)d.at);
+	ch_json_add_name(b, "removed");
+	ch_buf_addc(b, '"');
+	ch_buf_add_hex(b, d.removed.ptr, d.removed.len);
+	ch_buf_adds(b, "\",\"inserted\":\"");
+	ch_buf_add_hex(b, d.inserted.ptr, d.inserted.len);
+	ch_buf_adds(b, "\"}");
+}
+
+static int
+write_edit(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_edit *e, const struct ch_uuid *id,
+	struct ch_err *err)
+{
+	struct letters_decision d = {.action = "dlq.edit",
+		.actor = e->actor,
+		.reason = e->reason,
+		.state = LETTER_EDITED,
+		.replays = row->replays};
+	struct ch_buf difference = CH_BUF_INIT;
+	struct ch_pg_args args;
+	int rc;
+
+	add_difference(&difference, row->value, e->value);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	ch_pg_arg_uuid(&args, id);
+	ch_pg_arg_bytea(&args, e->value);
+	ch_pg_arg_str(&args, ch_buf_str(&difference));
+	ch_pg_arg_str(&args, e->actor);
+	ch_pg_arg_str(&args, e->reason);
+	ch_pg_arg_i32(&args, row->replays);
+	rc = ch_pg_query(pg, &edit_stmt, &args, NULL, err);
+	if (rc == CH_OK)
+		rc = letters_write(pg, row, &d, err);
+	ch_buf_free(&difference);
+	return rc;
+}
+
+int
+letters_edit(struct ch_pg *pg, struct letters_row *row,
+	const struct letters_edit *e, struct ch_uuid *id, struct ch_err *err)
+{
+	struct ch_rng rng;
+	int rc = letters_lock(pg, row, err);
+
+	if (rc != CH_OK)
+		return rc;
+	ch_rng_seed_system(&rng);
+	*id = ch_uuid_v7(e->now, &rng);
+	if (!letter_may(LETTER_EDIT, row->state, row->replays, 0, err))
+		rc = err->code;
+	else if (ch_view_eq(row->value, e->value))
+		rc = ch_err_set(err, CH_EEXIST,
+			"the file holds what the letter has: nothing to edit");
+	else
+		rc = write_edit(pg, row, e, id, err);
+	if (rc == CH_OK && !e->dry_run &&
+		ch_pg_commit(pg, err) != CH_PG_COMMITTED)
+		rc = CH_EIO;
+	if (rc != CH_OK || e->dry_run)
+		(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * letters: the dead letters of both stores, found, locked and decided.
+ *
+ * A decision is one transaction: the letter's state is locked, checked,
+ * changed, and an audit_events row written beside it. Two operators at once:
+ * the second waits, then sees what the first has decided.
+ *
+ * Thread: loop only (command line).
+ */
+#ifndef RELAY_LETTERS_H
+#define RELAY_LETTERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "io/pg.h"
+#include "letter.h"
+#include "letters_query.h"
+
+/* Views are valid until the PGresult is cleared. */
+struct letters_row {
+	struct ch_uuid id;
+	bool is_delivery; /* else a rejected record */
+	struct ch_view topic, row_id, key, value, names, values, class, reason;
+	struct ch_view actor, state_reason;
+	int32_t part;	    /* -1: by the key */
+	int64_t src_offset; /* -1: none */
+	int32_t attempts, replays;
+	struct ch_time at;
+	enum letter_state state;
+	bool blocks_key;
+	bool is_edit; /* of the letter original */
+	struct ch_uuid original;
+	struct ch_view fingerprint;
+	int64_t fitting; /* letters that fit the filter, whatever its limit */
+};
+
+int letters_find(struct ch_pg *pg, const struct letters_filter *f,
+	PGresult **out, struct ch_err *err);
+int letters_row(const PGresult *res, int i, struct letters_row *out,
+	struct ch_err *err);
+
+/* A large selection, page by page, as it was when it was opened; inside of a
+ * transaction of its own. The last page is empty; then close. */
+int letters_open(struct ch_pg *pg, const struct letters_filter *f,
+	struct ch_err *err);
+int letters_page(struct ch_pg *pg, PGresult **out, struct ch_err *err);
+void letters_close(struct ch_pg *pg);
+
+/* Columns of letters_group() behind the four numbers. */
+#define LETTERS_GROUP_MAX 8
+struct letters_group {
+	const char *names[LETTERS_GROUP_MAX];
+	size_t count;
+};
+/* "topic,class,fingerprint,key,age,kind,state"; CH_EINVAL names what is not
+ * known. An empty text groups by nothing: all are one. */
+int letters_group_read(struct ch_view text, struct letters_group *out,
+	struct ch_err *err);
+/* Rows: letters, oldest, newest, bytes, then a text for each column. */
+int letters_group(struct ch_pg *pg, const struct letters_filter *f,
+	const struct letters_group *by, PGresult **out, struct ch_err *err);
+
+/* Inside of a transaction: locks the letter and brings state and replays up to
+ * date. */
+int letters_lock_state(struct ch_pg *pg, struct letters_row *row,
+	struct ch_err *err);
+/* Begins a transaction and does the same. On an error there is none. */
+int letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err);
+
+struct letters_decision {
+	const char *action; /* "dlq.replay", "dlq.discard", "dlq.quarantine" */
+	const char *actor, *reason;
+	enum letter_state state;
+	int32_t replays;
+	const char *topic; /* NULL: nothing was sent */
+	int32_t part;
+	int64_t offset;
+	const struct letter_command *command; /* NULL: none could be read */
+	int64_t plan;			      /* 0: by hand */
+};
+/* Writes the decision and its audit row; of an edited letter, closes what it
+ * stands for. Inside of a transaction. */
+int letters_write(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err);
+/* The same, and commits; or rolls back. */
+int letters_decide(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err);
+
+/* Of a rejected record: has the ledger taken its id since, or is the id's day
+ * gone? status is "" when it was not taken. */
+struct letters_command {
+	bool known; /* it has an id and an organisation */
+	char status[64];
+	bool expired;
+	char lowest_day[16];
+};
+int letters_command(struct ch_pg *pg, const struct letters_row *row,
+	struct letters_command *out, struct ch_err *err);
+
+struct letters_edit {
+	struct ch_view value; /* the new one */
+	const char *actor, *reason;
+	struct ch_time now; /* the new id's */
+	bool dry_run;	    /* all of it, and then rolled back */
+};
+/* A letter of its own with this value, linked to the row, which waits as
+ * `edited`. One transaction. CH_EEXIST: it may not be edited. */
+int letters_edit(struct ch_pg *pg, struct letters_row *row,
+	const struct letters_edit *e, struct ch_uuid *id, struct ch_err *err);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * letters_query: placeholders exchanged, arguments in their order.
+ */
+#include "letters_query.h"
+
+#include "outbox_relay_sql.h"
+
+void
+letters_query_put(struct letters_query *q, const char *name, const char *words)
+{
+	const char *sql = ch_buf_str(&q->sql), *at;
+	struct ch_buf whole = CH_BUF_INIT;
+	struct ch_buf mark = CH_BUF_INIT;
+
+	ch_buf_printf(&mark, "{%s}", name);
+	at = strstr(sql, ch_buf_str(&mark));
+	if (at != NULL) {
+		ch_buf_add(&whole, sql, (size_t)(at - sql));
+		ch_buf_adds(&whole, words);
+		ch_buf_adds(&whole, at + mark.len);
+		ch_buf_free(&q->sql);
+		q->sql = whole;
+	}
+	q->stmt = (struct ch_pg_stmt){"", ch_buf_str(&q->sql)};
+	ch_buf_free(&mark);
+}
+
+static void
+add_wishes(struct letters_query *q, const struct letters_filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->id_count; i++)
+		ch_pg_array_uuid(&q->ids, &f->ids[i]);
+	if (f->id_count > 0)
+		ch_pg_arg_array(&q->args, &q->ids);
+	else
+		ch_pg_arg_null(&q->args, CH_PG_UUID_ARRAY);
+	ch_pg_arg_str(&q->args, f->topic);
+	ch_pg_arg_str(&q->args, f->class);
+	ch_pg_arg_bytea(&q->args, ch_view_of(f->key));
+	ch_pg_arg_str(&q->args, f->state);
+	if (f->has_since)
+		ch_pg_arg_time(&q->args, f->since);
+	else
+		ch_pg_arg_null(&q->args, CH_PG_TIMESTAMPTZ);
+}
+
+static void
+add_values(struct ch_pg_args *args, const struct filter *where)
+{
+	const struct filter_arg *arg;
+	size_t i;
+
+	for (i = 0; i < where->arg_count; i++) {
+		arg = &where->args[i];
+		switch (arg->type) {
+		case FILTER_TEXT:
+			ch_pg_arg_text(args, arg->text);
+			break;
+		case FILTER_BYTES:
+			ch_pg_arg_bytea(args, arg->text);
+			break;
+		case FILTER_NUMBER:
+			ch_pg_arg_i64(args, arg->number);
+			break;
+		case FILTER_TIME:
+			ch_pg_arg_time(args, (struct ch_time){arg->number});
+			break;
+		}
+	}
+}
+
+void
+letters_query_init(struct letters_query *q, const char *template,
+	const struct letters_filter *f, int64_t free_arg)
+{
+	*q = (struct letters_query){.sql = CH_BUF_INIT};
+	ch_buf_adds(&q->sql, template);
+	letters_query_put(q, "where", outbox_relay_sql_letters_where);
+	letters_query_put(q, "filter",
+		f->where != NULL ? ch_buf_str(&f->where->sql) : "true");
+	ch_pg_array_init(&q->ids, CH_PG_UUID_ARRAY);
+	ch_pg_args_clear(&q->args);
+	add_wishes(q, f);
+	ch_pg_arg_i64(&q->args, free_arg);
+	if (f->where != NULL)
+		add_values(&q->args, f->where);
+}
+
+void
+letters_query_free(struct letters_query *q)
+{
+	ch_buf_free(&q->sql);
+	ch_pg_array_free(&q->ids);
+}

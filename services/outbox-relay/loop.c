@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop: one turn = session, read, pump, acknowledge, look around.
+ *
+ * Nothing here waits for Kafka: what the producer does not take stays in
+ * flight; when that reaches its limit, reading stops, and the server is still
+ * told that we live. Waits on PostgreSQL are bounded by the connection's call
+ * timeout.
+ */
+#include "loop.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "daemon/client_conf.h"
+#include "params.h"
+#include "relay.h"
+#include "watch.h"
+
+#define READ_BYTES ((size_t)1 << 20) /* of the WAL in one turn */
+#define SAVE_MS 1000
+#define IDLE_MS 1000
+#define LOOK_MS 1000
+#define PUBLISH_MS 100
+/* With this many rows in flight the stream, once read empty, is left alone for
+ * a millisecond: a walsender sends a packet a message to a reader that is never
+ * behind, and both would spend a wake-up on each row. */
+#define BUSY_EVENTS 64
+#define BULK_NS 1000000
+
+enum { WATCH_TAIL, WATCH_SINK, WATCH_SQL };
+
+/* ---- start and stop ---- */
+
+static bool
+still_alive(void *ctx)
+{
+	const struct ch_runtime *rt = ctx;
+
+	ch_runtime_alive(rt);
+	return !ch_runtime_stopping(rt);
+}
+
+static int
+open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
+{
+	const char *id = ch_params_str(p, "client_id");
+	struct ch_pg_params sql = {
+		.conninfo = ch_params_str(p, "database_url"),
+		.application_name = id,
+		.search_path = ch_params_str(p, "schema"),
+		.call_timeout_ms = 15000,
+		.lock_timeout_ms = 5000,
+		.read_write = true,
+		/* progress may be lost; what is parked is written durably */
+		/* a stopped leader must not keep the leader's lock: a live one
+		 * asks for the slot every few seconds */
+		.on_connect = "SET synchronous_commit = off; "
+			      "SET idle_session_timeout = '15s'",
+	};
+	struct tail_options tail = {
+		.conninfo = sql.conninfo,
+		.client_id = id,
+		.schema = sql.search_path,
+		.slot = r->slot,
+		.publication = r->publication,
+		.contract = r->contract,
+		.update = r->on_update,
+		.alive = still_alive,
+		.ctx = (void *)(uintptr_t)r->rt,
+	};
+
+	r->pg = ch_pg_new(&sql, err);
+	if (r->pg == NULL)
+		return CH_ECONFIG;
+	r->tail = tail_new(&tail, err);
+	return r->tail != NULL ? CH_OK : CH_ECONFIG;
+}
+
+static int
+open_sink(struct relay *r, const struct ch_params *p, struct ch_err *err)
+{
+	struct ch_kafka_conf *conf = ch_client_kafka_conf(p, err);
+	struct sink_options opt = {
+		.conf = conf,
+		.client_id = ch_params_str(p, "client_id"),
+		.linger_ms = (int)ch_params_ms(p, "linger"),
+		.message_max_bytes = (int)ch_params_bytes(p, "message_max"),
+		.queue_kbytes = (int)(ch_params_bytes(p, "inflight") / 1024),
+		.topic_wait_ms = ch_params_ms(p, "topic_wait"),
+		.reported = pump_reported,
+		.ctx = r,
+	};
+
+	if (conf == NULL)
+		return CH_ECONFIG;
+	r->sink = sink_kafka_open(&opt, err);
+	ch_kafka_conf_free(conf);
+	return r->sink != NULL ? CH_OK : CH_ECONFIG;
+}
+
+static void
+make_owner(char out[64])
+{
+	uint64_t n;
+
+	ch_rng_secure(&n, sizeof(n));
+	(void)snprintf(out, 64, "%016" PRIx64, n);
+}
+
+static void
+free_relay(struct relay *r)
+{
+	sink_kafka_close(r->sink, 0);
+	progress_free(&r->progress);
+	scan_free(r->scan);
+	reread_free(r->reread);
+	park_free(r->park);
+	inflight_free(r->inflight);
+	retry_free(r->retry);
+	route_free(r->routes);
+	tail_free(r->tail);
+	ch_pg_free(r->pg);
+	ch_arena_free(&r->arena);
+	free(r->streams);
+	free(r->series);
+	contract_free(r->contract);
+	free(r->slot);
+	free(r->publication);
+	free(r->table);
+	free(r);
+}
+
+static void
+read_settings(struct relay *r, const struct ch_params *p)
+{
+	char owner[64];
+
+	r->slot = ch_xstrdup(ch_params_str(p, "slot"));
+	r->publication = ch_xstrdup(ch_params_str(p, "publication"));
+	r->table = ch_xstrdup(ch_params_str(p, "outbox_table"));
+	r->on_update = (enum tail_update)ch_params_enum(p, "outbox_on_update");
+	r->first_whole = ch_params_enum(p, "outbox_snapshot") == 0;
+	r->source = (enum relay_source)ch_params_enum(p, "source");
+	r->poll_ms = ch_params_ms(p, "poll_interval");
+	r->inflight_bytes = ch_params_bytes(p, "inflight");
+	r->ready_ms = ch_params_ms(p, "ready_delay");
+	r->retained_max = ch_params_bytes(p, "retained_max");
+	make_owner(owner);
+	progress_init(&r->progress, r->slot, owner);
+}
+
+/* An application's own table instead of the ledger's. */
+static int
+open_table(struct relay *r, const struct ch_params *p, struct ch_err *err)
+{
+	if (r->table[0] == '\0')
+		return CH_OK;
+	r->contract = relay_params_contract(p, err);
+	if (r->contract == NULL)
+		return CH_ECONFIG;
+	r->reread = reread_new(&(struct reread_options){.contract = r->contract,
+		.table = r->table,
+		.order_by = ch_params_str(p, "outbox_order_by"),
+		.alive = still_alive,
+		.ctx = (void *)(uintptr_t)r->rt});
+	return CH_OK;
+}
+
+int
+relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
+{
+	struct relay *r = ch_xcalloc(1, sizeof(*r));
+	int rc;
+
+	r->rt = rt;
+	read_settings(r, rt->params);
+	r->inflight = inflight_new();
+	r->retry = retry_new();
+	r->scan = scan_new();
+	r->routes = relay_params_routes(rt->params, err);
+	rc = r->routes != NULL ? open_table(r, rt->params, err) : CH_ECONFIG;
+	if (rc == CH_OK)
+		rc = open_postgres(r, rt->params, err);
+	if (rc == CH_OK)
+		rc = open_sink(r, rt->params, err);
+	if (rc != CH_OK) {
+		free_relay(r);
+		return rc;
+	}
+	r->park = park_new(r->retry, r->routes);
+	r->latency = ch_metrics_get(rt->metrics, RELAY_LATENCY);
+	r->now = r->state_since = ch_clock_mono(rt->clock);
+	session_init(r);
+	*state = r;
+	return CH_OK;
+}
+
+/* ---- reading ---- */
+
+static bool
+has_room(const struct relay *r)
+{
+	return inflight_bytes(r->inflight) < (size_t)r->inflight_bytes &&
+		!park_wants_release(r->park);
+}
+
+/* A transaction larger than the limit must be read whole. */
+static bool
+may_read(const struct relay *r)
+{
+	if (r->draining)
+		return false;
+	return has_room(r) ||
+		(inflight_is_reading(r->inflight) &&
+			!inflight_has_whole(r->inflight));
+}
+
+/* Once a read, however many there were: an application that marks its rows
+ * would fill the log. */
+static void
+tell_updates(struct relay *r, uint64_t before)
+{
+	const struct tail_counts *now = tail_counts(r->tail);
+
+	if (now->updates == before)
+		return;
+	ch_metric_add(r->rt->metrics, RELAY_UPDATES,
+		(int64_t)(now->updates - before));
+	if (r->on_update == TAIL_UPDATE_WARN)
+		ch_warn("relay.update", CH_S("table", r->table),
+			CH_U("rows", now->updates - before),
+			CH_U("xid", now->updated_by));
+	else
+		ch_error("relay.update", CH_S("table", r->table),
+			CH_U("rows", now->updates - before),
+			CH_U("xid", now->updated_by));
+}
+
+static bool
+read_stream(struct relay *r)
+{
+	uint64_t updates = tail_counts(r->tail)->updates;
+	struct ch_err err = CH_ERR_INIT;
+	uint64_t before = tail_counts(r->tail)->events;
+	int rc = tail_read(r->tail, r->inflight, READ_BYTES, &err);
+
+	ch_metric_add(r->rt->metrics, RELAY_READ,
+		(int64_t)(tail_counts(r->tail)->events - before));
+	tell_updates(r, updates);
+	if (rc == CH_EINVAL)
+		r->fatal = err;
+	if (rc < 0)
+		session_restart(r, &err);
+	else
+		r->read_lsn = tail_read_lsn(r->tail);
+	r->read_at = r->now;
+	if (rc == 0 && inflight_events(r->inflight) > BUSY_EVENTS)
+		r->read_at.ns += BULK_NS;
+	return rc > 0;
+}
+
+static uint64_t
+rows_of_scan(const struct relay *r)
+{
+	return r->reread != NULL ? reread_rows(r->reread) : scan_rows(r->scan);
+}
+
+/* One page of the tables; when a round is delivered, perhaps the next. */
+static bool
+read_tables(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	uint64_t before = rows_of_scan(r);
+	int rc = CH_OK;
+
+	if (r->scan_done)
+		return false;
+	if (r->progress.in_flight)
+		rc = progress_finish(&r->progress, r->pg, &err);
+	if (rc == CH_OK && r->reread != NULL)
+		rc = reread_turn(r->reread, r->pg, r->inflight, r->wall, &err);
+	else if (rc == CH_OK)
+		rc = scan_turn(r->scan, r->pg, r->inflight, r->wall, &err);
+	ch_metric_add(r->rt->metrics, RELAY_SCANNED,
+		(int64_t)(rows_of_scan(r) - before));
+	if (rc < 0)
+		session_lose(r, &err);
+	r->scan_done = rc == 0;
+	return rc > 0;
+}
+
+static void
+next_round(struct relay *r)
+{
+	bool quiet = scan_rows(r->scan) == 0, saved;
+
+	if (!r->scan_done || !pump_is_idle(r) || r->poll_at.ns > r->now.ns)
+		return;
+	/* a quiet round needs no write: the older snapshot says as much */
+	saved = r->progress.saved_snapshot;
+	progress_snapshot_set(&r->progress,
+		inflight_position(r->inflight)->mark);
+	if (quiet)
+		r->progress.saved_snapshot = saved;
+	scan_begin(r->scan, r->inflight, r->progress.snapshot);
+	r->scan_done = false;
+	r->poll_at = (struct ch_mono){
+		r->now.ns + (quiet ? r->poll_ms * 1000000 : 0)};
+}
+
+static bool
+read_rows(struct relay *r)
+{
+	int state = ch_sm_state(&r->state);
+
+	if (state == RELAY_POLLING && !r->draining)
+		next_round(r);
+	if (!may_read(r) || r->read_at.ns > r->now.ns)
+		return false;
+	if (state == RELAY_TAILING)
+		return read_stream(r);
+	if (state == RELAY_POLLING || state == RELAY_SCANNING)
+		return read_tables(r);
+	return false;
+}
+
+/* ---- acknowledging ---- */
+
+static void
+acknowledge(struct relay *r, bool force)
+{
+	uint64_t lsn = inflight_position(r->inflight)->lsn;
+	struct ch_err err = CH_ERR_INIT;
+
+	if (ch_sm_state(&r->state) != RELAY_TAILING)
+		return;
+	if (lsn > r->progress.lsn)
+		r->progress.lsn = lsn;
+	progress_reached(&r->progress, r->progress.lsn);
+	if (tail_status(r->tail, r->progress.lsn, r->now, r->wall, force,
+		    &err) != CH_OK)
+		session_restart(r, &err);
+}
+
+/* The save is written while the loop goes on; at most one a second. */
+static void
+save_progress(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int rc = CH_OK;
+
+	if (!session_is_leader(r))
+		return;
+	if (r->progress.in_flight) {
+		rc = ch_pg_ready(r->pg, &err);
+		if (rc > 0)
+			rc = progress_finish(&r->progress, r->pg, &err);
+	} else if (progress_is_due(&r->progress, r->inflight) &&
+		ch_mono_ms_since(r->now, r->saved_at) >= SAVE_MS) {
+		r->saved_at = r->now;
+		rc = progress_send(&r->progress, r->pg, r->inflight, &err);
+	}
+	if (rc < 0)
+		session_lose(r, &err);
+}
+
+static void
+look_around(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int rc;
+
+	if (ch_mono_ms_since(r->now, r->published_at) >= PUBLISH_MS) {
+		r->published_at = r->now;
+		watch_publish(r);
+	}
+	if (!session_is_leader(r) || r->progress.in_flight ||
+		ch_mono_ms_since(r->now, r->looked_at) < LOOK_MS)
+		return;
+	r->looked_at = r->now;
+	rc = park_look(r->park, r->pg, &err);
+	if (rc == CH_OK)
+		rc = park_sweep(r->park, r->pg, &err);
+	if (rc == CH_OK)
+		rc = watch_slot(r, &err);
+	if (rc != CH_OK)
+		session_lose(r, &err);
+}
+
+/* ---- the turn ---- */
+
+static void
+watch_fds(struct relay *r)
+{
+	bool tailing = ch_sm_state(&r->state) == RELAY_TAILING;
+
+	ch_runtime_watch_fd(r->rt, WATCH_TAIL,
+		tailing && may_read(r) && r->read_at.ns <= r->now.ns
+			? tail_fd(r->tail)
+			: -1,
+		POLLIN);
+	ch_runtime_watch_fd(r->rt, WATCH_SINK, sink_kafka_fd(r->sink), POLLIN);
+	ch_runtime_watch_fd(r->rt, WATCH_SQL,
+		r->progress.in_flight ? ch_pg_fd(r->pg) : -1,
+		r->progress.in_flight ? ch_pg_poll_events(r->pg) : POLLIN);
+}
+
+static void
+earlier(int64_t *ms, int64_t other)
+{
+	if (other >= 0 && other < *ms)
+		*ms = other;
+}
+
+static int
+sleep_ms(const struct relay *r)
+{
+	int64_t ms = IDLE_MS;
+
+	earlier(&ms, sink_kafka_next_ms(r->sink, r->now));
+	if (r->read_at.ns > r->now.ns)
+		earlier(&ms, 1);
+	if (r->retry_at.ns > r->now.ns)
+		earlier(&ms, -ch_mono_ms_since(r->now, r->retry_at) + 1);
+	if (ch_sm_state(&r->state) == RELAY_POLLING) {
+		ms = ms < r->poll_ms ? ms : r->poll_ms;
+		if (r->poll_at.ns > r->now.ns)
+			earlier(&ms, -ch_mono_ms_since(r->now, r->poll_at) + 1);
+		else if (r->scan_done && pump_is_idle(r))
+			ms = 0;
+	}
+	if (ch_sm_state(&r->state) == RELAY_SCANNING && r->scan_done &&
+		pump_is_idle(r))
+		ms = 0;
+	if (progress_is_due(&r->progress, r->inflight))
+		earlier(&ms, SAVE_MS);
+	return (int)ms;
+}
+
+int
+relay_step(void *state, struct ch_err *err)
+{
+	struct relay *r = state;
+	struct ch_err trouble = CH_ERR_INIT;
+	int before;
+	bool more;
+
+	r->now = ch_clock_mono(r->rt->clock);
+	r->wall = ch_clock_wall(r->rt->clock);
+	before = ch_sm_state(&r->state);
+	session_turn(r);
+	more = read_rows(r);
+	if (pump_turn(r, &trouble) != CH_OK)
+		session_lose(r, &trouble);
+	acknowledge(r, false);
+	save_progress(r);
+	look_around(r);
+	watch_fds(r);
+	if (r->fatal.code != CH_OK && pump_is_idle(r)) {
+		*err = r->fatal;
+		err->code = CH_ECONFIG; /* a restart would not help */
+		return CH_ECONFIG;
+	}
+	if (more || r->more || before != ch_sm_state(&r->state))
+		return 0;
+	return sleep_ms(r);
+}
+
+bool
+relay_drain(void *state)
+{
+	struct relay *r = state;
+
+	if (!r->draining)
+		ch_info("relay.drain",
+			CH_U("events", inflight_events(r->inflight)));
+	r->draining = true;
+	inflight_abandon(r->inflight);
+	/* without a leader's connections nothing can be acknowledged */
+	return inflight_is_empty(r->inflight) || !session_is_leader(r) ||
+		!sink_kafka_reachable(r->sink);
+}
+
+void
+relay_stop(void *state)
+{
+	struct relay *r = state;
+	struct ch_err err = CH_ERR_INIT;
+
+	inflight_advance(r->inflight);
+	acknowledge(r, true);
+	if (session_is_leader(r) &&
+		progress_save(&r->progress, r->pg, r->inflight, &err) != CH_OK)
+		ch_warn("relay.save", CH_ERR(&err));
+	session_close(r);
+	sink_kafka_drop(r->sink);
+	free_relay(r);
+}
+
+bool
+relay_ready(void *state, struct ch_buf *verbose)
+{
+	return watch_ready(state, verbose);
+}

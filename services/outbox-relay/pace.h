@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pace: how fast letters are sent, in letters and in bytes a second.
+ *
+ * A tenth of a second's letters may go at once, and a second's bytes; a letter
+ * larger than that waits until the bucket holds it whole.
+ *
+ * Thread: belongs to one thread. Pure: `now` is passed in.
+ */
+#ifndef RELAY_PACE_H
+#define RELAY_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/ratelimit.h"
+
+struct pace {
+	bool has_events, has_bytes;
+	struct ch_ratelimit events, bytes;
+};
+
+/* 0: no limit. largest: bytes of the largest letter there can be. */
+void pace_init(struct pace *p, int64_t per_second, int64_t bytes_per_second,
+	int64_t largest, struct ch_mono now);
+/* 0: the letter may go, and was counted; else ms until it may be asked again. */
+int64_t pace_take(struct pace *p, int64_t bytes, struct ch_mono now);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * params: see params.h. Names that go into SQL text of the walsender (slot,
+ * publication) are held to a set of letters that needs no quoting.
+ */
+#include "params.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "base/uuid.h"
+#include "daemon/client_check.h"
+#include "relay.h"
+
+#define MS_HOUR 3600000
+#define MIB ((int64_t)1048576)
+
+const struct ch_param relay_params[] = {
+	{"bootstrap", CH_PARAM_LIST, "localhost:9092", 1, 64, NULL, 0,
+		"Kafka brokers to ask first"},
+	{"database_url", CH_PARAM_CONNINFO, "dbname=countinghouse", 0, 0, NULL,
+		0, "PostgreSQL, as role ch_relay; the password by passfile"},
+	{"schema", CH_PARAM_STRING, "ch", 1, 63, NULL, 0,
+		"schema that holds the tables"},
+	{"client_id", CH_PARAM_STRING, "outbox-relay", 1, 128, NULL, 0,
+		"how this process calls itself to Kafka and PostgreSQL"},
+	{"slot", CH_PARAM_STRING, "ch_relay", 1, 63, NULL, 0,
+		"replication slot; made when missing; one a database"},
+	{"publication", CH_PARAM_STRING, "ch_relay", 1, 63, NULL, 0,
+		"publication that the schema's deploy has made"},
+	{"source", CH_PARAM_ENUM, "auto", 0, 0, "auto|wal|poll", 0,
+		"where rows come from; auto: the WAL where it can be read"},
+	{"poll_interval", CH_PARAM_DURATION, "100ms", 10, 60000, NULL, 0,
+		"pause between two rounds of polling that found nothing"},
+	{"results_topic", CH_PARAM_STRING, "ledger.results", 1, 249, NULL, 0,
+		"topic of command_log and answers"},
+	{"results_policy", CH_PARAM_ENUM, "block", 0, 0, "block|skip", 0,
+		"later results of a key whose result was refused: wait or go"},
+	{"outbox_prefix", CH_PARAM_STRING, "outbox.event.", 1, 200, NULL, 0,
+		"topic of an outbox row: this and its aggregatetype"},
+	{"outbox_policy", CH_PARAM_ENUM, "block", 0, 0, "block|skip", 0,
+		"later events of a key whose event was refused: wait or go"},
+	{"routes", CH_PARAM_LIST, "", 0, 256, NULL, 0,
+		"exceptions: <aggregatetype>=<topic>[:block|:skip]"},
+	{"outbox_table", CH_PARAM_STRING, "", 0, 127, NULL, 0,
+		"<schema>.<table>: an application's own outbox instead of the "
+		"ledger's tables, by Debezium's contract"},
+	{"outbox_id", CH_PARAM_STRING, "id", 1, 63, NULL, 0,
+		"its column for header id (table.field.event.id)"},
+	{"outbox_key", CH_PARAM_STRING, "aggregateid", 1, 63, NULL, 0,
+		"its column for the key (table.field.event.key)"},
+	{"outbox_payload", CH_PARAM_STRING, "payload", 1, 63, NULL, 0,
+		"its column for the value (table.field.event.payload)"},
+	{"outbox_route_by", CH_PARAM_STRING, "aggregatetype", 1, 63, NULL, 0,
+		"its column for the topic (route.by.field)"},
+	{"outbox_type", CH_PARAM_STRING, "type", 1, 63, NULL, 0,
+		"its column for ce_type"},
+	{"outbox_order_by", CH_PARAM_STRING, "", 0, 63, NULL, 0,
+		"its column that is oldest first, for reading the table whole; "
+		"empty: as the rows lie"},
+	{"outbox_topic_regex", CH_PARAM_STRING, "", 0, 500, NULL, 0,
+		"route.topic.regex; empty: outbox_prefix and the column"},
+	{"outbox_topic_replacement", CH_PARAM_STRING,
+		"outbox.event.${routedByValue}", 0, 500, NULL, 0,
+		"route.topic.replacement, with $1 and ${name}"},
+	{"outbox_placements", CH_PARAM_LIST, "", 0, 64, NULL, 0,
+		"table.fields.additional.placement: "
+		"<column>:header|envelope|partition[:<alias>]"},
+	{"outbox_missing", CH_PARAM_ENUM, "error", 0, 0, "error|ignore", 0,
+		"a placed column that the table has not "
+		"(table.field.additional.missing)"},
+	{"outbox_value", CH_PARAM_ENUM, "payload", 0, 0, "payload|json", 0,
+		"value.converter: the payload as it is, or as JsonConverter "
+		"without schemas writes it"},
+	{"outbox_tombstone", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
+		"route.tombstone.on.empty.payload"},
+	{"outbox_on_update", CH_PARAM_ENUM, "warn", 0, 0, "warn|error|fatal", 0,
+		"table.op.invalid.behavior: a row that is changed"},
+	{"outbox_snapshot", CH_PARAM_ENUM, "initial", 0, 0, "initial|no_data",
+		0,
+		"snapshot.mode: are rows sent that lay there before the first "
+		"start?"},
+	{"outbox_context", CH_PARAM_STRING, "", 0, 200, NULL, 0,
+		"topic.prefix told in headers __debezium.context.*, as by "
+		"extended.headers.enabled; empty: none"},
+	{"outbox_cloudevents", CH_PARAM_STRING, "", 0, 200, NULL, 0,
+		"ce_source: adds the headers of CloudEvents; empty: none"},
+	{"topic_wait", CH_PARAM_DURATION, "10s", 0, MS_HOUR, NULL, 0,
+		"how long a missing topic is waited for before rows are parked"},
+	{"message_max", CH_PARAM_BYTES, "1000000", 1024, 100000000, NULL, 0,
+		"largest record; the topics' max.message.bytes must allow it"},
+	{"linger", CH_PARAM_DURATION, "1ms", 0, 1000, NULL, 0,
+		"how long a record may wait for others of its batch"},
+	{"inflight", CH_PARAM_BYTES, "8MiB", 65536, 1024 * MIB, NULL, 0,
+		"rows read and not delivered; reading pauses above it"},
+	{"ready_delay", CH_PARAM_DURATION, "30s", 1000, MS_HOUR, NULL, 0,
+		"not ready when the oldest undelivered row is older"},
+	{"retained_max", CH_PARAM_BYTES, "4GiB", 0, 1024 * (1024 * MIB), NULL,
+		0,
+		"not ready when the slot keeps more WAL than this; 0: no limit"},
+	{"dlq_two_person", CH_PARAM_ENUM, "off", 0, 0, "off|actor|role", 0,
+		"replays need a plan, approved by another person, or also under "
+		"another database role, than it was planned by"},
+	{"kafka", CH_PARAM_GROUP, NULL, 0, 0, NULL, 0,
+		"properties of librdkafka"},
+	{NULL, CH_PARAM_STRING, NULL, 0, 0, NULL, 0, NULL},
+};
+
+const struct ch_metric_desc relay_metrics[] = {
+	[RELAY_READ] = {"relay_rows_read_total", CH_COUNTER, CH_UNIT_NONE,
+		"Rows taken from the WAL or the tables", {NULL}, NULL, 0},
+	[RELAY_PRODUCED] = {"relay_rows_produced_total", CH_COUNTER,
+		CH_UNIT_NONE,
+		"Records given to the Kafka client, repetitions "
+		"included",
+		{"route"}, NULL, 0},
+	[RELAY_DELIVERED] = {"relay_rows_delivered_total", CH_COUNTER,
+		CH_UNIT_NONE, "Records acknowledged by Kafka", {"route"}, NULL,
+		0},
+	[RELAY_REPEATED] = {"relay_rows_repeated_total", CH_COUNTER,
+		CH_UNIT_NONE, "Rows read again and passed over", {NULL}, NULL,
+		0},
+	[RELAY_PARKED] = {"relay_letters_total", CH_COUNTER, CH_UNIT_NONE,
+		"Deliveries refused for good and stored as dead letters",
+		{NULL}, NULL, 0},
+	[RELAY_WAITING] = {"relay_rows_blocked_total", CH_COUNTER, CH_UNIT_NONE,
+		"Rows put aside behind a blocked key", {NULL}, NULL, 0},
+	[RELAY_RELEASED] = {"relay_keys_released_total", CH_COUNTER,
+		CH_UNIT_NONE, "Blocked keys that flow again", {NULL}, NULL, 0},
+	[RELAY_REFUSED] = {"relay_refusals_total", CH_COUNTER, CH_UNIT_NONE,
+		"Refusals by Kafka, outages not counted", {NULL}, NULL, 0},
+	[RELAY_REBUILT] = {"relay_resends_total", CH_COUNTER, CH_UNIT_NONE,
+		"Times that sending began again at the first undelivered row",
+		{NULL}, NULL, 0},
+	[RELAY_SESSIONS] = {"relay_streams_total", CH_COUNTER, CH_UNIT_NONE,
+		"Replication streams begun", {NULL}, NULL, 0},
+	[RELAY_IN_FLIGHT] = {"relay_in_flight_rows", CH_GAUGE, CH_UNIT_NONE,
+		"Rows read and neither delivered nor parked", {NULL}, NULL, 0},
+	[RELAY_IN_FLIGHT_BYTES] = {"relay_in_flight_bytes", CH_GAUGE,
+		CH_UNIT_BYTES, "Memory of the rows in flight", {NULL}, NULL, 0},
+	[RELAY_LATENCY] = {"relay_delivery_seconds", CH_HISTOGRAM,
+		CH_UNIT_SECONDS,
+		"From the row's decision to Kafka's "
+		"acknowledgement",
+		{NULL}, NULL, 0},
+	[RELAY_OLDEST] = {"relay_oldest_undelivered_seconds", CH_GAUGE,
+		CH_UNIT_SECONDS, "Age of the oldest commit in flight", {NULL},
+		NULL, 0},
+	[RELAY_BLOCKED_KEYS] = {"relay_blocked_keys", CH_GAUGE, CH_UNIT_NONE,
+		"Keys that wait behind a dead letter", {NULL}, NULL, 0},
+	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
+		"Refused deliveries that no operator has "
+		"decided; rejected records are not counted",
+		{NULL}, NULL, 0},
+	[RELAY_SLOT_RETAINED] = {"relay_slot_retained_bytes", CH_GAUGE,
+		CH_UNIT_BYTES, "WAL that the slot keeps from being removed",
+		{NULL}, NULL, 0},
+	[RELAY_SLOT_LAG] = {"relay_slot_lag_bytes", CH_GAUGE, CH_UNIT_BYTES,
+		"WAL behind the confirmed position", {NULL}, NULL, 0},
+	[RELAY_SLOT_ACTIVE] = {"relay_slot_active", CH_GAUGE, CH_UNIT_NONE,
+		"1 when a relay reads the slot", {NULL}, NULL, 0},
+	[RELAY_LEADER] = {"relay_leader", CH_GAUGE, CH_UNIT_NONE,
+		"1 when this process relays, 0 on standby", {NULL}, NULL, 0},
+	[RELAY_SOURCE_POLL] = {"relay_polling", CH_GAUGE, CH_UNIT_NONE,
+		"1 when rows come by polling instead of the WAL", {NULL}, NULL,
+		0},
+	[RELAY_SCANNED] = {"relay_rows_scanned_total", CH_COUNTER, CH_UNIT_NONE,
+		"Rows read from the tables", {NULL}, NULL, 0},
+	[RELAY_MISSING_TOPICS] = {"relay_missing_topics", CH_GAUGE,
+		CH_UNIT_NONE, "Topics that rows go to and that do not exist",
+		{NULL}, NULL, 0},
+	[RELAY_UPDATES] = {"relay_updates_total", CH_COUNTER, CH_UNIT_NONE,
+		"Updates of rows of an application's outbox, never sent",
+		{NULL}, NULL, 0},
+	{NULL, CH_COUNTER, CH_UNIT_NONE, NULL, {NULL}, NULL, 0},
+};
+
+static int
+check_identifier(const struct ch_params *p, const char *key, struct ch_err *err)
+{
+	const char *s = ch_params_str(p, key);
+	const char *c;
+
+	for (c = s; *c != '\0'; c++)
+		if (!((*c >= 'a' && *c <= 'z') || *c == '_' ||
+			    (*c >= '0' && *c <= '9')))
+			return ch_err_set(err, CH_ECONFIG,
+				"%s = \"%s\": only "
+				"a-z, 0-9 and _ are allowed (from %s)",
+				key, s, ch_params_origin(p, key));
+	return CH_OK;
+}
+
+static int
+check_table(const struct ch_params *p, struct ch_err *err)
+{
+	struct contract *contract;
+	size_t rules = 0;
+
+	if (ch_params_str(p, "outbox_table")[0] == '\0')
+		return CH_OK;
+	(void)ch_params_list(p, "routes", &rules);
+	if (rules > 0)
+		return ch_err_set(err, CH_ECONFIG,
+			"routes (from %s) are for the ledger's outbox: with "
+			"outbox_table set outbox_topic_regex instead",
+			ch_params_origin(p, "routes"));
+	if (ch_params_enum(p, "source") == RELAY_SOURCE_SCAN)
+		return ch_err_set(err, CH_ECONFIG,
+			"source = poll (from %s): an application's table is "
+			"read from the WAL alone; set source = wal",
+			ch_params_origin(p, "source"));
+	contract = relay_params_contract(p, err);
+	contract_free(contract);
+	return contract != NULL ? CH_OK : CH_ECONFIG;
+}
+
+int
+relay_params_check(const struct ch_params *p, struct ch_err *err)
+{
+	struct route_table *routes;
+	int rc = check_identifier(p, "slot", err);
+
+	if (rc == CH_OK)
+		rc = check_identifier(p, "publication", err);
+	if (rc == CH_OK)
+		rc = check_identifier(p, "schema", err);
+	if (rc != CH_OK)
+		return rc;
+	rc = check_table(p, err);
+	if (rc != CH_OK)
+		return rc;
+	routes = relay_params_routes(p, err);
+	if (routes == NULL) {
+		(void)ch_err_wrap(err,
+			"routes (from %s), results_topic (from "
+			"%s) or outbox_prefix (from %s)",
+			ch_params_origin(p, "routes"),
+			ch_params_origin(p, "results_topic"),
+			ch_params_origin(p, "outbox_prefix"));
+		return CH_ECONFIG;
+	}
+	route_free(routes);
+	if (ch_client_check_kafka(p, ch_kafka_producer_reserved, err) != 0)
+		return CH_ECONFIG;
+	return ch_client_check_database(p, NULL, err);
+}
+
+struct route_table *
+relay_params_routes(const struct ch_params *p, struct ch_err *err)
+{
+	return route_new(
+		&(struct route_options){
+			.results_topic = ch_params_str(p, "results_topic"),
+			.outbox_prefix = ch_params_str(p, "outbox_prefix"),
+			.results_policy = (enum route_policy)ch_params_enum(p,
+				"results_policy"),
+			.outbox_policy = (enum route_policy)ch_params_enum(p,
+				"outbox_policy"),
+			.rules = ch_params_list(p, "routes", NULL)},
+		err);
+}
+
+struct contract *
+relay_params_contract(const struct ch_params *p, struct ch_err *err)
+{
+	char run_id[CH_UUID_TEXT_MAX];
+	struct ch_uuid u;
+	struct ch_rng rng;
+
+	ch_rng_seed_system(&rng);
+	u = ch_uuid_v7(ch_clock_wall(&ch_clock_real), &rng);
+	ch_uuid_format(&u, run_id);
+	return contract_new(
+		&(struct contract_options){
+			.table = ch_params_str(p, "outbox_table"),
+			.id = ch_params_str(p, "outbox_id"),
+			.key = ch_params_str(p, "outbox_key"),
+			.payload = ch_params_str(p, "outbox_payload"),
+			.route_by = ch_params_str(p, "outbox_route_by"),
+			.type = ch_params_str(p, "outbox_type"),
+			.prefix = ch_params_str(p, "outbox_prefix"),
+			.regex = ch_params_str(p, "outbox_topic_regex"),
+			.replacement =
+				ch_params_str(p, "outbox_topic_replacement"),
+			.placements =
+				ch_params_list(p, "outbox_placements", NULL),
+			.missing = (enum contract_missing)ch_params_enum(p,
+				"outbox_missing"),
+			.value = (enum contract_value)ch_params_enum(p,
+				"outbox_value"),
+			.tombstone = ch_params_bool(p, "outbox_tombstone"),
+			.context = ch_params_str(p, "outbox_context"),
+			.run_id = run_id,
+			.cloudevents = ch_params_str(p, "outbox_cloudevents")},
+		err);
+}

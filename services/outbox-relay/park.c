@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * park: the queue of rows to put aside, and the release of blocked keys.
+ *
+ * Order of a blocked key: the letter, then its waiting rows by retry_id, then
+ * the stream. A release reads a page of waiting rows while the owner's cursor
+ * stands at the end, so nothing of the key is between them and the stream; the
+ * key stays blocked (newer rows queue behind) until a page was the last.
+ *
+ * Failure: a crash after a waiting row was delivered and before it was swept
+ * delivers it again, with its id.
+ */
+#include "park.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "letter.h"
+#include "message.h"
+#include "outbox_relay_sql.h"
+
+#define RELEASE_PAGE 500
+#define WRITE_MAX 500 /* rows in one transaction */
+
+struct parked {
+	struct parked *next;
+	struct event *e;
+	bool waits; /* behind letter; else it is a letter itself */
+	bool blocks;
+	struct ch_uuid letter;
+	char class[48];
+	char reason[CH_ERR_TEXT_MAX];
+};
+
+struct released {
+	struct released *next;
+	struct ch_uuid letter;
+	int topic;
+	char *key;
+	size_t key_len;
+	int64_t after; /* retry_id read so far */
+};
+
+struct park {
+	struct retry *retry;
+	struct route_table *routes;
+	struct parked *head, **tail;
+	size_t queued;
+	struct released *released;
+	struct ch_pg_array delivered; /* retry_ids to be swept */
+	struct park_counts counts;
+};
+
+static const struct ch_pg_stmt remembered_stmt = {
+	"relay_remembered", outbox_relay_sql_letters_remembered};
+static const struct ch_pg_stmt blocking_stmt = {
+	"relay_blocking", outbox_relay_sql_letters_blocking};
+static const struct ch_pg_stmt released_stmt = {
+	"relay_released", outbox_relay_sql_letters_released};
+static const struct ch_pg_stmt park_stmt = {
+	"relay_park", outbox_relay_sql_letter_park};
+static const struct ch_pg_stmt wait_stmt = {
+	"relay_wait", outbox_relay_sql_retry_put};
+static const struct ch_pg_stmt rows_stmt = {
+	"relay_retry_rows", outbox_relay_sql_retry_rows};
+static const struct ch_pg_stmt done_stmt = {
+	"relay_retry_done", outbox_relay_sql_retry_done};
+
+struct park *
+park_new(struct retry *retry, struct route_table *routes)
+{
+	struct park *p = ch_xcalloc(1, sizeof(*p));
+
+	p->retry = retry;
+	p->routes = routes;
+	p->tail = &p->head;
+	ch_pg_array_init(&p->delivered, CH_PG_INT8_ARRAY);
+	return p;
+}
+
+static void
+released_free(struct released *r)
+{
+	free(r->key);
+	free(r);
+}
+
+void
+park_clear(struct park *p)
+{
+	struct parked *q;
+	struct released *r;
+
+	while ((q = p->head) != NULL) {
+		p->head = q->next;
+		free(q);
+	}
+	while ((r = p->released) != NULL) {
+		p->released = r->next;
+		released_free(r);
+	}
+	p->tail = &p->head;
+	p->queued = 0;
+	ch_pg_array_clear(&p->delivered);
+	retry_clear(p->retry);
+}
+
+void
+park_free(struct park *p)
+{
+	if (p == NULL)
+		return;
+	park_clear(p);
+	ch_pg_array_free(&p->delivered);
+	free(p);
+}
+
+/* ---- what is known at the start ---- */
+
+static int
+load_remembered(struct park *p, struct ch_pg *pg, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = ch_pg_query(pg, &remembered_stmt, NULL, &res, err), i;
+
+	if (rc != CH_OK)
+		return rc;
+	for (i = 0; i < PQntuples(res); i++) {
+		struct ch_pg_row r = ch_pg_row(res, i);
+		struct ch_view origin = ch_pg_next_text(&r);
+
+		retry_remember(p->retry, origin, ch_pg_next_text(&r));
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+int
+park_load(struct park *p, struct ch_pg *pg, struct ch_err *err)
+{
+	struct route_topic *topic;
+	PGresult *res;
+	int rc, i;
+
+	park_clear(p);
+	rc = load_remembered(p, pg, err);
+	if (rc == CH_OK)
+		rc = ch_pg_query(pg, &blocking_stmt, NULL, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "load the dead letters");
+	for (i = 0; i < PQntuples(res); i++) {
+		struct ch_pg_row r = ch_pg_row(res, i);
+		struct ch_uuid letter = ch_pg_next_uuid(&r);
+
+		topic = route_named(p->routes, ch_pg_next_text(&r), ROUTE_BLOCK,
+			NULL);
+		if (topic != NULL)
+			retry_block(p->retry, topic->number,
+				ch_pg_next_bytea(&r), &letter);
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+/* ---- putting aside ---- */
+
+static struct parked *
+enqueue(struct park *p, struct event *e)
+{
+	struct parked *q = ch_xcalloc(1, sizeof(*q));
+
+	q->e = e;
+	e->state = EVENT_PARKING;
+	*p->tail = q;
+	p->tail = &q->next;
+	p->queued++;
+	return q;
+}
+
+static struct ch_view
+topic_name(const struct event *e)
+{
+	if (e->topic != NULL)
+		return ch_view_of(e->topic->name);
+	/* no legal name could be made: what it was to be made of */
+	switch ((enum event_source)e->source) {
+	case EVENT_REJECTED:
+		return event_field(e, REJECTED_TOPIC);
+	case EVENT_OUTBOX:
+		return event_field(e, OUTBOX_TYPE_OF_AGGREGATE);
+	case EVENT_RETRY:
+	case EVENT_APPLICATION:
+		return event_field(e, WAITED_TOPIC);
+	case EVENT_COMMAND_LOG:
+	case EVENT_ANSWERS:
+	case EVENT_SOURCES:
+		break;
+	}
+	return CH_VIEW("");
+}
+
+void
+park_refuse(struct park *p, struct event *e, const char *class,
+	const char *reason)
+{
+	struct parked *q = enqueue(p, e);
+	char id[EVENT_ID_MAX];
+
+	event_id(e, id);
+	q->letter = letter_id(event_time(e), event_origin(e), ch_view_of(id),
+		topic_name(e));
+	q->blocks = e->topic != NULL && e->topic->policy == ROUTE_BLOCK &&
+		event_key(e).ptr != NULL;
+	ch_view_copy(ch_view_of(class), q->class, sizeof(q->class));
+	ch_view_copy(ch_view_of(reason), q->reason, sizeof(q->reason));
+	if (q->blocks)
+		retry_block(p->retry, e->topic->number, event_key(e),
+			&q->letter);
+	ch_error("relay.parked", CH_S("row", id),
+		CH_V("source", event_origin(e)), CH_V("topic", topic_name(e)),
+		CH_S("class", class), CH_S("reason", reason),
+		CH_B("blocks_key", q->blocks));
+}
+
+void
+park_wait(struct park *p, struct event *e, const struct ch_uuid *letter)
+{
+	struct parked *q = enqueue(p, e);
+
+	q->waits = true;
+	q->letter = *letter;
+}
+
+size_t
+park_queued(const struct park *p)
+{
+	return p->queued;
+}
+
+struct row_args {
+	struct ch_pg_args args;
+	struct ch_pg_array names, values;
+	struct ch_arena arena;
+	char id[EVENT_ID_MAX];
+};
+
+/* source, row_id, topic, part, key, value, headers: what both tables have. */
+static void
+row_args_add(struct row_args *a, const struct event *e)
+{
+	struct message m;
+	size_t i;
+
+	/* headers that cannot be read are left out; the rest is kept */
+	(void)message_of(e, &a->arena, &m, NULL);
+	event_id(e, a->id);
+	ch_pg_arg_text(&a->args, event_origin(e));
+	ch_pg_arg_str(&a->args, a->id);
+	ch_pg_arg_text(&a->args, topic_name(e));
+	if (m.part >= 0)
+		ch_pg_arg_i32(&a->args, m.part);
+	else
+		ch_pg_arg_null(&a->args, CH_PG_INT4);
+	ch_pg_arg_bytea(&a->args, m.key);
+	ch_pg_arg_bytea(&a->args, m.value);
+	ch_pg_array_init(&a->names, CH_PG_BYTEA_ARRAY);
+	ch_pg_array_init(&a->values, CH_PG_BYTEA_ARRAY);
+	for (i = 0; i < m.header_count; i++) {
+		ch_pg_array_bytea(&a->names, ch_view_of(m.headers[i].name));
+		if (m.headers[i].value.ptr != NULL)
+			ch_pg_array_bytea(&a->values, m.headers[i].value);
+		else
+			ch_pg_array_null(&a->values);
+	}
+	ch_pg_arg_array(&a->args, &a->names);
+	ch_pg_arg_array(&a->args, &a->values);
+}
+
+static int
+write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+{
+	struct row_args a = {.arena = CH_ARENA_INIT};
+	int rc;
+
+	ch_pg_args_clear(&a.args);
+	ch_pg_arg_uuid(&a.args, &q->letter);
+	row_args_add(&a, q->e);
+	if (!q->waits) {
+		ch_pg_arg_str(&a.args, q->class);
+		ch_pg_arg_str(&a.args, q->reason);
+		ch_pg_arg_i32(&a.args, q->e->attempts > 0 ? q->e->attempts : 1);
+		ch_pg_arg_bool(&a.args, q->blocks);
+	}
+	rc = ch_pg_pipeline_add(pg, q->waits ? &wait_stmt : &park_stmt, &a.args,
+		err);
+	ch_pg_array_free(&a.names);
+	ch_pg_array_free(&a.values);
+	ch_arena_free(&a.arena);
+	return rc;
+}
+
+static int
+write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
+{
+	static const struct ch_pg_stmt
+		begin = {"", "BEGIN"},
+		durable = {"", "SET LOCAL synchronous_commit = on"},
+		commit = {"", "COMMIT"};
+	const struct parked *q;
+	int rc;
+
+	*n = 0;
+	rc = ch_pg_pipeline_add(pg, &begin, NULL, err);
+	if (rc == CH_OK)
+		rc = ch_pg_pipeline_add(pg, &durable, NULL, err);
+	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
+		q = q->next) {
+		rc = write_one(pg, q, err);
+		++*n;
+	}
+	if (rc == CH_OK)
+		rc = ch_pg_pipeline_add(pg, &commit, NULL, err);
+	if (rc != CH_OK)
+		return rc;
+	rc = ch_pg_pipeline_run(pg, NULL, ch_pg_pipeline_count(pg), NULL, err);
+	if (rc == CH_ESQL)
+		(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+int
+park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
+	struct ch_err *err)
+{
+	struct parked *q;
+	char id[EVENT_ID_MAX];
+	size_t n, i;
+	int rc = write_batch(p, pg, &n, err);
+
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "park %zu rows", n);
+	CH_FAILPOINT("relay.after_park");
+	for (i = 0; i < n; i++) {
+		q = p->head;
+		assert(q != NULL);
+		p->head = q->next;
+		if (p->head == NULL)
+			p->tail = &p->head;
+		p->queued--;
+		event_id(q->e, id);
+		retry_remember(p->retry, event_origin(q->e), ch_view_of(id));
+		p->counts.letters += !q->waits;
+		p->counts.waiting += q->waits;
+		if (q->e->source == EVENT_RETRY && !q->waits)
+			park_delivered(p, q->e);
+		inflight_done(f, q->e);
+		free(q);
+	}
+	return CH_OK;
+}
+
+/* ---- releasing ---- */
+
+bool
+park_wants_release(const struct park *p)
+{
+	return p->released != NULL;
+}
+
+static void
+collect_letter(void *ctx, int topic, struct ch_view key,
+	const struct ch_uuid *letter)
+{
+	(void)topic;
+	(void)key;
+	ch_pg_array_uuid(ctx, letter);
+}
+
+struct releasing {
+	struct park *p;
+	struct ch_uuid letter;
+};
+
+static void
+release_key(void *ctx, int topic, struct ch_view key,
+	const struct ch_uuid *letter)
+{
+	struct releasing *g = ctx;
+	struct released *r;
+
+	if (memcmp(letter, &g->letter, sizeof(*letter)) != 0)
+		return;
+	r = ch_xcalloc(1, sizeof(*r));
+	r->letter = *letter;
+	r->topic = topic;
+	r->key = ch_xviewdup(key);
+	r->key_len = key.len;
+	r->next = g->p->released;
+	g->p->released = r;
+}
+
+int
+park_look(struct park *p, struct ch_pg *pg, struct ch_err *err)
+{
+	struct ch_pg_array letters;
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc, i;
+
+	if (retry_blocked(p->retry) == 0 || p->released != NULL)
+		return CH_OK;
+	ch_pg_array_init(&letters, CH_PG_UUID_ARRAY);
+	retry_each(p->retry, collect_letter, &letters);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, &letters);
+	rc = ch_pg_query(pg, &released_stmt, &args, &res, err);
+	ch_pg_array_free(&letters);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "look at blocked keys");
+	for (i = 0; i < PQntuples(res); i++) {
+		struct releasing g = {p, {{0}}};
+
+		if (ch_pg_get_uuid(res, i, 0, &g.letter))
+			retry_each(p->retry, release_key, &g);
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+static int
+read_waiting(struct released *r, const PGresult *res, struct inflight *f,
+	struct ch_err *err)
+{
+	struct ch_view fields[WAITED_FIELDS];
+	struct event *e;
+	int i, place;
+
+	for (i = 0; i < PQntuples(res); i++) {
+		for (place = 0; place < WAITED_FIELDS; place++) {
+			fields[place].ptr = PQgetisnull(res, i, place)
+				? NULL
+				: PQgetvalue(res, i, place);
+			fields[place].len = (size_t)PQgetlength(res, i, place);
+		}
+		e = event_new(EVENT_RETRY, fields, err);
+		if (e == NULL)
+			return CH_EPROTO;
+		r->after = e->order;
+		inflight_add(f, e);
+	}
+	return CH_OK;
+}
+
+static void
+unblock(struct park *p, struct released *r)
+{
+	struct ch_view key = {r->key, r->key_len};
+	struct ch_uuid now;
+
+	/* one of the waiting rows may have been refused meanwhile */
+	if (retry_is_blocked(p->retry, r->topic, key, &now) &&
+		memcmp(&now, &r->letter, sizeof(now)) == 0)
+		retry_unblock(p->retry, r->topic, key);
+	ch_info("relay.key_released",
+		CH_S("topic", route_topic_at(p->routes, r->topic)->name),
+		CH_V("key", key));
+	p->released = r->next;
+	p->counts.released++;
+	released_free(r);
+}
+
+int
+park_release(struct park *p, struct ch_pg *pg, struct inflight *f,
+	struct ch_time now, struct ch_err *err)
+{
+	struct released *r = p->released;
+	struct ch_pg_args args;
+	PGresult *res;
+	bool last;
+	int rc;
+
+	if (r == NULL)
+		return CH_OK;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &r->letter);
+	ch_pg_arg_i64(&args, r->after);
+	ch_pg_arg_i64(&args, RELEASE_PAGE);
+	rc = ch_pg_query(pg, &rows_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "read waiting rows");
+	last = PQntuples(res) < RELEASE_PAGE;
+	inflight_begin(f, now);
+	rc = read_waiting(r, res, f, err);
+	PQclear(res);
+	if (rc != CH_OK) {
+		inflight_abandon(f);
+		return rc;
+	}
+	inflight_end(f, 0, NULL);
+	if (last)
+		unblock(p, r);
+	return CH_OK;
+}
+
+void
+park_delivered(struct park *p, const struct event *e)
+{
+	ch_pg_array_i64(&p->delivered, e->order);
+}
+
+int
+park_sweep(struct park *p, struct ch_pg *pg, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	int rc;
+
+	if (p->delivered.count == 0)
+		return CH_OK;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, &p->delivered);
+	rc = ch_pg_query(pg, &done_stmt, &args, NULL, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "sweep outbox_retry");
+	ch_pg_array_clear(&p->delivered);
+	return CH_OK;
+}
+
+const struct park_counts *
+park_counts(const struct park *p)
+{
+	return &p->counts;
+}

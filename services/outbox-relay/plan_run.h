@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan_run: the letters of an approved plan sent, one after the other.
+ *
+ * Each letter is one transaction: the plan's row is locked and still runs, the
+ * letter is locked, sent, acknowledged and decided, and the cursor moves. So a
+ * run may be killed at any moment: the next one goes on at the first letter
+ * that is not decided; what Kafka had acknowledged and nobody had written down
+ * is sent again under the same id. A stop holds from the next letter on.
+ *
+ * Order: oldest first, each acknowledged before the next. A letter that stays
+ * open holds the later ones of its key: they are not sent by this plan.
+ *
+ * Canary: after so many letters the run waits until the ledger has read them.
+ * More of them rejected again than allowed, or not read in time: it stops.
+ *
+ * Thread: loop only (command line); it waits.
+ */
+#ifndef RELAY_PLAN_RUN_H
+#define RELAY_PLAN_RUN_H
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/params.h"
+#include "io/pg.h"
+#include "letters.h"
+
+struct plan_run_options {
+	int64_t plan;
+	const char *actor;
+	int64_t canary_wait_ms;
+	const struct ch_clock *clock;
+	/* After each letter; row is NULL when its store has lost it. */
+	void (*told)(void *ctx, const struct letters_row *row,
+		const struct ch_uuid *id, const char *outcome,
+		const char *detail);
+	void *ctx;
+};
+
+/* CH_OK: done. CH_EEXIST: not approved, or another session runs it; CH_ECLOSED:
+ * stopped by an operator; CH_ERANGE: by its canary; CH_ENOTFOUND: no such plan;
+ * CH_ECONFIG: no producer. Else Kafka or PostgreSQL failed, and the plan is
+ * stopped where it was, or says `running` when that could not be written: run
+ * it again. */
+int plan_run(const struct ch_params *p, struct ch_pg *pg,
+	const struct plan_run_options *opt, struct ch_err *err);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plans: SQL around replay_plans.
+ */
+#include "plans.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "outbox_relay_sql.h"
+
+#define STMT(name)                                                             \
+	static const struct ch_pg_stmt name##_stmt = {                         \
+		"dlq_plan_" #name, outbox_relay_sql_plan_##name}
+STMT(make);
+STMT(approve);
+STMT(turn);
+STMT(find);
+STMT(targets);
+STMT(overtaken);
+STMT(sample);
+STMT(own);
+STMT(next);
+STMT(lock);
+STMT(move);
+STMT(returns);
+
+static void
+arg_limit(struct ch_pg_args *args, int64_t n)
+{
+	if (n > 0)
+		ch_pg_arg_i64(args, n);
+	else
+		ch_pg_arg_null(args, CH_PG_INT8);
+}
+
+/* The statement's only column as a number. */
+static int
+number_of(PGresult *res, int64_t *out, struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	int rc;
+
+	*out = ch_pg_next_i64(&r);
+	rc = ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+	PQclear(res);
+	return rc;
+}
+
+static int
+choose(struct ch_pg *pg, const struct letters_filter *f, int64_t plan,
+	int64_t *letters, struct ch_err *err)
+{
+	struct letters_query q;
+	PGresult *res;
+	int rc;
+
+	letters_query_init(&q, outbox_relay_sql_plan_choose, f, plan);
+	rc = ch_pg_query(pg, &q.stmt, &q.args, &res, err);
+	letters_query_free(&q);
+	return rc == CH_OK ? number_of(res, letters, err) : rc;
+}
+
+int
+plans_make(struct ch_pg *pg, const struct plans_wish *w,
+	const struct letters_filter *f, int64_t *plan, int64_t *letters,
+	struct ch_err *err)
+{
+	static const char *const from[] = {"planned", NULL};
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, w->selection);
+	ch_pg_arg_str(&args, w->reason);
+	ch_pg_arg_str(&args, w->actor);
+	ch_pg_arg_str(&args, w->two_person);
+	arg_limit(&args, w->per_second);
+	arg_limit(&args, w->bytes_per_second);
+	ch_pg_arg_i64(&args, w->canary);
+	ch_pg_arg_i64(&args, w->canary_returns);
+	ch_pg_arg_i32(&args, w->replays_max);
+	rc = ch_pg_query(pg, &make_stmt, &args, &res, err);
+	if (rc == CH_OK)
+		rc = number_of(res, plan, err);
+	if (rc == CH_OK)
+		rc = choose(pg, f, *plan, letters, err);
+	if (rc != CH_OK)
+		return rc;
+	return plans_turn(pg, *plan,
+		&(struct plans_turn){.state = "planned",
+			.detail = "",
+			.from = from,
+			.actor = w->actor,
+			.action = "dlq.plan",
+			.reason = w->reason},
+		err);
+}
+
+int
+plans_approve(struct ch_pg *pg, int64_t plan, const char *actor,
+	const char *reason, const char *two_person, struct ch_err *err)
+{
+	const struct ch_pg_failure *failure;
+	struct ch_pg_args args;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_str(&args, actor);
+	ch_pg_arg_str(&args, reason);
+	ch_pg_arg_str(&args, two_person);
+	rc = ch_pg_query(pg, &approve_stmt, &args, NULL, err);
+	if (rc != CH_ESQL)
+		return rc;
+	failure = ch_pg_failure(pg);
+	if (err != NULL && failure->hint[0] != '\0') {
+		char text[CH_ERR_TEXT_MAX];
+
+		(void)snprintf(text, sizeof(text), "%s", err->text);
+		ch_err_set(err, CH_ESQL, "%s: %s", text, failure->hint);
+	}
+	if (strcmp(failure->sqlstate, "P0002") == 0)
+		rc = CH_ENOTFOUND;
+	else if (strcmp(failure->sqlstate, "55000") == 0 ||
+		strcmp(failure->sqlstate, "42501") == 0)
+		rc = CH_EEXIST;
+	return rc;
+}
+
+static int
+not_turned(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
+	struct ch_err *err)
+{
+	struct plans_row row;
+	PGresult *res;
+	int rc = plans_find(pg, plan, 1, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	rc = plans_row(res, 0, &row, err);
+	if (rc == CH_OK)
+		rc = ch_err_set(err, CH_EEXIST,
+			"plan %" PRId64 " is %.*s: it cannot become %s; see "
+			"dlq plans %" PRId64,
+			plan, CH_VIEW_ARG(row.state), t->state, plan);
+	PQclear(res);
+	return rc;
+}
+
+int
+plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
+	struct ch_err *err)
+{
+	struct ch_pg_array from;
+	struct ch_pg_args args;
+	PGresult *res;
+	size_t i;
+	int rc;
+
+	ch_pg_array_init(&from, CH_PG_TEXT_ARRAY);
+	for (i = 0; t->from[i] != NULL; i++)
+		ch_pg_array_text(&from, ch_view_of(t->from[i]));
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_str(&args, t->state);
+	ch_pg_arg_str(&args, t->detail);
+	ch_pg_arg_bool(&args, t->canary_passed);
+	ch_pg_arg_array(&args, &from);
+	ch_pg_arg_str(&args, t->actor);
+	ch_pg_arg_str(&args, t->action);
+	ch_pg_arg_str(&args, t->reason);
+	rc = ch_pg_query(pg, &turn_stmt, &args, &res, err);
+	ch_pg_array_free(&from);
+	if (rc != CH_OK)
+		return rc;
+	if (ch_pg_affected(res) != 1)
+		rc = not_turned(pg, plan, t, err);
+	PQclear(res);
+	return rc;
+}
+
+int
+plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_i64(&args, limit);
+	rc = ch_pg_query(pg, &find_stmt, &args, out, err);
+	if (rc != CH_OK || plan == 0 || PQntuples(*out) > 0)
+		return rc;
+	PQclear(*out);
+	*out = NULL;
+	return ch_err_set(err, CH_ENOTFOUND,
+		"there is no plan %" PRId64 "; see dlq plans", plan);
+}
+
+int
+plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+
+	out->id = ch_pg_next_i64(&r);
+	out->state = ch_pg_next_text(&r);
+	out->state_reason = ch_pg_next_text(&r);
+	out->selection = ch_pg_next_text(&r);
+	out->reason = ch_pg_next_text(&r);
+	out->planned_by = ch_pg_next_text(&r);
+	out->planned_at = ch_pg_next_time(&r);
+	out->two_person = ch_pg_next_text(&r);
+	out->approved_by = ch_pg_next_text(&r);
+	out->per_second = ch_pg_next_i64(&r);
+	out->bytes_per_second = ch_pg_next_i64(&r);
+	out->canary = ch_pg_next_i64(&r);
+	out->canary_returns = ch_pg_next_i64(&r);
+	out->canary_passed = ch_pg_next_bool(&r);
+	out->replays_max = ch_pg_next_i32(&r);
+	out->letters = ch_pg_next_i64(&r);
+	out->next_place = ch_pg_next_i64(&r);
+	out->sent = ch_pg_next_i64(&r);
+	out->refused = ch_pg_next_i64(&r);
+	out->quarantined = ch_pg_next_i64(&r);
+	out->held = ch_pg_next_i64(&r);
+	out->judged = ch_pg_next_i64(&r);
+	out->returned = ch_pg_next_i64(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+static int
+query_plan(struct ch_pg *pg, const struct ch_pg_stmt *stmt, int64_t plan,
+	PGresult **out, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	return ch_pg_query(pg, stmt, &args, out, err);
+}
+
+int
+plans_targets(struct ch_pg *pg, int64_t plan, PGresult **out,
+	struct ch_err *err)
+{
+	return query_plan(pg, &targets_stmt, plan, out, err);
+}
+
+int
+plans_overtaken(struct ch_pg *pg, int64_t plan, int64_t *out,
+	struct ch_err *err)
+{
+	PGresult *res;
+	int rc = query_plan(pg, &overtaken_stmt, plan, &res, err);
+
+	return rc == CH_OK ? number_of(res, out, err) : rc;
+}
+
+int
+plans_sample(struct ch_pg *pg, int64_t plan, struct ch_uuid *ids, int max,
+	int *count, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	struct ch_pg_row r;
+	PGresult *res;
+	int rc, i;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_i64(&args, max);
+	rc = ch_pg_query(pg, &sample_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	*count = PQntuples(res);
+	for (i = 0; i < *count; i++) {
+		r = ch_pg_row(res, i);
+		ids[i] = ch_pg_next_uuid(&r);
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+int
+plans_own(struct ch_pg *pg, int64_t plan, struct ch_err *err)
+{
+	PGresult *res;
+	bool owned = false;
+	int rc = query_plan(pg, &own_stmt, plan, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	(void)ch_pg_get_bool(res, 0, 0, &owned);
+	PQclear(res);
+	if (!owned)
+		return ch_err_set(err, CH_EEXIST,
+			"plan %" PRId64 " is being run by another session: "
+			"wait for it, or dlq stop %" PRId64,
+			plan, plan);
+	return CH_OK;
+}
+
+int
+plans_next(struct ch_pg *pg, int64_t plan, struct plans_next *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r;
+	PGresult *res;
+	int rc = query_plan(pg, &next_stmt, plan, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	r = ch_pg_row(res, 0);
+	*out = (struct plans_next){
+		.running = ch_view_eq_str(ch_pg_next_text(&r), "running")};
+	out->place = ch_pg_next_i64(&r);
+	out->ended = ch_pg_next_is_null(&r);
+	if (!out->ended)
+		out->letter = ch_pg_next_uuid(&r);
+	ch_view_copy(ch_pg_next_text_null(&r), out->behind,
+		sizeof(out->behind));
+	rc = ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+	PQclear(res);
+	return rc;
+}
+
+int
+plans_lock(struct ch_pg *pg, int64_t plan, int64_t place, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc, rows;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_i64(&args, place);
+	rc = ch_pg_query(pg, &lock_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	rows = PQntuples(res);
+	PQclear(res);
+	return rows == 1 ? CH_OK
+			 : ch_err_set(err, CH_ECLOSED,
+				   "plan %" PRId64 " was stopped", plan);
+}
+
+int
+plans_move(struct ch_pg *pg, int64_t plan, int64_t place, const char *outcome,
+	const char *detail, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_i64(&args, place);
+	ch_pg_arg_str(&args, outcome);
+	ch_pg_arg_str(&args, detail);
+	return ch_pg_query(pg, &move_stmt, &args, NULL, err);
+}
+
+int
+plans_returns(struct ch_pg *pg, int64_t plan, struct plans_returns *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r;
+	PGresult *res;
+	int rc = query_plan(pg, &returns_stmt, plan, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	r = ch_pg_row(res, 0);
+	out->sent = ch_pg_next_i64(&r);
+	out->judged = ch_pg_next_i64(&r);
+	out->returned = ch_pg_next_i64(&r);
+	rc = ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+	PQclear(res);
+	return rc;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plans: replay plans in PostgreSQL: made, approved, stopped, and their cursor.
+ *
+ * States: planned -> approved -> running -> done, with running -> stopped ->
+ * running in between, and cancelled from any of them but done. A turn is one
+ * statement that writes its audit row with it; it is refused when the plan is
+ * in another state than it asks for. The letters are chosen when the plan is
+ * made. The cursor moves in the transaction that decides the letter, so that a
+ * run that was killed goes on at the first letter that is not decided.
+ *
+ * Codes: CH_ENOTFOUND (no such plan), CH_EEXIST (not in the right state), and
+ * as in io/pg.h.
+ *
+ * Thread: loop only (command line).
+ */
+#ifndef RELAY_PLANS_H
+#define RELAY_PLANS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "io/pg.h"
+#include "letters_query.h"
+
+struct plans_wish {
+	const char *selection; /* JSON: how the letters were named */
+	const char *reason, *actor, *two_person;
+	int64_t per_second, bytes_per_second; /* 0: no limit */
+	int64_t canary, canary_returns;
+	int32_t replays_max;
+};
+
+/* Inside of a transaction: makes the plan and chooses its letters. */
+int plans_make(struct ch_pg *pg, const struct plans_wish *w,
+	const struct letters_filter *f, int64_t *plan, int64_t *letters,
+	struct ch_err *err);
+int plans_approve(struct ch_pg *pg, int64_t plan, const char *actor,
+	const char *reason, const char *two_person, struct ch_err *err);
+
+struct plans_turn {
+	const char *state, *detail;
+	bool canary_passed;
+	const char *const *from; /* NULL-terminated */
+	const char *actor, *action, *reason;
+};
+int plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
+	struct ch_err *err);
+
+/* Views are valid until the PGresult is cleared. */
+struct plans_row {
+	int64_t id;
+	struct ch_view state, state_reason, selection, reason, planned_by;
+	struct ch_time planned_at;
+	struct ch_view two_person, approved_by;
+	int64_t per_second, bytes_per_second, canary, canary_returns;
+	bool canary_passed;
+	int32_t replays_max;
+	int64_t letters, next_place;
+	int64_t sent, refused, quarantined, held, judged, returned;
+};
+/* plan 0: the newest `limit` ones; else CH_ENOTFOUND when there is none. */
+int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
+	struct ch_err *err);
+int plans_row(const PGresult *res, int i, struct plans_row *out,
+	struct ch_err *err);
+
+/* Rows: topic, partition (null), letters, keys, bytes, oldest. */
+int plans_targets(struct ch_pg *pg, int64_t plan, PGresult **out,
+	struct ch_err *err);
+/* Open letters of the same keys that the plan would pass. */
+int plans_overtaken(struct ch_pg *pg, int64_t plan, int64_t *out,
+	struct ch_err *err);
+/* The next letters' ids; at most max. */
+int plans_sample(struct ch_pg *pg, int64_t plan, struct ch_uuid *ids, int max,
+	int *count, struct ch_err *err);
+
+/* CH_EEXIST when another session runs it. */
+int plans_own(struct ch_pg *pg, int64_t plan, struct ch_err *err);
+
+struct plans_next {
+	bool running, ended; /* ended: no letter is left */
+	int64_t place;
+	struct ch_uuid letter;
+	char behind
+		[CH_UUID_TEXT_MAX]; /* an earlier one of its key; "" = none */
+};
+int plans_next(struct ch_pg *pg, int64_t plan, struct plans_next *out,
+	struct ch_err *err);
+/* Inside of a transaction: CH_ECLOSED when the plan was stopped meanwhile. */
+int plans_lock(struct ch_pg *pg, int64_t plan, int64_t place,
+	struct ch_err *err);
+/* Inside of it: what became of the letter there, and the cursor behind it. */
+int plans_move(struct ch_pg *pg, int64_t plan, int64_t place,
+	const char *outcome, const char *detail, struct ch_err *err);
+
+struct plans_returns {
+	int64_t sent, judged, returned;
+};
+int plans_returns(struct ch_pg *pg, int64_t plan, struct plans_returns *out,
+	struct ch_err *err);
+
+#endif

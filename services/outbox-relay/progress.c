@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * progress: reading, claiming and writing relay_progress.
+ *
+ * Nothing is written while nothing was delivered: our own write moves the WAL,
+ * and an idle relay would otherwise wake itself for ever. After a delivery it
+ * takes up to three writes until the snapshot has caught up; then it is quiet.
+ */
+#include "progress.h"
+
+#include <stdlib.h>
+
+#include "base/failpoint.h"
+#include "base/mem.h"
+#include "outbox_relay_sql.h"
+
+static const struct ch_pg_stmt claim_stmt = {
+	"relay_claim", outbox_relay_sql_progress_claim};
+static const struct ch_pg_stmt save_stmt = {
+	"relay_save", outbox_relay_sql_progress_save};
+
+void
+progress_init(struct progress *p, const char *slot, const char *owner)
+{
+	*p = (struct progress){.slot = slot};
+	ch_view_copy(ch_view_of(owner), p->owner, sizeof(p->owner));
+}
+
+void
+progress_free(struct progress *p)
+{
+	free(p->snapshot);
+	free(p->candidate);
+	p->snapshot = p->candidate = NULL;
+}
+
+static int
+read_marks(struct ch_pg_row *r, const PGresult *res, struct inflight *f,
+	struct ch_err *err)
+{
+	struct ch_pg_array_reader streams, seqs;
+	struct ch_view stream, seq;
+
+	if (!ch_pg_get_array(res, 0, r->col, &streams) ||
+		!ch_pg_get_array(res, 0, r->col + 1, &seqs) ||
+		streams.left != seqs.left)
+		return ch_err_set(err, CH_EPROTO,
+			"relay_progress: streams and log_seqs do not match");
+	while (ch_pg_array_next(&streams, &stream) &&
+		ch_pg_array_next(&seqs, &seq))
+		if (stream.len == 4 && seq.len == 8)
+			inflight_delivered_set(f, (int32_t)ch_be32(stream.ptr),
+				(int64_t)ch_be64(seq.ptr));
+	r->col += 2;
+	return CH_OK;
+}
+
+static int
+read_row(struct progress *p, const PGresult *res, struct inflight *f,
+	bool *ours, struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	struct ch_view owner = ch_pg_next_text(&r);
+	struct ch_view system_id = ch_pg_next_text(&r), snapshot;
+	int rc;
+
+	*ours = ch_view_eq_str(owner, p->owner);
+	p->identity.timeline = ch_pg_next_i32(&r);
+	ch_view_copy(system_id, p->identity.system_id,
+		sizeof(p->identity.system_id));
+	p->has_lsn = !ch_pg_next_is_null(&r);
+	p->lsn = p->has_lsn ? ch_pg_next_lsn(&r) : 0;
+	rc = read_marks(&r, res, f, err);
+	if (rc != CH_OK)
+		return rc;
+	snapshot = ch_pg_next_text_null(&r);
+	progress_snapshot_set(p, NULL);
+	if (snapshot.ptr != NULL)
+		p->snapshot = ch_xviewdup(snapshot);
+	p->saved_snapshot = true;
+	p->saved_lsn = p->lsn;
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+int
+progress_claim(struct progress *p, struct ch_pg *pg, struct inflight *f,
+	bool *ours, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, p->slot);
+	ch_pg_arg_str(&args, p->owner);
+	rc = ch_pg_query(pg, &claim_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "claim relay_progress");
+	p->in_flight = false;
+	if (PQntuples(res) == 1)
+		rc = read_row(p, res, f, ours, err);
+	else
+		rc = ch_err_set(err, CH_EPROTO, "relay_progress gave no row");
+	PQclear(res);
+	return rc;
+}
+
+bool
+progress_is_due(const struct progress *p, const struct inflight *f)
+{
+	return !p->in_flight &&
+		(p->saved_events != inflight_position(f)->events ||
+			!p->saved_snapshot);
+}
+
+int
+progress_send(struct progress *p, struct ch_pg *pg, const struct inflight *f,
+	struct ch_err *err)
+{
+	struct ch_pg_array streams, seqs;
+	struct ch_pg_args args;
+	int32_t stream;
+	int64_t seq;
+	size_t i;
+	int rc;
+
+	CH_FAILPOINT("relay.before_progress");
+	ch_pg_array_init(&streams, CH_PG_INT4_ARRAY);
+	ch_pg_array_init(&seqs, CH_PG_INT8_ARRAY);
+	for (i = 0; inflight_stream_at(f, i, &stream, &seq); i++) {
+		ch_pg_array_i32(&streams, stream);
+		ch_pg_array_i64(&seqs, seq);
+	}
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, p->slot);
+	ch_pg_arg_str(&args, p->owner);
+	ch_pg_arg_str(&args, p->identity.system_id);
+	ch_pg_arg_i32(&args, p->identity.timeline);
+	if (p->has_lsn)
+		ch_pg_arg_lsn(&args, p->lsn);
+	else
+		ch_pg_arg_null(&args, CH_PG_LSN);
+	ch_pg_arg_array(&args, &streams);
+	ch_pg_arg_array(&args, &seqs);
+	ch_pg_arg_str(&args, p->snapshot);
+	rc = ch_pg_send(pg, &save_stmt, &args, err);
+	ch_pg_array_free(&streams);
+	ch_pg_array_free(&seqs);
+	if (rc != CH_OK)
+		return rc;
+	p->in_flight = true;
+	p->saved_events = inflight_position(f)->events;
+	p->saved_lsn = p->lsn;
+	p->saved_snapshot = true;
+	return CH_OK;
+}
+
+static void
+take_candidate(struct progress *p, const PGresult *res)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	struct ch_view snapshot = ch_pg_next_text(&r);
+	uint64_t lsn = ch_pg_next_lsn(&r);
+
+	/* an older candidate is confirmed first, or it would never be under
+	 * a steady load */
+	if (!ch_pg_row_ok(&r, NULL) || p->candidate != NULL ||
+		p->covered_events == p->saved_events)
+		return;
+	p->candidate_events = p->saved_events;
+	p->candidate = ch_xviewdup(snapshot);
+	p->candidate_lsn = lsn;
+}
+
+int
+progress_finish(struct progress *p, struct ch_pg *pg, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = ch_pg_finish(pg, &res, err);
+
+	p->in_flight = false;
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "save relay_progress");
+	if (PQntuples(res) == 1)
+		take_candidate(p, res);
+	else
+		rc = ch_err_set(err, CH_EFENCED,
+			"another relay has claimed "
+			"relay_progress of slot %s",
+			p->slot);
+	PQclear(res);
+	return rc;
+}
+
+int
+progress_save(struct progress *p, struct ch_pg *pg, const struct inflight *f,
+	struct ch_err *err)
+{
+	int rc = CH_OK;
+
+	if (p->in_flight)
+		rc = progress_finish(p, pg, err);
+	if (rc == CH_OK)
+		rc = progress_send(p, pg, f, err);
+	return rc == CH_OK ? progress_finish(p, pg, err) : rc;
+}
+
+void
+progress_reached(struct progress *p, uint64_t lsn)
+{
+	if (p->candidate == NULL || lsn < p->candidate_lsn)
+		return;
+	free(p->snapshot);
+	p->snapshot = p->candidate;
+	p->candidate = NULL;
+	p->covered_events = p->candidate_events;
+	p->saved_snapshot = false;
+}
+
+void
+progress_snapshot_set(struct progress *p, const char *snapshot)
+{
+	free(p->candidate);
+	p->candidate = NULL;
+	free(p->snapshot);
+	p->snapshot = snapshot != NULL ? ch_xstrdup(snapshot) : NULL;
+	p->saved_snapshot = false;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * progress: the one row that says how far a slot's deliveries have come.
+ *
+ * Written at most once a second by one relay, the owner; reading it claims it.
+ * A save that finds another owner changes nothing: CH_EFENCED. What is lost
+ * with a crash is at most a second of it: rows that come again.
+ *
+ * The outbox's snapshot: each save brings back a snapshot and a position that
+ * lies behind everything it sees. When the deliveries have passed that
+ * position, the snapshot is confirmed, and goes into the next save.
+ *
+ * Thread: loop only.
+ */
+#ifndef RELAY_PROGRESS_H
+#define RELAY_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "inflight.h"
+#include "io/pg.h"
+#include "tail.h"
+
+struct progress {
+	const char *slot;
+	char owner[64];
+	struct tail_identity identity; /* of the position below */
+	bool has_lsn;
+	uint64_t lsn;
+	char *snapshot;	 /* confirmed; NULL: none */
+	char *candidate; /* NULL: none */
+	uint64_t candidate_lsn;
+	uint64_t saved_events; /* deliveries that the last save had */
+	uint64_t candidate_events, covered_events; /* that a snapshot sees */
+	uint64_t saved_lsn;
+	bool saved_snapshot; /* the last save had the latest snapshot */
+	bool in_flight;	     /* a save was sent */
+};
+
+void progress_init(struct progress *p, const char *slot, const char *owner);
+void progress_free(struct progress *p);
+
+/* Claims and reads the row; *ours: we were the owner, nobody came between.
+ * Delivered numbers go into f. */
+int progress_claim(struct progress *p, struct ch_pg *pg, struct inflight *f,
+	bool *ours, struct ch_err *err);
+/* Writes at once. */
+int progress_save(struct progress *p, struct ch_pg *pg,
+	const struct inflight *f, struct ch_err *err);
+/* Is there something to write? */
+bool progress_is_due(const struct progress *p, const struct inflight *f);
+/* The same as a save in two halves: send; then, when ch_pg_ready() says so,
+ * finish. */
+int progress_send(struct progress *p, struct ch_pg *pg,
+	const struct inflight *f, struct ch_err *err);
+int progress_finish(struct progress *p, struct ch_pg *pg, struct ch_err *err);
+/* Deliveries have come to lsn: confirms the candidate when it is passed. */
+void progress_reached(struct progress *p, uint64_t lsn);
+/* A scan has delivered all that this snapshot sees. */
+void progress_snapshot_set(struct progress *p, const char *snapshot);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pump: one pass over what is in flight.
+ *
+ *	reports -> topics -> send in order -> park -> advance
+ *
+ * Invariants: a row is sent only when every row before it of its key was sent
+ * or put aside first. A refusal stops all sending until nothing is in flight
+ * (the sink settles); then sending starts again at the first undelivered row,
+ * and a suspect goes alone, so that what is refused then is refused for
+ * itself. An outage refuses nothing: rows stay where they are.
+ */
+#include <stdlib.h>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay.h"
+
+#define SEND_MAX 2000 /* rows between two looks at reports */
+
+static struct relay_series *
+series_of(struct relay *r, const struct route_topic *topic)
+{
+	struct relay_series *s;
+	int n = topic->number;
+
+	if (n >= r->series_count) {
+		r->series = ch_xrealloc(r->series, (size_t)n + 1,
+			sizeof(*r->series));
+		memset(&r->series[r->series_count], 0,
+			(size_t)(n + 1 - r->series_count) * sizeof(*r->series));
+		r->series_count = n + 1;
+	}
+	s = &r->series[n];
+	if (s->label == NULL) {
+		s->label = topic->label;
+		s->produced = ch_metrics_series(r->rt->metrics, RELAY_PRODUCED,
+			s->label);
+		s->delivered = ch_metrics_series(r->rt->metrics,
+			RELAY_DELIVERED, s->label);
+	}
+	return s;
+}
+
+static const char *
+class_of(const struct sink_report *rep)
+{
+	return rep->cause == RETRY_TOPIC ? "topic" : rep->code;
+}
+
+static void
+refused(struct relay *r, struct event *e, const struct sink_report *rep)
+{
+	bool alone = r->alone && e->suspect;
+	enum retry_verdict v = retry_decide(rep->cause, e->attempts, alone);
+
+	if (rep->cause != RETRY_OUTAGE && e->attempts < UINT16_MAX)
+		e->attempts++;
+	if (rep->cause != RETRY_OUTAGE)
+		ch_metric_add(r->rt->metrics, RELAY_REFUSED, 1);
+	if (v == RETRY_PARK) {
+		park_refuse(r->park, e, class_of(rep), rep->text);
+		return;
+	}
+	e->suspect |= v == RETRY_ALONE;
+	e->state = EVENT_SENT; /* made new by the rewind */
+}
+
+void
+pump_reported(void *ctx, struct event *e, const struct sink_report *rep)
+{
+	struct relay *r = ctx;
+
+	if (!rep->ok) {
+		refused(r, e, rep);
+		return;
+	}
+	ch_series_add(series_of(r, e->topic)->delivered, 1);
+	if (e->source == EVENT_RETRY)
+		park_delivered(r->park, e);
+	else
+		ch_series_observe(r->latency, r->wall.us - event_time(e).us);
+	inflight_done(r->inflight, e);
+}
+
+/* true: it may be sent. */
+static bool
+admit(struct relay *r, struct event *e)
+{
+	struct ch_err err = CH_ERR_INIT;
+	struct ch_uuid letter;
+	char id[EVENT_ID_MAX];
+
+	if (e->topic == NULL) {
+		e->topic = route_find(r->routes, e, &err);
+		e->stream_part = session_part_of(r, e->stream);
+	}
+	if (e->source != EVENT_RETRY && retry_remembered(r->retry) > 0) {
+		event_id(e, id);
+		if (retry_remembers(r->retry, event_origin(e),
+			    ch_view_of(id))) {
+			inflight_done(r->inflight, e);
+			return false;
+		}
+	}
+	if (e->topic == NULL) {
+		park_refuse(r->park, e, "invalid_topic", err.text);
+		return false;
+	}
+	if (retry_is_blocked(r->retry, e->topic->number, event_key(e),
+		    &letter) &&
+		(e->source != EVENT_RETRY ||
+			memcmp(event_field(e, WAITED_LETTER).ptr, letter.bytes,
+				sizeof(letter.bytes)) != 0)) {
+		park_wait(r->park, e, &letter);
+		return false;
+	}
+	return true;
+}
+
+static const char *
+refusal_class(enum ch_code code)
+{
+	switch ((int)code) {
+	case CH_ERANGE:
+		return "too_large";
+	case CH_ENOTFOUND:
+		return "unknown_topic";
+	default:
+		return "invalid";
+	}
+}
+
+/* false: nothing more can be sent in this turn. */
+static bool
+send_one(struct relay *r, struct event *e)
+{
+	struct ch_err err = CH_ERR_INIT;
+	struct message m;
+
+	if (e->suspect && sink_kafka_pending(r->sink) > 0)
+		return false;
+	ch_arena_reset(&r->arena, 65536);
+	if (message_of(e, &r->arena, &m, &err) != CH_OK) {
+		park_refuse(r->park, e, "unreadable_headers", err.text);
+		return true;
+	}
+	switch (sink_kafka_send(r->sink, e, e->topic, &m, &err)) {
+	case SINK_SENT:
+		e->state = EVENT_SENT;
+		r->alone = e->suspect;
+		ch_series_add(series_of(r, e->topic)->produced, 1);
+		return !e->suspect;
+	case SINK_WAIT:
+		e->state = EVENT_WAITING;
+		return true;
+	case SINK_REFUSED:
+		if (e->attempts < UINT16_MAX)
+			e->attempts++;
+		park_refuse(r->park, e, refusal_class(err.code), err.text);
+		return true;
+	case SINK_FULL:
+	case SINK_SETTLING:
+		break;
+	}
+	return false;
+}
+
+static void
+send_rows(struct relay *r)
+{
+	struct event *e;
+	int n;
+
+	r->more = false;
+	if (r->alone && sink_kafka_pending(r->sink) > 0)
+		return;
+	r->alone = false;
+	for (n = 0; n < SEND_MAX; n++) {
+		e = inflight_next(r->inflight);
+		if (e == NULL)
+			break;
+		if (admit(r, e) && !send_one(r, e))
+			break;
+	}
+	r->more = n == SEND_MAX;
+	if (n > 0)
+		CH_FAILPOINT("relay.after_produce");
+}
+
+static void
+serve_sink(struct relay *r)
+{
+	switch (sink_kafka_turn(r->sink, r->now)) {
+	case SINK_SETTLED:
+		ch_info("relay.resend",
+			CH_U("events", inflight_events(r->inflight)));
+		ch_metric_add(r->rt->metrics, RELAY_REBUILT, 1);
+		r->alone = false;
+		inflight_rewind(r->inflight);
+		break;
+	case SINK_TOPICS:
+		inflight_wake(r->inflight, NULL);
+		break;
+	case SINK_QUIET:
+		break;
+	}
+}
+
+/* Rows of a released key are read back while nothing else is to be sent. */
+static int
+release_keys(struct relay *r, struct ch_err *err)
+{
+	if (!park_wants_release(r->park) || park_queued(r->park) > 0 ||
+		inflight_is_reading(r->inflight) ||
+		inflight_next(r->inflight) != NULL)
+		return CH_OK;
+	return park_release(r->park, r->pg, r->inflight, r->wall, err);
+}
+
+int
+pump_turn(struct relay *r, struct ch_err *err)
+{
+	int rc = CH_OK;
+
+	serve_sink(r);
+	send_rows(r);
+	while (rc == CH_OK && session_is_leader(r) &&
+		park_queued(r->park) > 0) {
+		if (r->progress.in_flight)
+			rc = progress_finish(&r->progress, r->pg, err);
+		if (rc == CH_OK)
+			rc = park_write(r->park, r->pg, r->inflight, err);
+	}
+	if (rc == CH_OK && session_is_leader(r))
+		rc = release_keys(r, err);
+	inflight_advance(r->inflight);
+	return rc;
+}
+
+bool
+pump_is_idle(const struct relay *r)
+{
+	return inflight_is_empty(r->inflight) && park_queued(r->park) == 0;
+}
+
+void
+pump_drop(struct relay *r)
+{
+	sink_kafka_drop(r->sink);
+	park_clear(r->park);
+	inflight_clear(r->inflight);
+	r->alone = false;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * relay: the service's one object, and what its metrics are called.
+ *
+ *	source (tail or scan) -> inflight -> pump -> sink_kafka
+ *	                              '-> park (PostgreSQL)
+ *	             progress <- delivered position
+ *
+ * loop.c turns it, session.c decides where rows come from, pump.c moves them.
+ *
+ * Thread: loop only.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/sm.h"
+#include "contract.h"
+#include "daemon/daemon.h"
+#include "inflight.h"
+#include "io/pg.h"
+#include "park.h"
+#include "progress.h"
+#include "reread.h"
+#include "retry.h"
+#include "route.h"
+#include "scan.h"
+#include "sink_kafka.h"
+#include "tail.h"
+
+/* Rows of relay_metrics in params.c, in its order. */
+enum relay_metric {
+	RELAY_READ,
+	RELAY_PRODUCED,
+	RELAY_DELIVERED,
+	RELAY_REPEATED,
+	RELAY_PARKED,
+	RELAY_WAITING,
+	RELAY_RELEASED,
+	RELAY_REFUSED,
+	RELAY_REBUILT,
+	RELAY_SESSIONS,
+	RELAY_IN_FLIGHT,
+	RELAY_IN_FLIGHT_BYTES,
+	RELAY_LATENCY,
+	RELAY_OLDEST,
+	RELAY_BLOCKED_KEYS,
+	RELAY_LETTERS_OPEN,
+	RELAY_SLOT_RETAINED,
+	RELAY_SLOT_LAG,
+	RELAY_SLOT_ACTIVE,
+	RELAY_LEADER,
+	RELAY_SOURCE_POLL,
+	RELAY_SCANNED,
+	RELAY_MISSING_TOPICS,
+	RELAY_UPDATES
+};
+
+enum relay_state {
+	RELAY_OFFLINE,	/* no SQL connection */
+	RELAY_STANDBY,	/* another relay holds the slot's lock */
+	RELAY_LEADING,	/* the lock is ours; no source yet */
+	RELAY_SCANNING, /* a re-scan of the tables, then the slot */
+	RELAY_TAILING,
+	RELAY_POLLING
+};
+
+enum relay_source { RELAY_SOURCE_AUTO, RELAY_SOURCE_WAL, RELAY_SOURCE_SCAN };
+
+/* Series of one topic's label. */
+struct relay_series {
+	const char *label; /* NULL: not asked for yet */
+	struct ch_series *produced, *delivered;
+};
+
+struct relay_stream {
+	int32_t stream;
+	int32_t part;
+};
+
+struct relay {
+	const struct ch_runtime *rt;
+	struct ch_pg *pg; /* SQL: lock, progress, parking, scans */
+	struct tail *tail;
+	struct inflight *inflight;
+	struct retry *retry;
+	struct route_table *routes;
+	struct park *park;
+	struct scan *scan;
+	struct contract *contract; /* of an application's table; or NULL */
+	struct reread *reread;	   /* the same */
+	struct sink_kafka *sink;
+	struct progress progress;
+	struct ch_sm state;
+	struct ch_backoff backoff;
+	struct ch_rng rng;
+	struct ch_arena arena; /* one message */
+	struct relay_stream *streams;
+	size_t stream_count;
+	struct relay_series *series; /* by topic number */
+	int series_count;
+	struct ch_series *latency;
+
+	/* configuration */
+	enum relay_source source;
+	int64_t poll_ms, inflight_bytes, ready_ms, retained_max;
+	char *slot, *publication, *table;
+	enum tail_update on_update;
+	bool first_whole; /* an application's rows of before are sent */
+
+	/* now */
+	struct ch_mono now;
+	struct ch_time wall;
+	bool draining;
+	bool alone;	   /* the one row in flight is a suspect */
+	bool scan_done;	   /* its rows may be in flight */
+	uint64_t slot_lsn; /* of a slot made for the re-scan */
+	uint64_t read_lsn; /* end of the last commit read; 0: none */
+	bool more;	   /* the pump stopped for fairness */
+	struct ch_mono read_at, published_at;
+	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
+	struct ch_mono state_since;
+	struct ch_err fatal; /* the daemon ends with it */
+	int refusals; /* of the walsender, in a row, while SQL answered */
+	bool slot_active;
+	int64_t retained_bytes;
+	char slot_status[16];
+	char trouble[CH_ERR_TEXT_MAX]; /* why there is no source; "": none */
+};
+
+/* ---- session.c: from nothing to a source ---- */
+
+void session_init(struct relay *r);
+/* One step towards a source. Never waits long but for a slot being made. */
+void session_turn(struct relay *r);
+/* Gives up the source and the lock; err says why (logged). */
+void session_lose(struct relay *r, const struct ch_err *err);
+/* The stream broke, the lock is still ours. */
+void session_restart(struct relay *r, const struct ch_err *err);
+void session_close(struct relay *r);
+bool session_is_leader(const struct relay *r);
+/* The partition that a stream stands for, or -1. */
+int32_t session_part_of(struct relay *r, int32_t stream);
+
+/* ---- source.c: the WAL, or why not ---- */
+
+/* Connects the tail. CH_ECONFIG: this role cannot read this server's WAL; err
+ * names the cause and the remedy. Others: not known now, as in io/pg.h. */
+int source_open_wal(struct relay *r, struct tail_identity *identity,
+	struct ch_err *err);
+/* Does the publication have the application's table? CH_ECONFIG: no, and what
+ * to do. */
+int source_check_table(struct relay *r, struct ch_err *err);
+/* Polling for want of the WAL: asks once a minute; true: it can be read. */
+bool source_wal_came(struct relay *r);
+
+/* ---- pump.c: from inflight to Kafka or PostgreSQL ---- */
+
+/* Moves what can be moved. 0, or negative when the SQL connection failed. */
+int pump_turn(struct relay *r, struct ch_err *err);
+/* Everything read is delivered or parked. */
+bool pump_is_idle(const struct relay *r);
+/* Drops what is in flight: another relay goes on, or a new session reads it
+ * again. */
+void pump_drop(struct relay *r);
+void pump_reported(void *ctx, struct event *e, const struct sink_report *rep);
+
+#endif

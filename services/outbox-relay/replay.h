@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replay: a dead letter to its topic once more, and the decision stored.
+ *
+ * A rejected record goes to the topic it came from, a delivery to the topic
+ * that refused it: original bytes, key, headers and partition; ch_replay_count
+ * is one more, ch_letter_id names the letter. The letter is locked while it is
+ * sent; the state changes only after Kafka's acknowledgement. A crash between
+ * the two leaves it pending: sent again, it is the same record with the same
+ * id.
+ *
+ * Thread: loop only (command line).
+ */
+#ifndef RELAY_REPLAY_H
+#define RELAY_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "daemon/params.h"
+#include "io/pg.h"
+#include "letters.h"
+
+struct replay;
+
+struct replay_options {
+	const char *actor, *reason;
+	int32_t replays_max;
+	int64_t plan; /* 0: by hand */
+};
+
+/* Opens a producer (no network yet). NULL with CH_ECONFIG. */
+struct replay *replay_open(const struct ch_params *p,
+	const struct replay_options *opt, struct ch_err *err);
+void replay_close(struct replay *r);
+
+/* What the letter says against it: CH_OK, CH_EEXIST (decided), CH_ERANGE
+ * (too often, or its id's day is gone). Reads only. */
+int replay_check(struct ch_pg *pg, const struct letters_row *row,
+	int32_t replays_max, struct ch_err *err);
+/* Is it the loop guard that refuses it? */
+bool replay_looped(const struct letters_row *row, int32_t replays_max);
+
+/* Inside of a transaction that has locked the letter: checks, sends, writes
+ * what was decided, and leaves the commit to the caller. As replay_one(); after
+ * CH_EEXIST and CH_ERANGE the transaction may be committed, after any other
+ * failure it is to be rolled back. */
+int replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
+	struct ch_err *err);
+/* In a transaction of its own. CH_OK; as replay_check(), and CH_ERANGE has
+ * quarantined it when it looped; CH_ENOTFOUND (no such topic), CH_ETIMEOUT (no
+ * acknowledgement: it may still arrive), CH_EKAFKA, or as in io/pg.h. */
+int replay_one(struct replay *r, struct ch_pg *pg, struct letters_row *row,
+	struct ch_err *err);
+
+#endif

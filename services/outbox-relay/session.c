@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session: who leads, and where rows come from.
+ *
+ *	OFFLINE --SQL up--> STANDBY --lock--> LEADING --+--> TAILING
+ *	   ^                                     ^      +--> SCANNING --> TAILING
+ *	   '---- SQL lost, from anywhere         |      '--> POLLING
+ *	                                         '---- stream lost
+ *
+ * The lock (a session lock of the SQL connection) makes one relay of a slot
+ * the leader; the slot itself, which feeds one reader, is the second fence.
+ * What is in flight outlives a lost connection: when the claim of
+ * relay_progress shows that nobody led meanwhile, the stream goes on behind
+ * the last commit that was read; else everything is dropped and read again.
+ *
+ * The position is forgotten (NULL) and written before a slot is made, and set
+ * when the re-scan behind it is delivered: a crash in between scans again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "outbox_relay_sql.h"
+#include "relay.h"
+
+#define STANDBY_MS 500
+
+static const struct ch_pg_stmt lock_stmt = {
+	"relay_lock", outbox_relay_sql_lock_try};
+static const struct ch_pg_stmt streams_stmt = {
+	"relay_streams", outbox_relay_sql_streams};
+
+static const struct ch_sm_state states[] = {
+	[RELAY_OFFLINE] = {"offline", CH_SM_INITIAL, CH_SM_BIT(RELAY_STANDBY)},
+	[RELAY_STANDBY] = {"standby", 0,
+		CH_SM_BIT(RELAY_OFFLINE) | CH_SM_BIT(RELAY_LEADING)},
+	[RELAY_LEADING] = {"leading", 0,
+		CH_SM_BIT(RELAY_OFFLINE) | CH_SM_BIT(RELAY_SCANNING) |
+			CH_SM_BIT(RELAY_TAILING) | CH_SM_BIT(RELAY_POLLING)},
+	[RELAY_SCANNING] = {"scanning", 0,
+		CH_SM_BIT(RELAY_OFFLINE) | CH_SM_BIT(RELAY_LEADING) |
+			CH_SM_BIT(RELAY_TAILING)},
+	[RELAY_TAILING] = {"tailing", 0,
+		CH_SM_BIT(RELAY_OFFLINE) | CH_SM_BIT(RELAY_LEADING)},
+	[RELAY_POLLING] = {"polling", 0,
+		CH_SM_BIT(RELAY_OFFLINE) | CH_SM_BIT(RELAY_LEADING)},
+};
+
+static void
+move_to(struct relay *r, enum relay_state next)
+{
+	ch_sm_move(&r->state, (int)next);
+	r->state_since = r->now;
+	ch_info("relay.state", CH_S("state", ch_sm_name(&r->state)));
+}
+
+void
+session_init(struct relay *r)
+{
+	ch_sm_init(&r->state, "session", states,
+		(int)(sizeof(states) / sizeof(*states)), RELAY_OFFLINE);
+	r->backoff = (struct ch_backoff){.base_ms = 100, .cap_ms = 5000};
+	ch_rng_seed_system(&r->rng);
+}
+
+bool
+session_is_leader(const struct relay *r)
+{
+	return ch_sm_state(&r->state) >= RELAY_LEADING;
+}
+
+static void
+try_later(struct relay *r, const struct ch_err *err, const char *event)
+{
+	int64_t ms = ch_backoff_next(&r->backoff, &r->rng);
+
+	ch_warn(event, CH_ERR(err), CH_I("again_ms", ms));
+	ch_view_copy(ch_view_of(err->text), r->trouble, sizeof(r->trouble));
+	r->retry_at = (struct ch_mono){r->now.ns + ms * 1000000};
+}
+
+void
+session_lose(struct relay *r, const struct ch_err *err)
+{
+	tail_disconnect(r->tail);
+	ch_pg_disconnect(r->pg);
+	r->progress.in_flight = false;
+	inflight_abandon(r->inflight);
+	if (ch_sm_state(&r->state) != RELAY_OFFLINE)
+		move_to(r, RELAY_OFFLINE);
+	try_later(r, err, "relay.session_lost");
+}
+
+void
+session_restart(struct relay *r, const struct ch_err *err)
+{
+	tail_disconnect(r->tail);
+	inflight_abandon(r->inflight);
+	if (ch_sm_state(&r->state) != RELAY_LEADING)
+		move_to(r, RELAY_LEADING);
+	try_later(r, err, "relay.stream_lost");
+}
+
+void
+session_close(struct relay *r)
+{
+	tail_stop(r->tail);
+	ch_pg_disconnect(r->pg);
+}
+
+/* ---- streams and their partitions ---- */
+
+static int
+load_streams(struct relay *r, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = ch_pg_query(r->pg, &streams_stmt, NULL, &res, err), i;
+
+	if (rc != CH_OK)
+		return rc;
+	r->streams = ch_xrealloc(r->streams, (size_t)PQntuples(res) + 1,
+		sizeof(*r->streams));
+	r->stream_count = 0;
+	for (i = 0; i < PQntuples(res); i++) {
+		struct ch_pg_row row = ch_pg_row(res, i);
+		int32_t stream = ch_pg_next_i32(&row);
+
+		r->streams[r->stream_count++] =
+			(struct relay_stream){stream, ch_pg_next_i32(&row)};
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+static int32_t
+find_part(const struct relay *r, int32_t stream)
+{
+	size_t i;
+
+	for (i = 0; i < r->stream_count; i++)
+		if (r->streams[i].stream == stream)
+			return r->streams[i].part;
+	return -1;
+}
+
+int32_t
+session_part_of(struct relay *r, int32_t stream)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int32_t part;
+
+	if (stream == 0)
+		return -1;
+	part = find_part(r, stream);
+	if (part >= 0 || !session_is_leader(r))
+		return part;
+	if (r->progress.in_flight &&
+		progress_finish(&r->progress, r->pg, &err) != CH_OK)
+		return -1; /* the next use of the connection tells */
+	/* a partition that is new since we began; at most once for each */
+	if (load_streams(r, &err) != CH_OK)
+		return -1;
+	part = find_part(r, stream);
+	if (part >= 0)
+		return part;
+	r->streams = ch_xrealloc(r->streams, r->stream_count + 1,
+		sizeof(*r->streams));
+	r->streams[r->stream_count++] = (struct relay_stream){stream, -1};
+	return -1;
+}
+
+/* ---- becoming the leader ---- */
+
+static int
+take_lock(struct relay *r, bool *taken, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	*taken = false;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, r->slot);
+	rc = ch_pg_query(r->pg, &lock_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	ch_pg_get_bool(res, 0, 0, taken);
+	PQclear(res);
+	return CH_OK;
+}
+
+static int
+claim(struct relay *r, struct ch_err *err)
+{
+	bool ours = false;
+	int rc = progress_claim(&r->progress, r->pg, r->inflight, &ours, err);
+
+	if (rc == CH_OK && !ours) {
+		pump_drop(r);
+		r->read_lsn = 0;
+		rc = park_load(r->park, r->pg, err);
+	}
+	if (rc == CH_OK && r->contract == NULL)
+		rc = load_streams(r, err);
+	return rc;
+}
+
+static void
+go_online(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (ch_pg_connect(r->pg, &err) != CH_OK) {
+		try_later(r, &err, "relay.connect");
+		return;
+	}
+	move_to(r, RELAY_STANDBY);
+}
+
+static void
+stand_by(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	bool taken;
+
+	if (take_lock(r, &taken, &err) != CH_OK) {
+		session_lose(r, &err);
+		return;
+	}
+	if (!taken) {
+		r->trouble[0] = '\0';
+		r->retry_at =
+			(struct ch_mono){r->now.ns + STANDBY_MS * 1000000LL};
+		return;
+	}
+	if (claim(r, &err) != CH_OK) {
+		session_lose(r, &err);
+		return;
+	}
+	move_to(r, RELAY_LEADING);
+}
+
+/* ---- the source ---- */
+
+static bool
+identity_is_same(const struct relay *r, const struct tail_identity *now)
+{
+	return r->progress.identity.timeline == now->timeline &&
+		strcmp(r->progress.identity.system_id, now->system_id) == 0;
+}
+
+static void
+begin_scan(struct relay *r)
+{
+	r->scan_done = false;
+	if (r->reread != NULL)
+		reread_begin(r->reread);
+	else
+		scan_begin(r->scan, r->inflight, r->progress.snapshot);
+}
+
+static void
+begin_polling(struct relay *r)
+{
+	tail_disconnect(r->tail);
+	begin_scan(r);
+	r->trouble[0] = '\0';
+	ch_backoff_reset(&r->backoff);
+	move_to(r, RELAY_POLLING);
+}
+
+static int
+begin_tailing(struct relay *r, struct ch_err *err)
+{
+	uint64_t lsn =
+		r->read_lsn > r->progress.lsn ? r->read_lsn : r->progress.lsn;
+	int rc = tail_start(r->tail, lsn, r->inflight, r->progress.snapshot,
+		err);
+
+	if (rc != CH_OK)
+		return rc;
+	ch_info("relay.tail", CH_S("slot", r->slot), CH_U("lsn", lsn));
+	ch_metric_add(r->rt->metrics, RELAY_SESSIONS, 1);
+	r->trouble[0] = '\0';
+	ch_backoff_reset(&r->backoff);
+	move_to(r, RELAY_TAILING);
+	return CH_OK;
+}
+
+/* The position is not known: forget it durably, then make the slot. */
+static int
+make_slot(struct relay *r, bool drop, const struct tail_identity *identity,
+	struct ch_err *err)
+{
+	int rc;
+
+	r->progress.has_lsn = false;
+	r->progress.lsn = r->read_lsn = 0;
+	r->progress.identity = *identity;
+	rc = progress_save(&r->progress, r->pg, r->inflight, err);
+	if (rc == CH_OK && drop)
+		rc = tail_slot_drop(r->tail, err);
+	if (rc == CH_OK)
+		rc = tail_slot_create(r->tail, &r->slot_lsn, err);
+	if (rc == CH_OK)
+		ch_warn("relay.slot_made", CH_S("slot", r->slot),
+			CH_S("then", "re-scan of the tables"));
+	return rc;
+}
+
+static int
+use_slot(struct relay *r, enum tail_slot slot,
+	const struct tail_identity *identity, struct ch_err *err)
+{
+	bool known = r->progress.has_lsn && identity_is_same(r, identity);
+	bool moved = r->progress.has_lsn && !known;
+	bool whole = r->reread == NULL || r->first_whole ||
+		r->progress.identity.system_id[0] != '\0';
+	int rc = CH_OK;
+
+	if (slot == TAIL_SLOT_ACTIVE)
+		return ch_err_set(err, CH_EEXIST,
+			"slot %s is read by another process", r->slot);
+	if (slot == TAIL_SLOT_FOREIGN)
+		return ch_err_set(err, CH_ECONFIG,
+			"slot %s belongs to "
+			"another plugin or database: set `slot`",
+			r->slot);
+	if (slot == TAIL_SLOT_FREE && known)
+		return begin_tailing(r, err);
+	r->slot_lsn = 0;
+	if (slot != TAIL_SLOT_FREE || moved)
+		rc = make_slot(r, slot != TAIL_SLOT_MISSING, identity, err);
+	if (rc != CH_OK)
+		return rc;
+	r->progress.identity = *identity;
+	begin_scan(r);
+	r->scan_done = !whole; /* what was there before is not ours to send */
+	r->trouble[0] = '\0';
+	move_to(r, RELAY_SCANNING);
+	return CH_OK;
+}
+
+static int
+choose_source(struct relay *r, struct ch_err *err)
+{
+	struct tail_identity identity;
+	enum tail_slot slot;
+	int rc;
+
+	if (r->source == RELAY_SOURCE_SCAN) {
+		begin_polling(r);
+		return CH_OK;
+	}
+	rc = r->contract != NULL ? source_check_table(r, err) : CH_OK;
+	if (rc != CH_OK)
+		return rc;
+	rc = source_open_wal(r, &identity, err);
+	if (rc == CH_ECONFIG && r->source == RELAY_SOURCE_AUTO &&
+		r->contract == NULL) {
+		ch_warn("relay.polling", CH_S("why", err->text));
+		begin_polling(r);
+		return CH_OK;
+	}
+	if (rc == CH_ECONFIG)
+		return ch_err_wrap(err, "rows come from the WAL alone");
+	if (rc != CH_OK)
+		return rc;
+	rc = tail_slot_look(r->tail, &slot, err);
+	return rc == CH_OK ? use_slot(r, slot, &identity, err) : rc;
+}
+
+static void
+lead(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int rc = choose_source(r, &err);
+
+	if (rc == CH_OK)
+		return;
+	if (rc == CH_EFENCED || !ch_pg_is_up(r->pg))
+		session_lose(r, &err);
+	else
+		session_restart(r, &err);
+}
+
+/* The re-scan is delivered: what it saw is the past, the slot the rest. */
+static void
+end_scan(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	ch_info("relay.scanned",
+		CH_U("rows",
+			r->reread != NULL ? reread_rows(r->reread)
+					  : scan_rows(r->scan)));
+	if (r->reread == NULL)
+		progress_snapshot_set(&r->progress,
+			inflight_position(r->inflight)->mark);
+	r->progress.has_lsn = true;
+	r->progress.lsn = r->slot_lsn;
+	if (progress_save(&r->progress, r->pg, r->inflight, &err) != CH_OK) {
+		session_lose(r, &err);
+		return;
+	}
+	if (begin_tailing(r, &err) != CH_OK)
+		session_restart(r, &err);
+}
+
+void
+session_turn(struct relay *r)
+{
+	if (r->retry_at.ns > r->now.ns || r->draining || r->fatal.code != CH_OK)
+		return;
+	switch ((enum relay_state)ch_sm_state(&r->state)) {
+	case RELAY_OFFLINE:
+		go_online(r);
+		break;
+	case RELAY_STANDBY:
+		stand_by(r);
+		break;
+	case RELAY_LEADING:
+		lead(r);
+		break;
+	case RELAY_SCANNING:
+		if (r->scan_done && pump_is_idle(r))
+			end_scan(r);
+		break;
+	case RELAY_POLLING:
+		if (r->scan_done && pump_is_idle(r) && source_wal_came(r))
+			move_to(r, RELAY_LEADING);
+		break;
+	case RELAY_TAILING:
+		break;
+	}
+}

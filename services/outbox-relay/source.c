@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source: may this role read this server's WAL?
+ *
+ * Asked over the SQL connection first, since a server whose wal_level is
+ * minimal has no walsender to ask. The role's attribute only explains a refusal
+ * that came: hosted servers let others replicate too. A refusal that is none of
+ * the known ones (pg_hba.conf, a pooler between, every walsender taken) cannot
+ * be told from an outage by its text, which is translated; it counts as one
+ * when SQL answers and the walsender refused REFUSALS times in a row.
+ */
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "outbox_relay_sql.h"
+#include "relay.h"
+
+#define REFUSALS 3
+#define AGAIN_MS 60000
+
+static const struct ch_pg_stmt allowed_stmt = {
+	"relay_wal_allowed", outbox_relay_sql_wal_allowed};
+
+static const struct ch_pg_stmt published_stmt = {
+	"relay_table_published", outbox_relay_sql_table_published};
+
+struct allowed {
+	char wal_level[32], role[64];
+	int32_t senders, slots;
+	bool replication;
+};
+
+static int
+ask(struct relay *r, struct allowed *a, struct ch_err *err)
+{
+	struct ch_pg_row row;
+	PGresult *res;
+	int rc = CH_OK;
+
+	*a = (struct allowed){.senders = 0};
+	if (r->progress.in_flight)
+		rc = progress_finish(&r->progress, r->pg, err);
+	if (rc == CH_OK)
+		rc = ch_pg_query(r->pg, &allowed_stmt, NULL, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	row = ch_pg_row(res, 0);
+	ch_view_copy(ch_pg_next_text(&row), a->wal_level, sizeof(a->wal_level));
+	a->senders = ch_pg_next_i32(&row);
+	a->slots = ch_pg_next_i32(&row);
+	a->replication = ch_pg_next_bool(&row);
+	ch_view_copy(ch_pg_next_text(&row), a->role, sizeof(a->role));
+	rc = ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
+	PQclear(res);
+	return rc;
+}
+
+/* Settings that need a restart of the server. */
+static int
+check_server(const struct allowed *a, struct ch_err *err)
+{
+	if (!ch_view_eq_str(ch_view_of(a->wal_level), "logical"))
+		return ch_err_set(err, CH_ECONFIG,
+			"wal_level is %s, not "
+			"logical: ALTER SYSTEM SET wal_level = logical and "
+			"restart PostgreSQL",
+			a->wal_level);
+	if (a->senders == 0 || a->slots == 0)
+		return ch_err_set(err, CH_ECONFIG,
+			"max_wal_senders is %" PRId32
+			" and max_replication_slots %" PRId32 ": set "
+			"both to 2 or more and restart PostgreSQL",
+			a->senders, a->slots);
+	return CH_OK;
+}
+
+static int
+explain(struct relay *r, const struct allowed *a, int rc, struct ch_err *err)
+{
+	char text[CH_ERR_TEXT_MAX];
+
+	if (!ch_pg_is_up(r->pg))
+		return rc;
+	r->refusals++;
+	if (!a->replication)
+		return ch_err_set(err, CH_ECONFIG,
+			"role %s may not read the "
+			"WAL: ALTER ROLE \"%s\" REPLICATION, as a superuser",
+			a->role, a->role);
+	if (r->refusals < REFUSALS)
+		return rc;
+	ch_view_copy(ch_view_of(err->text), text, sizeof(text));
+	return ch_err_set(err, CH_ECONFIG,
+		"SQL answers, a replication "
+		"connection is refused (%.300s): allow role %s in pg_hba.conf, "
+		"connect without a pooler, or raise max_wal_senders",
+		text, a->role);
+}
+
+int
+source_open_wal(struct relay *r, struct tail_identity *identity,
+	struct ch_err *err)
+{
+	struct allowed a;
+	int rc = ask(r, &a, err);
+
+	if (rc == CH_OK)
+		rc = check_server(&a, err);
+	if (rc != CH_OK)
+		return rc;
+	rc = tail_connect(r->tail, identity, err);
+	if (rc != CH_OK)
+		return explain(r, &a, rc, err);
+	r->refusals = 0;
+	return CH_OK;
+}
+
+int
+source_check_table(struct relay *r, struct ch_err *err)
+{
+	bool there = false, published = false;
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, r->publication);
+	ch_pg_arg_str(&args, r->table);
+	rc = ch_pg_query(r->pg, &published_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	ch_pg_get_bool(res, 0, 0, &there);
+	ch_pg_get_bool(res, 0, 1, &published);
+	PQclear(res);
+	if (there && published)
+		return CH_OK;
+	return ch_err_set(err, CH_ECONFIG,
+		"publication %s %s table %s: CREATE PUBLICATION %s FOR TABLE "
+		"%s WITH (publish_via_partition_root), or name another",
+		r->publication, there ? "does not publish" : "is missing for",
+		r->table, r->publication, r->table);
+}
+
+bool
+source_wal_came(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	struct tail_identity identity;
+
+	if (r->source != RELAY_SOURCE_AUTO ||
+		ch_mono_ms_since(r->now, r->state_since) < AGAIN_MS)
+		return false;
+	r->state_since = r->now;
+	if (source_open_wal(r, &identity, &err) == CH_OK)
+		return true;
+	tail_disconnect(r->tail);
+	ch_debug("relay.still_polling", CH_ERR(&err));
+	return false;
+}

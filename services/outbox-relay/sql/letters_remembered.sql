@@ -1,0 +1,3 @@
+SELECT source, row_id FROM dead_letters
+UNION ALL
+SELECT source, row_id FROM outbox_retry

@@ -1,0 +1,8 @@
+-- Which letters are meant; a NULL is no wish. {filter} is the expression's.
+	($1::uuid[] IS NULL OR letter_id = ANY($1))
+	AND ($2::text IS NULL OR topic = $2)
+	AND ($3::text IS NULL OR error_class = $3)
+	AND ($4::bytea IS NULL OR record_key = $4)
+	AND ($5::text IS NULL OR state = $5)
+	AND ($6::timestamptz IS NULL OR at >= $6)
+	AND ({filter})

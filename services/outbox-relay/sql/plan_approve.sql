@@ -1,0 +1,1 @@
+SELECT approve_plan($1, $2, $3, $4)

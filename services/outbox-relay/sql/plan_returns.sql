@@ -1,0 +1,1 @@
+SELECT sent, judged, returned FROM replay_plan_returns($1)

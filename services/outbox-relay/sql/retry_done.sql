@@ -1,0 +1,1 @@
+DELETE FROM outbox_retry WHERE retry_id = ANY($1)

@@ -1,0 +1,1 @@
+SELECT stream, part FROM consumer_partitions

@@ -1,0 +1,730 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tail: a walsender as a source of commits.
+ *
+ * A connection:	connect -> look, create, drop (simple queries)
+ *			-> START_REPLICATION -> frames until it ends
+ *
+ * Relations: pgoutput names each table before its first row; the name is
+ * looked up once and the places of its columns are kept under its number. A
+ * row of a table that we do not know is an error, not a row passed over: a
+ * publication without publish_via_partition_root would otherwise lose
+ * everything without a word. Beside an application's table others may be
+ * published; that its own name is, source.c has asked.
+ */
+#include "tail.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <libpq-fe.h>
+
+#include "base/failpoint.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/pg.h"
+#include "pgoutput.h"
+#include "snapshot.h"
+
+#define COMMAND_MS 20000
+#define CREATE_MS 120000
+#define STATUS_MOVED_MS 100
+#define STATUS_IDLE_MS 5000
+#define RELATIONS_MAX 4096
+/* libpq reads 16 KiB at a time: after so many of them the socket may have
+ * more, after fewer it is empty. */
+#define SOCKET_FULL ((size_t)8192)
+
+struct relation {
+	uint32_t id;
+	bool known;
+	bool application; /* the contract's table */
+	enum event_source source;
+	int columns;
+	int8_t place[PGOUTPUT_COLUMNS_MAX]; /* of each column; -1: unused */
+	char *name;
+};
+
+struct floor_mark {
+	int32_t stream;
+	int64_t seq;
+};
+
+struct tail {
+	struct tail_options opt;
+	struct ch_pg *pg;
+	bool streaming;
+	bool asked; /* the server wants a status now */
+	uint64_t told, read_lsn;
+	struct ch_mono told_at;
+	struct relation *relations;
+	size_t relation_count;
+	struct floor_mark *floors;
+	size_t floor_count;
+	struct snapshot delivered;
+	bool seen;		     /* the transaction that is read is in it */
+	struct ch_time committed_at; /* of it */
+	uint32_t xid, rows;	     /* of it */
+	struct pgoutput_message message; /* large: kept off the stack */
+	struct tail_counts counts;
+};
+
+struct tail *
+tail_new(const struct tail_options *opt, struct ch_err *err)
+{
+	struct tail *t = ch_xcalloc(1, sizeof(*t));
+	struct ch_pg_params params = {
+		.conninfo = opt->conninfo,
+		.application_name = opt->client_id,
+		.replication = "database",
+		.search_path = opt->schema,
+		.read_write = true,
+	};
+
+	t->opt = *opt;
+	t->pg = ch_pg_new(&params, err);
+	if (t->pg == NULL) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+static void
+forget_relations(struct tail *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->relation_count; i++)
+		free(t->relations[i].name);
+	t->relation_count = 0;
+}
+
+void
+tail_free(struct tail *t)
+{
+	if (t == NULL)
+		return;
+	forget_relations(t);
+	ch_pg_free(t->pg);
+	free(t->relations);
+	free(t->floors);
+	snapshot_free(&t->delivered);
+	free(t);
+}
+
+void
+tail_disconnect(struct tail *t)
+{
+	t->streaming = false;
+	t->asked = false;
+	forget_relations(t);
+	ch_pg_disconnect(t->pg);
+}
+
+/* ---- commands ---- */
+
+static int
+broken(struct tail *t, const char *doing, struct ch_err *err)
+{
+	PGconn *conn = ch_pg_raw(t->pg);
+
+	ch_err_set(err, CH_EIO, "%s: %s", doing,
+		conn != NULL ? PQerrorMessage(conn) : "not connected");
+	tail_disconnect(t);
+	return CH_EIO;
+}
+
+static int
+wait_result(struct tail *t, int timeout_ms, struct ch_err *err)
+{
+	PGconn *conn = ch_pg_raw(t->pg);
+	int waited;
+
+	for (waited = 0; PQflush(conn) == 1 || PQisBusy(conn); waited += 200) {
+		struct pollfd p = {PQsocket(conn), POLLIN, 0};
+
+		if (waited >= timeout_ms ||
+			(t->opt.alive != NULL && !t->opt.alive(t->opt.ctx))) {
+			tail_disconnect(t);
+			return ch_err_set(err, CH_ETIMEOUT,
+				"no answer from "
+				"the walsender within %d ms",
+				waited);
+		}
+		(void)poll(&p, 1, 200);
+		if (p.revents != 0 && !PQconsumeInput(conn))
+			return broken(t, "walsender", err);
+	}
+	return CH_OK;
+}
+
+/* A simple query: the only kind a walsender takes. *out is the caller's. */
+static int
+command(struct tail *t, const char *sql, int timeout_ms, PGresult **out,
+	struct ch_err *err)
+{
+	PGconn *conn = ch_pg_raw(t->pg);
+	struct ch_pg_failure failure;
+	ExecStatusType status;
+	PGresult *res;
+	int rc;
+
+	*out = NULL;
+	if (conn == NULL || !PQsendQuery(conn, sql))
+		return broken(t, "walsender", err);
+	rc = wait_result(t, timeout_ms, err);
+	if (rc != CH_OK)
+		return rc;
+	res = PQgetResult(conn);
+	status = PQresultStatus(res);
+	if (status == PGRES_COPY_BOTH) {
+		*out = res;
+		return CH_OK;
+	}
+	while (res != NULL) {
+		PGresult *next;
+
+		rc = wait_result(t, timeout_ms, err);
+		if (rc != CH_OK) {
+			PQclear(res);
+			return rc;
+		}
+		next = PQgetResult(conn);
+		if (next == NULL)
+			break;
+		PQclear(next);
+	}
+	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+		*out = res;
+		return CH_OK;
+	}
+	rc = res != NULL ? ch_pg_result_failure(res, &failure, err) : CH_EIO;
+	PQclear(res);
+	if (PQstatus(conn) != CONNECTION_OK)
+		return broken(t, "walsender", err);
+	return rc;
+}
+
+int
+tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err)
+{
+	PGresult *res;
+	int64_t timeline = 0;
+	int rc;
+
+	tail_disconnect(t);
+	rc = ch_pg_connect(t->pg, err);
+	if (rc != CH_OK)
+		return rc;
+	rc = command(t, "IDENTIFY_SYSTEM", COMMAND_MS, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) != 1 ||
+		ch_view_copy(ch_view_of(PQgetvalue(res, 0, 0)), out->system_id,
+			sizeof(out->system_id)) != CH_OK ||
+		ch_view_int(ch_view_of(PQgetvalue(res, 0, 1)), 0, INT32_MAX,
+			&timeline) != CH_OK)
+		rc = ch_err_set(err, CH_EPROTO,
+			"IDENTIFY_SYSTEM answered something else");
+	out->timeline = (int32_t)timeline;
+	PQclear(res);
+	return rc;
+}
+
+static enum tail_slot
+slot_of(const PGresult *res)
+{
+	const char *value[4];
+	int i;
+
+	if (PQntuples(res) == 0)
+		return TAIL_SLOT_MISSING;
+	for (i = 0; i < 4; i++)
+		value[i] = PQgetvalue(res, 0, i);
+	if (value[0][0] != 't')
+		return TAIL_SLOT_FOREIGN;
+	if (ch_view_eq_str(ch_view_of(value[1]), "lost"))
+		return TAIL_SLOT_LOST;
+	return value[2][0] == 't' ? TAIL_SLOT_ACTIVE : TAIL_SLOT_FREE;
+}
+
+int
+tail_slot_look(struct tail *t, enum tail_slot *out, struct ch_err *err)
+{
+	char sql[512];
+	PGresult *res;
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql),
+		"SELECT plugin = 'pgoutput' AND database = "
+		"current_database(), wal_status, active, restart_lsn "
+		"FROM pg_replication_slots WHERE slot_name = '%s'",
+		t->opt.slot);
+	rc = command(t, sql, COMMAND_MS, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	*out = slot_of(res);
+	PQclear(res);
+	return CH_OK;
+}
+
+/* Appends 1 to 8 hexadecimal digits, half an LSN. */
+static bool
+add_half(uint64_t *lsn, struct ch_view digits)
+{
+	char padded[] = "00000000";
+	unsigned char bytes[4];
+	size_t i;
+
+	if (digits.len < 1 || digits.len > 8)
+		return false;
+	memcpy(padded + 8 - digits.len, digits.ptr, digits.len);
+	if (!ch_hex_decode(ch_view_of(padded), bytes, sizeof(bytes)))
+		return false;
+	for (i = 0; i < sizeof(bytes); i++)
+		*lsn = *lsn << 8 | bytes[i];
+	return true;
+}
+
+/* "16/B374D848" */
+static bool
+lsn_of(struct ch_view text, uint64_t *out)
+{
+	struct ch_view high;
+
+	*out = 0;
+	return ch_view_split(&text, '/', &high) && add_half(out, high) &&
+		add_half(out, text);
+}
+
+int
+tail_slot_create(struct tail *t, uint64_t *lsn, struct ch_err *err)
+{
+	char sql[256];
+	PGresult *res;
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql),
+		"CREATE_REPLICATION_SLOT %s LOGICAL "
+		"pgoutput NOEXPORT_SNAPSHOT",
+		t->opt.slot);
+	rc = command(t, sql, CREATE_MS, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "create slot %s", t->opt.slot);
+	if (PQntuples(res) != 1 ||
+		!lsn_of(ch_view_of(PQgetvalue(res, 0, 1)), lsn))
+		rc = ch_err_set(err, CH_EPROTO,
+			"CREATE_REPLICATION_SLOT answered something else");
+	PQclear(res);
+	return rc;
+}
+
+int
+tail_slot_drop(struct tail *t, struct ch_err *err)
+{
+	char sql[256];
+	PGresult *res;
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql), "DROP_REPLICATION_SLOT %s",
+		t->opt.slot);
+	rc = command(t, sql, COMMAND_MS, &res, err);
+	PQclear(res);
+	return rc;
+}
+
+static void
+take_floors(struct tail *t, const struct inflight *f)
+{
+	struct floor_mark m;
+
+	for (t->floor_count = 0;
+		inflight_stream_at(f, t->floor_count, &m.stream, &m.seq);
+		t->floor_count++) {
+		t->floors =
+			ch_xrealloc(t->floors, t->floor_count + 1, sizeof(m));
+		t->floors[t->floor_count] = m;
+	}
+}
+
+int
+tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
+	const char *snapshot, struct ch_err *err)
+{
+	char sql[512];
+	PGresult *res;
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql),
+		"START_REPLICATION SLOT %s LOGICAL "
+		"%" PRIX32 "/%" PRIX32 " (proto_version '1', "
+		"publication_names '%s', binary 'true')",
+		t->opt.slot, (uint32_t)(lsn >> 32), (uint32_t)lsn,
+		t->opt.publication);
+	rc = command(t, sql, COMMAND_MS, &res, err);
+	PQclear(res);
+	if (rc == CH_ESQL && err != NULL &&
+		ch_view_eq_str(ch_view_of(err->sqlstate), "55006"))
+		return err->code = CH_EEXIST;
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "start slot %s", t->opt.slot);
+	take_floors(t, f);
+	snapshot_read(&t->delivered, snapshot);
+	inflight_abandon(f);
+	t->streaming = true;
+	t->asked = false;
+	/* not lsn: rows before it may still be in flight, and what is told
+	 * here PostgreSQL never sends again */
+	t->told = 0;
+	t->told_at = (struct ch_mono){0};
+	t->read_lsn = lsn;
+	return CH_OK;
+}
+
+void
+tail_stop(struct tail *t)
+{
+	if (t->streaming && PQputCopyEnd(ch_pg_raw(t->pg), NULL) == 1)
+		(void)PQflush(ch_pg_raw(t->pg));
+	tail_disconnect(t);
+}
+
+/* ---- the stream ---- */
+
+static struct relation *
+relation_of(struct tail *t, uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < t->relation_count; i++)
+		if (t->relations[i].id == id)
+			return &t->relations[i];
+	return NULL;
+}
+
+static int
+place_columns(struct relation *r, const struct pgoutput_message *m,
+	struct ch_err *err)
+{
+	const char *const *names;
+	int count, i, place, found = 0;
+
+	names = event_columns(r->source, &count);
+	for (i = 0; i < m->count; i++) {
+		r->place[i] = -1;
+		for (place = 0; place < count; place++)
+			if (ch_view_eq_str(m->columns[i].name, names[place]))
+				r->place[i] = (int8_t)place;
+		found += r->place[i] >= 0;
+	}
+	if (found != count)
+		return ch_err_set(err, CH_EPROTO,
+			"table %s publishes %d of "
+			"the %d columns that are needed: migrate the schema, "
+			"or mend the publication's column list",
+			r->name, found, count);
+	return CH_OK;
+}
+
+static bool
+is_known(const struct tail *t, const struct pgoutput_message *m,
+	enum event_source *source)
+{
+	return t->opt.contract == NULL &&
+		ch_view_eq_str(m->schema, t->opt.schema) &&
+		event_source_of(m->table, source) == CH_OK &&
+		*source != EVENT_RETRY && *source != EVENT_APPLICATION;
+}
+
+static int
+learn_relation(struct tail *t, const struct pgoutput_message *m,
+	struct ch_err *err)
+{
+	struct relation *r = relation_of(t, m->relation);
+
+	if (r == NULL) {
+		if (t->relation_count == RELATIONS_MAX)
+			return ch_err_set(err, CH_ERANGE,
+				"more than %d tables in the stream",
+				RELATIONS_MAX);
+		t->relations = ch_xrealloc(t->relations, t->relation_count + 1,
+			sizeof(*r));
+		r = &t->relations[t->relation_count++];
+		*r = (struct relation){.id = m->relation};
+	}
+	free(r->name);
+	r->name = ch_xviewdup(m->table);
+	r->columns = m->count;
+	r->known = is_known(t, m, &r->source);
+	r->application = t->opt.contract != NULL &&
+		contract_is_of(t->opt.contract, m->schema, m->table);
+	if (r->application)
+		return contract_learn(t->opt.contract, m->columns, m->count,
+			err);
+	return r->known ? place_columns(r, m, err) : CH_OK;
+}
+
+static bool
+is_repeated(const struct tail *t, const struct event *e)
+{
+	size_t i;
+
+	if (e->source == EVENT_OUTBOX || e->source == EVENT_APPLICATION)
+		return t->seen;
+	for (i = 0; i < t->floor_count; i++)
+		if (t->floors[i].stream == e->stream)
+			return e->order <= t->floors[i].seq;
+	return false;
+}
+
+static void
+add_row(struct tail *t, struct inflight *f, struct event *e)
+{
+	if (is_repeated(t, e)) {
+		t->counts.repeated++;
+		event_free(e);
+		return;
+	}
+	inflight_add(f, e);
+	t->counts.events++;
+}
+
+static int
+take_application_row(struct tail *t, struct inflight *f,
+	const struct pgoutput_message *m, struct ch_err *err)
+{
+	const struct contract_origin from = {
+		(int64_t)t->counts.events, t->committed_at, t->xid, t->rows++};
+	struct ch_view fields[PGOUTPUT_COLUMNS_MAX];
+	struct event *e;
+	int i;
+
+	for (i = 0; i < m->count; i++)
+		fields[i] = m->values[i].bytes;
+	e = contract_event(t->opt.contract, fields, &from, err);
+	if (e == NULL)
+		return err != NULL ? (int)err->code : CH_EPROTO;
+	add_row(t, f, e);
+	return CH_OK;
+}
+
+static int
+take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
+	struct ch_err *err)
+{
+	const struct relation *r = relation_of(t, m->relation);
+	struct ch_view fields[EVENT_FIELDS_MAX] = {{NULL, 0}};
+	struct event *e;
+	int i;
+
+	if (r != NULL && t->opt.contract != NULL && !r->application)
+		return CH_OK;
+	if (r == NULL || !(r->known || r->application) ||
+		!inflight_is_reading(f))
+		return ch_err_set(err, CH_EPROTO,
+			"a row of table %s, which "
+			"is not one of ours: publish the four tables with "
+			"publish_via_partition_root",
+			r != NULL ? r->name : "(never named)");
+	if (m->count != r->columns)
+		return ch_err_set(err, CH_EPROTO,
+			"a row of %s with %d columns instead of %d", r->name,
+			m->count, r->columns);
+	if (r->application)
+		return take_application_row(t, f, m, err);
+	for (i = 0; i < m->count; i++)
+		if (r->place[i] >= 0)
+			fields[r->place[i]] = m->values[i].bytes;
+	e = event_new(r->source, fields, err);
+	if (e == NULL)
+		return err != NULL ? (int)err->code : CH_EPROTO;
+	add_row(t, f, e);
+	return CH_OK;
+}
+
+/* An outbox is written once: an update is a mistake of the application. */
+static int
+take_update(struct tail *t, const struct relation *r, struct ch_err *err)
+{
+	if (r == NULL || !r->application)
+		return CH_OK;
+	t->counts.updates++;
+	t->counts.updated_by = t->xid;
+	if (t->opt.update != TAIL_UPDATE_FATAL)
+		return CH_OK;
+	return ch_err_set(err, CH_EINVAL,
+		"transaction %" PRIu32 " updates a row of %s, and "
+		"outbox_on_update is fatal: mend the application, set "
+		"outbox_on_update = error, start again",
+		t->xid, r->name);
+}
+
+static int
+take_begin(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
+	struct ch_err *err)
+{
+	if (inflight_is_reading(f))
+		return ch_err_set(err, CH_EPROTO,
+			"a transaction inside of another");
+	inflight_begin(f, m->committed_at);
+	t->seen = snapshot_sees(&t->delivered, m->xid);
+	t->committed_at = m->committed_at;
+	t->xid = m->xid;
+	t->rows = 0;
+	return CH_OK;
+}
+
+static int
+take_message(struct tail *t, struct inflight *f, struct ch_view body,
+	struct ch_err *err)
+{
+	struct pgoutput_message *m = &t->message;
+	int rc = pgoutput_read(body, m, err);
+
+	if (rc != CH_OK)
+		return rc;
+	switch (m->kind) {
+	case PGOUTPUT_BEGIN:
+		return take_begin(t, f, m, err);
+	case PGOUTPUT_COMMIT:
+		if (!inflight_is_reading(f))
+			return ch_err_set(err, CH_EPROTO,
+				"a commit without a beginning");
+		inflight_end(f, m->end_lsn, NULL);
+		t->read_lsn = m->end_lsn;
+		t->counts.commits++;
+		CH_FAILPOINT("relay.after_read");
+		return CH_OK;
+	case PGOUTPUT_RELATION:
+		return learn_relation(t, m, err);
+	case PGOUTPUT_INSERT:
+		return take_row(t, f, m, err);
+	case PGOUTPUT_UPDATE:
+		return take_update(t, relation_of(t, m->relation), err);
+	case PGOUTPUT_OTHER:
+		return CH_OK;
+	}
+	return CH_OK;
+}
+
+static int
+take_frame(struct tail *t, struct inflight *f, struct ch_view bytes,
+	struct ch_err *err)
+{
+	struct pgoutput_frame frame;
+	int rc = pgoutput_frame_read(bytes, &frame, err);
+
+	if (rc != CH_OK)
+		return rc;
+	t->counts.frames++;
+	t->counts.bytes += bytes.len;
+	if (frame.kind == PGOUTPUT_XLOG_DATA)
+		return take_message(t, f, frame.body, err);
+	t->counts.keepalives++;
+	t->asked |= frame.reply;
+	inflight_position_at(f, frame.end);
+	return CH_OK;
+}
+
+/* What ended the stream, as an error. */
+static int
+ended(struct tail *t, struct ch_err *err)
+{
+	PGresult *res = PQgetResult(ch_pg_raw(t->pg));
+	struct ch_pg_failure failure;
+
+	if (res != NULL && PQresultStatus(res) == PGRES_FATAL_ERROR) {
+		ch_pg_result_failure(res, &failure, err);
+		ch_err_wrap(err, "replication stream");
+	} else {
+		ch_err_set(err, CH_EIO, "the replication stream ended");
+	}
+	PQclear(res);
+	tail_disconnect(t);
+	return CH_EIO;
+}
+
+int
+tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
+	struct ch_err *err)
+{
+	PGconn *conn = ch_pg_raw(t->pg);
+	size_t taken = 0, drawn = SIZE_MAX; /* of what libpq read last */
+	char *bytes = NULL;
+	int n, rc;
+
+	if (conn == NULL || !t->streaming)
+		return ch_err_set(err, CH_ECLOSED, "no replication stream");
+	while (taken < max_bytes) {
+		n = PQgetCopyData(conn, &bytes, 1);
+		if (n == 0 && drawn < SOCKET_FULL)
+			return 0;
+		if (n == 0 && !PQconsumeInput(conn))
+			return broken(t, "replication stream", err);
+		if (n == 0) {
+			drawn = 0;
+			continue;
+		}
+		if (n < 0)
+			return ended(t, err);
+		rc = take_frame(t, f, (struct ch_view){bytes, (size_t)n}, err);
+		PQfreemem(bytes);
+		taken += (size_t)n;
+		drawn += drawn < SOCKET_FULL ? (size_t)n : 0;
+		if (rc != CH_OK) {
+			tail_disconnect(t);
+			return rc;
+		}
+	}
+	return 1;
+}
+
+int
+tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
+	struct ch_time wall, bool force, struct ch_err *err)
+{
+	uint8_t bytes[PGOUTPUT_STATUS_LEN];
+	PGconn *conn = ch_pg_raw(t->pg);
+	int64_t ago = ch_mono_ms_since(now, t->told_at);
+	int rc;
+
+	if (conn == NULL || !t->streaming)
+		return CH_OK;
+	if (flushed < t->told)
+		flushed = t->told;
+	if (!force && !t->asked && ago < STATUS_IDLE_MS &&
+		(flushed == t->told || ago < STATUS_MOVED_MS))
+		return CH_OK;
+	pgoutput_status_write(bytes, flushed, wall, false);
+	rc = PQputCopyData(conn, (const char *)bytes, sizeof(bytes));
+	if (rc == 0)
+		return CH_OK; /* libpq's buffer is full: next turn */
+	if (rc < 0 || PQflush(conn) < 0)
+		return broken(t, "replication stream", err);
+	t->told = flushed;
+	t->told_at = now;
+	t->asked = false;
+	return CH_OK;
+}
+
+uint64_t
+tail_read_lsn(const struct tail *t)
+{
+	return t->read_lsn;
+}
+
+int
+tail_fd(const struct tail *t)
+{
+	return ch_pg_fd(t->pg);
+}
+
+const struct tail_counts *
+tail_counts(const struct tail *t)
+{
+	return &t->counts;
+}

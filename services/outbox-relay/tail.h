@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tail: the WAL of the published tables, from a logical slot into inflight.
+ *
+ * One walsender connection. It asks for nothing that could block it for long
+ * but the making of a slot, which waits for the transactions that run. While
+ * the stream runs, tail_read() takes frames as long as the caller wants them,
+ * and tail_status() tells the server how far things are delivered, whether
+ * frames are read or not: so a blocked target never lets the server think
+ * that we are gone.
+ *
+ * Thread: loop only.
+ */
+#ifndef RELAY_TAIL_H
+#define RELAY_TAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "contract.h"
+#include "inflight.h"
+
+#define TAIL_SYSTEM_ID_MAX 32
+
+struct tail;
+
+/* What to do when an application changes a row of its outbox. */
+enum tail_update {
+	TAIL_UPDATE_WARN,  /* counted and passed over; the owner tells it */
+	TAIL_UPDATE_ERROR, /* the same, told as an error */
+	TAIL_UPDATE_FATAL  /* the stream ends: CH_EINVAL */
+};
+
+struct tail_options {
+	const char *conninfo;
+	const char *client_id;
+	const char *schema;
+	const char *slot;	 /* checked by the caller: [a-z0-9_]+ */
+	const char *publication; /* the same */
+	/* Of an application's own table, which alone is read then; NULL: the
+	 * ledger's tables are. */
+	struct contract *contract;
+	enum tail_update update; /* of a row of that table */
+	/* Called now and then while a command runs long; false: give up. */
+	bool (*alive)(void *ctx);
+	void *ctx;
+};
+
+struct tail_identity {
+	char system_id[TAIL_SYSTEM_ID_MAX];
+	int32_t timeline;
+};
+
+enum tail_slot {
+	TAIL_SLOT_MISSING,
+	TAIL_SLOT_FREE,
+	TAIL_SLOT_ACTIVE, /* another relay reads it */
+	TAIL_SLOT_LOST,	  /* its WAL was removed */
+	TAIL_SLOT_FOREIGN /* another plugin or database has the name */
+};
+
+struct tail_counts {
+	uint64_t frames, keepalives, commits, events;
+	uint64_t repeated; /* rows read again that are delivered */
+	uint64_t bytes;
+	uint64_t updates;    /* of rows of an application's outbox */
+	uint32_t updated_by; /* transaction of the last of them */
+};
+
+struct tail *tail_new(const struct tail_options *opt, struct ch_err *err);
+void tail_free(struct tail *t);
+/* Codes of connect, and of all below, as in io/pg.h. */
+int tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err);
+void tail_disconnect(struct tail *t);
+
+int tail_slot_look(struct tail *t, enum tail_slot *out, struct ch_err *err);
+/* The position from which the slot has everything. */
+int tail_slot_create(struct tail *t, uint64_t *lsn, struct ch_err *err);
+int tail_slot_drop(struct tail *t, struct ch_err *err);
+/* Begins the stream; lsn 0: at the slot's own position. Passed over are rows
+ * of the log up to what f says is delivered, and rows of the outbox that the
+ * delivered snapshot (NULL: none) sees. CH_EEXIST: the slot is active. */
+int tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
+	const char *snapshot, struct ch_err *err);
+
+/* Takes frames that are there into f, at most max_bytes of them. 1: more may
+ * be there; 0: none now; negative: the connection is gone or broken. */
+int tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
+	struct ch_err *err);
+/* Tells flushed: at once when the server asked for it (asked) or force, when it
+ * moved at most once in 100 ms, and every 5 s anyhow. */
+int tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
+	struct ch_time wall, bool force, struct ch_err *err);
+/* End of the last commit that was read. */
+uint64_t tail_read_lsn(const struct tail *t);
+int tail_fd(const struct tail *t); /* -1: not connected */
+const struct tail_counts *tail_counts(const struct tail *t);
+/* Ends the stream in order (CopyDone), without waiting for an answer. */
+void tail_stop(struct tail *t);
+
+#endif

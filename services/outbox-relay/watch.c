@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch: what operators see.
+ *
+ * Ready means that rows arrive: a leader is not ready while the oldest
+ * undelivered commit is older than ready_delay, while it has no source, or
+ * while the slot keeps too much WAL. A standby is ready as a standby.
+ */
+#include "watch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "outbox_relay_sql.h"
+
+#define SLOT_MS 5000
+
+static const struct ch_pg_stmt slot_stmt = {
+	"relay_slot", outbox_relay_sql_slot_state};
+static const struct ch_pg_stmt open_stmt = {
+	"relay_letters_open", outbox_relay_sql_letters_open};
+
+static int64_t
+oldest_us(const struct relay *r)
+{
+	struct ch_time at;
+
+	if (!inflight_oldest(r->inflight, &at) || at.us > r->wall.us)
+		return 0;
+	return r->wall.us - at.us;
+}
+
+void
+watch_publish(struct relay *r)
+{
+	struct ch_metrics *m = r->rt->metrics;
+	int state = ch_sm_state(&r->state);
+
+	ch_metric_set(m, RELAY_IN_FLIGHT,
+		(int64_t)inflight_events(r->inflight));
+	ch_metric_set(m, RELAY_IN_FLIGHT_BYTES,
+		(int64_t)inflight_bytes(r->inflight));
+	ch_metric_set(m, RELAY_OLDEST, oldest_us(r));
+	ch_metric_set(m, RELAY_BLOCKED_KEYS, (int64_t)retry_blocked(r->retry));
+	ch_metric_set(m, RELAY_LEADER, session_is_leader(r));
+	ch_metric_set(m, RELAY_SOURCE_POLL, state == RELAY_POLLING);
+	ch_metric_set(m, RELAY_PARKED, (int64_t)park_counts(r->park)->letters);
+	ch_metric_set(m, RELAY_WAITING, (int64_t)park_counts(r->park)->waiting);
+	ch_metric_set(m, RELAY_RELEASED,
+		(int64_t)park_counts(r->park)->released);
+	ch_metric_set(m, RELAY_REPEATED,
+		(int64_t)tail_counts(r->tail)->repeated);
+	ch_metric_set(m, RELAY_MISSING_TOPICS,
+		sink_kafka_missing_count(r->sink));
+}
+
+static void
+read_slot(struct relay *r, const PGresult *res)
+{
+	struct ch_pg_row row = ch_pg_row(res, 0);
+	int64_t lag;
+
+	r->slot_active = ch_pg_next_bool(&row);
+	ch_view_copy(ch_pg_next_text(&row), r->slot_status,
+		sizeof(r->slot_status));
+	r->retained_bytes = ch_pg_next_i64(&row);
+	lag = ch_pg_next_i64(&row);
+	ch_metric_set(r->rt->metrics, RELAY_SLOT_RETAINED, r->retained_bytes);
+	ch_metric_set(r->rt->metrics, RELAY_SLOT_LAG, lag);
+	ch_metric_set(r->rt->metrics, RELAY_SLOT_ACTIVE, r->slot_active);
+}
+
+int
+watch_slot(struct relay *r, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int64_t open;
+	int rc;
+
+	if (ch_mono_ms_since(r->now, r->slot_at) < SLOT_MS)
+		return CH_OK;
+	r->slot_at = r->now;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, r->slot);
+	rc = ch_pg_query(r->pg, &slot_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) == 1) {
+		read_slot(r, res);
+	} else {
+		r->slot_active = false;
+		r->retained_bytes = 0;
+	}
+	PQclear(res);
+	rc = ch_pg_query(r->pg, &open_stmt, NULL, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (ch_pg_get_i64(res, 0, 0, &open))
+		ch_metric_set(r->rt->metrics, RELAY_LETTERS_OPEN, open);
+	PQclear(res);
+	return CH_OK;
+}
+
+static bool
+ready_source(const struct relay *r, struct ch_buf *verbose)
+{
+	int state = ch_sm_state(&r->state);
+	char why[CH_ERR_TEXT_MAX];
+
+	(void)snprintf(why, sizeof(why), "%s: %.400s", ch_sm_name(&r->state),
+		r->trouble);
+	return ch_ready_line(verbose, "source",
+		state == RELAY_STANDBY || state == RELAY_TAILING ||
+			state == RELAY_POLLING || state == RELAY_SCANNING,
+		why);
+}
+
+static bool
+ready_delivery(const struct relay *r, struct ch_buf *verbose)
+{
+	char why[160];
+	int64_t ms = oldest_us(r) / 1000;
+
+	(void)snprintf(why, sizeof(why),
+		"the oldest undelivered commit is "
+		"%" PRId64 " ms old (%s, ready_delay is %" PRId64 " ms)",
+		ms,
+		sink_kafka_reachable(r->sink) ? "Kafka answers"
+					      : "Kafka is away",
+		r->ready_ms);
+	return ch_ready_line(verbose, "delivery", ms <= r->ready_ms, why);
+}
+
+static bool
+ready_slot(const struct relay *r, struct ch_buf *verbose)
+{
+	char why[160];
+	bool ok = r->retained_max == 0 || r->retained_bytes <= r->retained_max;
+
+	(void)snprintf(why, sizeof(why),
+		"the slot keeps %" PRId64 " bytes of WAL "
+		"(retained_max is %" PRId64 ")",
+		r->retained_bytes, r->retained_max);
+	return ch_ready_line(verbose, "slot", ok, why);
+}
+
+bool
+watch_ready(struct relay *r, struct ch_buf *verbose)
+{
+	bool ok = ready_source(r, verbose);
+
+	if (!session_is_leader(r))
+		return ok;
+	/* the result of each, for the verbose answer */
+	ok = ch_ready_line(verbose, "kafka", sink_kafka_reachable(r->sink),
+		     "no broker answers") &&
+		ok;
+	ok = ready_delivery(r, verbose) && ok;
+	return ready_slot(r, verbose) && ok;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loop: what the daemon skeleton calls: start, turn, drain, stop, ready.
+ *
+ * Thread: main.
+ */
+#ifndef PRICE_CACHE_LOOP_H
+#define PRICE_CACHE_LOOP_H
+
+#include <stdbool.h>
+
+#include "daemon/daemon.h"
+
+int loop_start(void **state, const struct ch_runtime *rt, struct ch_err *err);
+int loop_step(void *state, struct ch_err *err);
+bool loop_drain(void *state);
+void loop_stop(void *state);
+bool loop_ready(void *state, struct ch_buf *verbose);
+
+#endif

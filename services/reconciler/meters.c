@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * meters: the table of the reconciler's metrics. The order is that of enum
+ * reconciler_meter.
+ */
+#include "meters.h"
+
+const struct ch_metric_desc reconciler_metrics[] = {
+	[RM_ACTIVE] = {.name = "reconciler_active",
+		.type = CH_GAUGE,
+		.help = "1 while this process checks, 0 while it stands by."},
+	[RM_IMBALANCE] = {.name = "reconciler_ledger_imbalance",
+		.type = CH_GAUGE,
+		.help = "Sum of the differences of open breaks of transfers "
+			"and balances, in minor units; 0: the books balance."},
+	[RM_BREAKS_OPEN] = {.name = "reconciler_breaks_open",
+		.type = CH_GAUGE,
+		.labels = {"check"},
+		.help = "Open breaks."},
+	[RM_BREAKS] = {.name = "reconciler_breaks_total",
+		.type = CH_COUNTER,
+		.labels = {"action"},
+		.help = "Breaks told to fleet.alerts: found (opened or "
+			"changed), resolved."},
+	[RM_TRADING_PAUSED] = {.name = "reconciler_trading_paused",
+		.type = CH_GAUGE,
+		.help = "1 while the scope trading is paused, by whomever."},
+	[RM_PAUSED_SCOPES] = {.name = "reconciler_paused_scopes",
+		.type = CH_GAUGE,
+		.help = "Scopes paused, by whomever."},
+	[RM_PAUSES] = {.name = "reconciler_pauses_total",
+		.type = CH_COUNTER,
+		.help = "Pauses that this process made."},
+	[RM_LAST_SUCCESS] = {.name = "reconciler_last_success_timestamp_seconds",
+		.type = CH_GAUGE,
+		.unit = CH_UNIT_SECONDS,
+		.labels = {"check"},
+		.help = "When a check last looked at all that it looks at: a "
+			"whole sweep, or everything new."},
+	[RM_DURATION] = {.name = "reconciler_check_duration_seconds",
+		.type = CH_HISTOGRAM,
+		.unit = CH_UNIT_SECONDS,
+		.labels = {"check"},
+		.help = "Time of one check in one round."},
+	[RM_FAILURES] = {.name = "reconciler_failures_total",
+		.type = CH_COUNTER,
+		.labels = {"check"},
+		.help = "Checks that failed and will be run again; fold, full "
+			"and pause among them."},
+	[RM_SWEEP_SECONDS] = {.name = "reconciler_sweep_seconds",
+		.type = CH_GAUGE,
+		.unit = CH_UNIT_SECONDS,
+		.labels = {"check"},
+		.help = "How long the last whole sweep took."},
+	[RM_POSTINGS] = {.name = "reconciler_postings_folded_total",
+		.type = CH_COUNTER,
+		.help = "Postings added to verified sums, by full "
+			"verifications too."},
+	[RM_WATERMARK_LAG] = {.name = "reconciler_watermark_lag_batches",
+		.type = CH_GAUGE,
+		.help = "Batch numbers settled and not folded."},
+	[RM_WATERMARK_TIME] = {.name = "reconciler_settled_timestamp_seconds",
+		.type = CH_GAUGE,
+		.unit = CH_UNIT_SECONDS,
+		.help = "All batches up to this time have ended; it stands "
+			"still while an old transaction is open."},
+	[RM_FULL_RUNNING] = {.name = "reconciler_full_running",
+		.type = CH_GAUGE,
+		.help = "1 while a full verification is under way."},
+	[RM_FULL_DONE] = {.name = "reconciler_full_success_timestamp_seconds",
+		.type = CH_GAUGE,
+		.unit = CH_UNIT_SECONDS,
+		.help = "When this process last ended a full verification."},
+	[RM_FULL_LEFT] = {.name = "reconciler_full_left_batches",
+		.type = CH_GAUGE,
+		.help = "Batch numbers that the full verification has to go."},
+	[RM_FULLS] = {.name = "reconciler_full_verifications_total",
+		.type = CH_COUNTER,
+		.help = "Full verifications ended."},
+	[RM_LOG_LEFT] = {.name = "reconciler_log_left_rows",
+		.type = CH_GAUGE,
+		.help = "Rows of the log written and not checked yet."},
+	{.name = NULL}};

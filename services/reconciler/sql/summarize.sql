@@ -1,0 +1,1 @@
+SELECT summarize_postings();

@@ -1,0 +1,56 @@
+"""Fixtures of the pytest suites. See tests/harness."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness.cell import Cell  # noqa: E402
+from harness.daemon import Daemon  # noqa: E402
+from harness.kafka import Kafka  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def cell():
+    """One Kafka and one PostgreSQL for the whole run."""
+    running = Cell()
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(cell):
+    return Kafka(cell.bootstrap)
+
+
+@pytest.fixture
+def database(cell):
+    """The name of a fresh, migrated database of this test's own."""
+    name = cell.fresh_database()
+    yield name
+    cell.drop_database(name)
+
+
+@pytest.fixture
+def db(cell, database):
+    """A connection as the owner to the test's database, autocommit."""
+    connection = cell.connect("owner", database)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def daemons():
+    """daemons(name, **flags) starts a daemon that ends with the test."""
+    started = []
+
+    def start(name, **flags):
+        started.append(Daemon(name, **flags))
+        return started[-1]
+    yield start
+    for daemon in reversed(started):
+        daemon.kill()

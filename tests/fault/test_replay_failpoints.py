@@ -1,0 +1,53 @@
+"""A plan's run killed at each of its named places: every letter is decided
+once, and what was acknowledged and not written down comes again under its own
+id, before anything else of its key. Needs the failpoints build (make fault)."""
+
+import collections
+
+import pytest
+
+from harness.wait import until
+from integration.relay.conftest import relay_cell  # noqa: F401
+
+POINTS = {"relay.after_replay": 1,    # acknowledged: it will stand twice
+          "relay.after_decision": 0}  # committed: it will not
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at(point, relay_cell, tmp_path, monkeypatch):  # noqa: F811
+    cell = relay_cell
+    letters = [cell.rejected(part=n % 2, key=b"k%d" % (n % 4),
+                             value=b"%d" % n) for n in range(16)]
+    out = cell.dlq("plan", "--topic", cell.commands, "--reason", "r",
+                   "--actor", "ann")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    cell.dlq("approve", number, "--reason", "r", "--actor", "bob")
+
+    rules, log = tmp_path / "rules", tmp_path / "log"
+    monkeypatch.setenv("CH_FAILPOINTS_FILE", str(rules))
+    monkeypatch.setenv("CH_FAILPOINTS_LOG", str(log))
+    for nth in (1, 5, 4):
+        rules.write_text(f"{point}=kill@{nth}\n")
+        # until the session of the one before has ended: refused
+        until(lambda: cell.run_dlq("run", number).returncode == -9, 60,
+              f"killed at {point}")
+    rules.write_text("")
+    until(lambda: cell.run_dlq("run", number).returncode == 0, 60, "done")
+    assert log.read_text().count(point) == 3
+
+    assert [x for x, in cell.sql("SELECT letter_id::text FROM letter_replays "
+                                 "ORDER BY replay_id")] == letters
+    assert cell.sql("SELECT count(*) FROM audit_events "
+                    "WHERE action = 'dlq.replay'") == [(16,)]
+    assert cell.sql("SELECT state, next_place FROM replay_plans") == [
+        ("done", 17)]
+    assert cell.sql("SELECT outcome, count(*) FROM replay_plan_letters "
+                    "GROUP BY 1") == [("sent", 16)]
+    keys = collections.defaultdict(list)
+    records = cell.records(cell.commands)
+    for r in records:
+        keys[r["key"]].append(int(r["payload"]))
+        assert r["headers"][1] == "1"  # the same count each time
+    assert len(records) == 16 + 3 * POINTS[point]
+    assert all(numbers == sorted(numbers) for numbers in keys.values())
+    assert sorted({n for ns in keys.values() for n in ns}) == list(range(16))

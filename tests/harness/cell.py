@@ -1,0 +1,127 @@
+"""A cell for tests: one Kafka and one PostgreSQL, private, on free ports.
+
+Started once a test run by deploy/local, the scripts that `make run` uses too.
+Each test gets a database of its own (made from a migrated template) and topics
+of its own, so that tests do not see each other. CH_TEST_STATE names a state
+directory to keep running between runs while one works on a test.
+"""
+
+import os
+import pathlib
+import shlex
+import subprocess
+import tempfile
+import uuid
+
+import psycopg2
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOCAL = ROOT / "deploy" / "local"
+OUT = pathlib.Path(os.environ.get("OUT", "build/debug"))
+OUT = OUT if OUT.is_absolute() else ROOT / OUT
+SHARED = ROOT.parent / "shared"
+TEMPLATE = "countinghouse"
+
+
+class Cell:
+    """A running Kafka and PostgreSQL."""
+
+    def __init__(self):
+        kept = os.environ.get("CH_TEST_STATE")
+        self.kept = bool(kept)
+        self.state = pathlib.Path(kept or tempfile.mkdtemp(prefix="ch-test-"))
+        if not self.kept:
+            self.state.chmod(0o755)  # PostgreSQL's user must pass through
+        self.env = {}
+
+    def script(self, name, *args, check=True):
+        run = subprocess.run(
+            [str(LOCAL / name), *args], cwd=ROOT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "CH_STATE": str(self.state)})
+        if check and run.returncode != 0:
+            raise RuntimeError(f"{name} {args}: status {run.returncode}\n"
+                               f"{run.stdout}")
+        return run
+
+    def start(self):
+        self.script("kafka.sh", "start")
+        self.script("postgres.sh", "start")
+        self.read_env()
+        if not self.migrated():
+            self.script("migrate.sh")
+        return self
+
+    def stop(self):
+        if self.kept:
+            return
+        self.script("kafka.sh", "kill", check=False)
+        self.script("postgres.sh", "destroy", check=False)
+        subprocess.run(["rm", "-rf", str(self.state)], check=False)
+
+    def read_env(self):
+        for line in (self.state / "env").read_text().splitlines():
+            name, _, value = line.partition("=")
+            words = shlex.split(value)
+            self.env[name.removeprefix("export ")] = words[0] if words else ""
+
+    def migrated(self):
+        with self.connect() as db, db.cursor() as cur:
+            cur.execute("SELECT to_regclass('ch.markets') IS NOT NULL")
+            return cur.fetchone()[0]
+
+    @property
+    def bootstrap(self):
+        return self.env["BOOTSTRAP"]
+
+    def url(self, role, database=TEMPLATE):
+        """The connection URI of a role: owner, superuser, writer, relay,
+        reconciler, cache, reader, operator."""
+        name = {"owner": "DATABASE_URL"}.get(role, f"{role.upper()}_URL")
+        return self.env[name].replace(f"/{TEMPLATE}?", f"/{database}?")
+
+    def connect(self, role="owner", database=TEMPLATE):
+        db = psycopg2.connect(self.url(role, database))
+        db.autocommit = True
+        with db.cursor() as cur:
+            cur.execute("SET search_path = ch")
+        return db
+
+    def fresh_database(self, tablespace="pg_default"):
+        """A new database with the schema and nothing in it."""
+        name = "t" + uuid.uuid4().hex[:12]
+        db = psycopg2.connect(self.url("superuser", "postgres"))
+        db.autocommit = True
+        with db.cursor() as cur:
+            cur.execute(f"CREATE DATABASE {name} OWNER ch_owner "
+                        f"TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+        db.close()
+        return name
+
+    def drop_database(self, name):
+        db = psycopg2.connect(self.url("superuser", "postgres"))
+        db.autocommit = True
+        with db.cursor() as cur:
+            cur.execute("SELECT pg_terminate_backend(active_pid) FROM "
+                        "pg_replication_slots WHERE database = %s "
+                        "AND active", (name,))
+            cur.execute("SELECT slot_name FROM pg_replication_slots "
+                        "WHERE database = %s", (name,))
+            for (slot,) in cur.fetchall():
+                drop_slot(cur, slot)
+            cur.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        db.close()
+
+
+def drop_slot(cur, slot):
+    """A slot whose walsender was just ended is free a moment later."""
+    from .wait import until
+
+    def dropped():
+        try:
+            cur.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            return True
+        except psycopg2.Error:
+            return False
+    until(dropped, 10, f"slot {slot} dropped")

@@ -1,0 +1,288 @@
+"""The relay alone, beside an application's own outbox table: what install.sql
+makes is enough, and what was promised of the ledger's tables holds here."""
+
+import json
+import re
+import subprocess
+import urllib.parse
+import uuid
+
+import pytest
+
+from harness.alone import INSTALL, Alone
+from harness.relay_rows import Cell
+from harness.wait import until
+
+TABLE = """CREATE TABLE outbox (n bigserial, id uuid NOT NULL PRIMARY KEY,
+    aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL,
+    type varchar(255) NOT NULL, payload jsonb)"""
+
+
+class Shop(Cell):
+    """Rows in, records out; `topic` is where its events go."""
+
+    def __init__(self, alone, kafka):
+        super().__init__(alone.cell, kafka, alone.name, alone.connect())
+        self.alone = alone
+        self.topic = f"{self.prefix}Order"
+        self.sql(TABLE)
+        kafka.create(self.topic)
+
+    def flags(self, **more):
+        return super().flags(**{
+            "schema": "outbox_relay", "publication": "outbox_relay",
+            "outbox_table": "public.outbox", "outbox_order_by": "n", **more})
+
+    def run_dlq(self, *args, role="relay"):
+        return super().run_dlq(*args, role="relay")
+
+    def order(self, key, kind="Order", payload=None):
+        row_id = str(uuid.uuid4())
+        self.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
+                 "payload) VALUES (%s, %s, %s, 'Created', %s)",
+                 (row_id, kind, key, json.dumps(payload)))
+        if kind == "Order":
+            self.sent.append((self.topic, key, row_id))
+        return row_id
+
+
+@pytest.fixture
+def bare(cell, kafka):
+    """With the table, before anything is installed."""
+    made = Shop(Alone(cell), kafka)
+    yield made
+    made.db.close()
+    cell.drop_database(made.database)
+
+
+@pytest.fixture
+def shop(bare):
+    bare.alone.install("public.outbox", "outbox_relay")
+    return bare
+
+
+@pytest.fixture
+def relay(bare, daemons):
+    def start(wait_ready=True, **flags):
+        return daemons("outbox-relay", wait_ready=wait_ready,
+                       **bare.flags(**flags))
+    return start
+
+
+def columns(db, schema):
+    with db.cursor() as cur:
+        cur.execute(
+            "SELECT table_name, column_name, data_type, is_nullable "
+            "FROM information_schema.columns WHERE table_schema = %s",
+            (schema,))
+        return set(cur.fetchall())
+
+
+def constraints(db, schema, tables):
+    with db.cursor() as cur:
+        cur.execute(
+            "SELECT c.relname, k.contype::text, replace("
+            "pg_get_constraintdef(k.oid), %s || '.', '') "
+            "FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
+            "WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY (%s)",
+            (schema, schema, sorted(tables)))
+        return sorted(cur.fetchall())
+
+
+def bodies(db, schema):
+    """Of functions, without the schema's name and how the text is broken."""
+    with db.cursor() as cur:
+        cur.execute("SELECT proname, replace(prosrc, 'ch.', '') FROM pg_proc "
+                    "WHERE pronamespace = %s::regnamespace", (schema,))
+        return {name: " ".join(text.split()) for name, text in cur.fetchall()}
+
+
+# What stands for the ledger's part of them where there is no ledger.
+OWN_BODIES = {"letter_resolved", "replay_plan_returns"}
+
+
+def test_installed_tables_are_those_of_the_schema(shop, db):
+    """Nothing has drifted apart; a second install changes nothing."""
+    own = columns(shop.db, "outbox_relay")
+    tables = {row[0] for row in own}
+    assert tables >= {"relay_progress", "dead_letters", "outbox_retry",
+                      "letter_states", "letter_replays", "audit_events",
+                      "letter_edits", "replay_plans", "replay_plan_letters",
+                      "letters"}
+    assert own == {row for row in columns(db, "ch") if row[0] in tables}
+    assert constraints(shop.db, "outbox_relay", tables) == constraints(
+        db, "ch", tables)
+    ours, theirs = bodies(shop.db, "outbox_relay"), bodies(db, "ch")
+    assert ours.keys() >= OWN_BODIES | {"approve_plan", "letter_fingerprint"}
+    assert {name: text for name, text in ours.items()
+            if name not in OWN_BODIES} == {
+        name: theirs[name] for name in ours.keys() - OWN_BODIES}
+    shop.alone.install("public.outbox", "outbox_relay")
+    assert columns(shop.db, "outbox_relay") == own
+
+
+@pytest.fixture
+def own_role(bare):
+    """What install.sql makes by default, and its own lines to undo it."""
+    run(bare, "-v", "table=public.outbox", "-f", str(INSTALL))
+    yield "outbox_relay"
+    undo = re.findall(r"(?m)^--\t((?:SELECT|DROP).*)$", INSTALL.read_text())
+    assert len(undo) == 3
+    run(bare, "-c", "\n".join(undo[1:]))
+    left = bare.sql("SELECT count(*) FROM pg_namespace, pg_roles WHERE "
+                    "nspname = 'outbox_relay' OR rolname = 'outbox_relay'")
+    assert left[0][0] == 0
+
+
+def run(bare, *args):
+    done = subprocess.run(
+        ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d",
+         bare.cell.url("superuser", bare.database), *args],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_installed_by_default_and_uninstalled(bare, own_role, relay,
+                                              tmp_path):
+    """As docs/alone.md says: a role of its own, with no more than it needs."""
+    bare.sql(f"ALTER ROLE {own_role} PASSWORD 'of-a-test'")
+    passfile = tmp_path / "pass"
+    passfile.write_text("*:*:*:*:of-a-test\n")
+    passfile.chmod(0o600)
+    at = urllib.parse.urlparse(bare.cell.url("relay", bare.database))
+    daemon = relay(database_url=f"postgresql://{own_role}@127.0.0.1:{at.port}"
+                   f"/{bare.database}?passfile={passfile}")
+    bare.order("k1")
+    assert bare.arrived() == 0
+    assert daemon.stop() == 0
+    may = bare.sql("SELECT has_table_privilege(%s, 'public.outbox', %s)",
+                   (own_role, "INSERT, UPDATE, DELETE, TRUNCATE"))
+    assert may == [(False,)]
+
+
+def test_partitioned_table(shop, relay):
+    """Rows come under the root's name, from the table and from the WAL."""
+    shop.sql("DROP PUBLICATION outbox_relay")
+    shop.sql("ALTER TABLE outbox RENAME TO outbox_one")
+    shop.sql("ALTER TABLE outbox_one DROP CONSTRAINT outbox_pkey")
+    shop.sql("CREATE TABLE outbox (LIKE outbox_one INCLUDING DEFAULTS) "
+             "PARTITION BY HASH (id)")
+    shop.sql("ALTER TABLE outbox ATTACH PARTITION outbox_one "
+             "FOR VALUES WITH (MODULUS 2, REMAINDER 0)")
+    shop.sql("CREATE TABLE outbox_two PARTITION OF outbox "
+             "FOR VALUES WITH (MODULUS 2, REMAINDER 1)")
+    shop.alone.install("public.outbox", "outbox_relay")
+    for n in range(20):
+        shop.order(f"k{n % 3}")
+    relay()
+    for n in range(20):
+        shop.order(f"k{n % 3}")
+    assert shop.arrived() == 0
+
+
+def test_rows_arrive_once_over_restarts(shop, relay):
+    before = shop.order("k1", payload={"a": None, "b": []})
+    daemon = relay()
+    for n in range(50):
+        shop.order(f"k{n % 5}", payload=n)
+    assert shop.arrived() == 0
+    record = shop.records(shop.topic)[
+        shop.ids(shop.topic).index(before)]
+    assert record["payload"] == '{"a": null, "b": []}'
+    assert record["headers"] == ["id", before]
+    assert daemon.stop() == 0
+    for n in range(50):
+        shop.order(f"k{n % 5}", payload=n)
+    relay()
+    assert shop.arrived() == 0
+
+
+def test_many_rows_of_before(shop, relay):
+    """More than a page of them, in the order of outbox_order_by."""
+    shop.sql("INSERT INTO outbox (n, id, aggregatetype, aggregateid, type, "
+             "payload) SELECT 4501 - i, gen_random_uuid(), 'Order', "
+             "'k' || mod(i, 3), 'Created', to_jsonb(4501 - i) "
+             "FROM generate_series(1, 4500) i")
+    relay()
+    got = until(lambda: (r := shop.records(shop.topic)) and len(r) == 4500
+                and r, 30, "4500 records")
+    for part in range(4):
+        numbers = [int(r["payload"]) for r in got if r["partition"] == part]
+        assert numbers == sorted(numbers)
+
+
+def test_lost_slot_is_healed(shop, relay):
+    """A foreign table is sent whole again: nothing lost, ids repeat."""
+    daemon = relay()
+    for n in range(20):
+        shop.order(f"k{n % 3}")
+    assert shop.arrived() == 0
+    assert daemon.stop() == 0
+    shop.sql("SELECT pg_drop_replication_slot(%s)", (shop.slot,))
+    for n in range(20):
+        shop.order(f"k{n % 3}")
+    relay()
+    assert shop.arrived() == 20
+
+
+def test_lost_slot_is_healed_without_first_snapshot(shop, relay):
+    """no_data is for the first start only: never a reason to lose rows."""
+    shop.order("k0")
+    shop.sent.clear()
+    daemon = relay(outbox_snapshot="no_data")
+    first = shop.order("k1")
+    shop.arrived()
+    assert shop.ids(shop.topic) == [first]
+    assert daemon.stop() == 0
+    shop.sql("SELECT pg_drop_replication_slot(%s)", (shop.slot,))
+    second = shop.order("k1")
+    relay(outbox_snapshot="no_data")
+    until(lambda: second in shop.ids(shop.topic), 30, "the row of meanwhile")
+
+
+def test_poisoned_key_waits_and_is_replayed(shop, relay, kafka):
+    daemon = relay(topic_wait="0s")
+    missing = shop.order("k1", kind="Missing")
+    behind = shop.order("k1", kind="Missing")
+    shop.order("k1")
+    assert shop.arrived() == 0
+    letter = until(lambda: shop.letters(), 20, "the letter")[0]
+    assert letter["topic"] == f"{shop.prefix}Missing"
+    until(lambda: daemon.metric("relay_rows_blocked_total") == 1, 20,
+          "the second row waits")
+    kafka.create(f"{shop.prefix}Missing")
+    shop.dlq("replay", letter["letter_id"], "--reason", "topic made")
+    until(lambda: shop.ids(f"{shop.prefix}Missing") == [missing, behind], 30,
+          "both, in order")
+    actions = shop.sql("SELECT count(*) FROM outbox_relay.audit_events")
+    assert actions[0][0] >= 1
+
+
+def test_impossible_topic_is_parked(shop, relay):
+    relay()
+    shop.order("k1", kind="no topic / at all")
+    shop.order("k1")
+    assert shop.arrived() == 0
+    letter = until(lambda: shop.letters(), 20, "the letter")[0]
+    assert letter["error_class"] == "invalid_topic"
+
+
+def test_unpublished_table_is_refused(shop, relay):
+    shop.sql("CREATE PUBLICATION other FOR TABLE outbox_relay.audit_events")
+    daemon = relay(wait_ready=False, publication="other")
+    until(lambda: "publication other does not publish table public.outbox"
+          in daemon.logged(), 20, "told")
+    assert daemon.get("/readyz")[0] == 503
+
+
+@pytest.mark.parametrize("flags,named", [
+    ({"outbox_table": "outbox"}, "public.outbox"),
+    ({"routes": "a=b"}, "outbox_topic_regex"),
+    ({"source": "poll"}, "from the WAL alone"),
+    ({"outbox_placements": "a:b"}, "<column>:header"),
+    ({"outbox_topic_regex": "("}, "expression"),
+])
+def test_wrong_options_end_with_78(shop, daemons, flags, named):
+    daemon = daemons("outbox-relay", wait_ready=False, **shop.flags(**flags))
+    assert daemon.process.wait(20) == 78
+    assert re.search(re.escape(named), daemon.logged())

@@ -1,0 +1,169 @@
+"""Dead letters found, grouped, exported and edited."""
+
+import json
+
+from harness.kafka import header
+from harness.wait import until
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def found(cell, where, *args):
+    return {x["letter_id"] for x in cell.letters("--where", where, *args)}
+
+
+def test_expressions_find_what_they_say(relay_cell):
+    cell = relay_cell
+    a = cell.rejected(key=b"one", value=b'{"n":1}', part=0,
+                      headers=[(b"tenant", b"x"), (b"tenant", b"y")])
+    b = cell.rejected(key=b"two", value=b"\x00\xff", part=1,
+                      headers=[(b"odd name", None)])
+    c = cell.rejected(key=None, value=None, part=1, reason="it's odd")
+    everything = {a, b, c}
+    assert found(cell, "key = 'one'") == {a}
+    assert found(cell, "key != 'one'") == {b, c}
+    assert found(cell, "not key ~ '^t'") == {a, c}
+    assert found(cell, "key in ('one', 'two')") == {a, b}
+    assert found(cell, "value ~ '\"n\":1'") == {a}
+    assert found(cell, r"value ~ '\\377'") == {b}
+    assert found(cell, "header.tenant = 'y'") == {a}
+    assert found(cell, "not header.tenant = 'y'") == {b, c}
+    assert found(cell, "header.'odd name' = ''") == set()
+    assert found(cell, "partition = 1 and bytes > 1") == {b}
+    assert found(cell, "reason = 'it''s odd' or offset < 0") == {c}
+    assert found(cell, "age < 1h and class = 'unreadable'") == everything
+    assert found(cell, "age > 1h") == set()
+    assert found(cell, "at > '2020-01-01T00:00:00Z'") == everything
+    assert found(cell, f"topic = '{cell.commands}' and kind = 'rejected'") == (
+        everything)
+    assert found(cell, f"letter = '{a}'") == {a}
+    assert found(cell, "replays = 0 and attempts >= 1", "--key", "two") == {b}
+    cell.dlq("discard", b, "--reason", "r")
+    assert found(cell, "partition = 1") == {c}
+    assert found(cell, "partition = 1 and state = 'discarded'") == {b}
+    # a value stays a value
+    assert found(cell, "reason = '''; DROP TABLE ch.orgs; --'") == set()
+    ran = cell.run_dlq("list", "--where", "clas = 'x'")
+    assert ran.returncode == 64
+    assert "filter, byte 1: found `clas`, expected a field" in ran.stderr
+    ran = cell.run_dlq("list", "--where", "topic ~ '('")
+    assert ran.returncode == 1 and "regular expression" in ran.stderr
+
+
+def test_counts_and_groups(relay_cell):
+    cell = relay_cell
+    for n in range(5):
+        cell.rejected(key=b"k%d" % (n % 2), value=b"12345",
+                      reason=f'member "m{n}" has {n} bytes')
+    cell.rejected(key=None, reason="no JSON")
+    [all_] = lines(cell.dlq("count", "--json"))
+    assert (all_["letters"], all_["bytes"]) == (6, 27)
+    alike, other = lines(cell.dlq("group", "--by", "fingerprint", "--json"))
+    assert alike["letters"] == 5
+    assert alike["message"] == 'member "" has # bytes'
+    assert (other["letters"], other["message"]) == (1, "no JSON")
+    mark = alike["fingerprint"]
+    assert len(found(cell, f"fingerprint = '{mark}'")) == 5
+    assert {x["fingerprint"] for x in cell.letters("--where",
+            "reason ~ 'bytes'")} == {mark}
+    keys = lines(cell.dlq("group", "--by", "topic,key,age", "--json"))
+    assert [(k["key"], k["letters"]) for k in keys] == [
+        ("k0", 3), ("k1", 2), (None, 1)]
+    assert {k["age"] for k in keys} == {"< 1h"}
+    assert "fingerprint" in cell.dlq("group", "--by", "class,fingerprint")
+    cell.dlq("group", status=64)
+    cell.dlq("group", "--by", "colour", status=64)
+
+
+def test_show_in_other_forms(relay_cell):
+    cell = relay_cell
+    doc = cell.rejected(value=b'{"a":[1,{"b":"\\u001b[31m"}],"c":{}}')
+    text = cell.dlq("show", doc, "--pretty")
+    shown = json.loads(text[text.index("value\n") + 6:])
+    assert shown == {"a": [1, {"b": "\x1b[31m"}], "c": {}}
+    assert "\x1b" not in text
+    raw = cell.rejected(value=bytes(range(20)))
+    text = cell.dlq("show", raw, "--hex")
+    assert "00000010  10 11 12 13" in text
+    assert "value (hex) 000102" in cell.dlq("show", raw, "--pretty") or (
+        "\\x00\\x01" in cell.dlq("show", raw, "--pretty"))
+
+
+def test_an_export_is_whole_and_exact(relay_cell):
+    cell = relay_cell
+    values = [b"", b"\x00", b"\xff\xfe", "ä\n\"".encode(), None]
+    letters = [cell.rejected(value=v, headers=[(b"h", v)]) for v in values]
+    letters += [cell.rejected(value=b"v%d" % n) for n in range(450)]
+    rows = lines(cell.dlq("export"))
+    assert [r["letter_id"] for r in rows] == letters
+
+    def exact(row, name="value"):
+        if name + "_hex" in row:
+            return bytes.fromhex(row[name + "_hex"])
+        return row[name].encode() if row[name] is not None else None
+    assert [exact(r) for r in rows[:5]] == values
+    assert [exact(r["headers"][0]) for r in rows[:5]] == values
+    assert len(lines(cell.dlq("export", "--where", "value ~ '^v1..$'"))) == 100
+
+
+def test_an_edit_is_another_letter_and_keeps_the_difference(relay_cell,
+                                                            tmp_path):
+    cell = relay_cell
+    original = cell.rejected(key=b"k", part=1, value=b'{"n":"x"}',
+                             headers=[(b"h", b"v")])
+    text = tmp_path / "value"
+    text.write_bytes(b'{"n":12}')
+    args = ["edit", original, "--set-file", str(text), "--reason", "a number",
+            "--actor", "ann"]
+    assert "would edit" in cell.dlq(*args, "--dry-run")
+    assert [x["letter_id"] for x in cell.letters()] == [original]
+    out = cell.dlq(*args)
+    [edited] = cell.letters()
+    assert edited["original"] == original and edited["letter_id"] in out
+    assert edited["letter_id"] != original
+    assert cell.sql("SELECT difference FROM letter_edits") == [
+        ({"at": 5, "removed": b'"x"'.hex(), "inserted": b"12".hex()},)]
+    cell.dlq(*args, status=2)
+    cell.dlq("replay", original, "--reason", "r", status=2)
+    cell.dlq("discard", original, "--reason", "r", status=2)
+    assert found(cell, f"original = '{original}'") == {edited["letter_id"]}
+
+    cell.dlq("replay", edited["letter_id"], "--reason", "go")
+    [sent] = cell.records(cell.commands)
+    assert (sent["payload"], sent["key"], sent["partition"]) == (
+        '{"n":12}', "k", 1)
+    assert sent["headers"] == [
+        "h", "v", "ch_replay_count", "1", "ch_letter_id", edited["letter_id"],
+        "ch_original_id", original]
+    assert dict(cell.sql("SELECT letter_id::text, state FROM letters")) == {
+        original: "resolved", edited["letter_id"]: "replayed"}
+    actions = cell.sql("SELECT action, actor FROM audit_events "
+                       "ORDER BY event_id")
+    assert actions[:2] == [("dlq.edited", "ann"), ("dlq.edit", "ann")]
+
+
+def test_an_edited_delivery_has_a_new_id_and_its_key_waits_for_it(
+        relay_cell, relay, tmp_path):
+    cell = relay_cell
+    relay()
+    big = cell.event("acme/a", payload=json.dumps("x" * 1100000))
+    later = cell.event("acme/a")
+    [letter] = until(cell.letters, 30, "parked")
+    text = tmp_path / "value"
+    text.write_bytes(b'"small"')
+    cell.dlq("edit", letter["letter_id"], "--set-file", str(text), "--reason",
+             "cut")
+    other = cell.event("acme/b")
+    until(lambda: other in cell.ids(cell.stock), 30, "others flow")
+    assert cell.ids(cell.stock) == [other]  # the key waits for the edit
+    [edited] = cell.letters()
+    cell.dlq("replay", edited["letter_id"], "--reason", "go")
+    until(lambda: later in cell.ids(cell.stock), 30, "the key flows")
+    a = [r for r in cell.records(cell.stock) if r["key"] == "acme/a"]
+    assert [header(r, "id") for r in a] == [edited["letter_id"], later]
+    assert header(a[0], "ch_original_id") == big
+    assert a[0]["payload"] == '"small"'
+    assert [s for s, in cell.sql("SELECT state FROM letters")] == [
+        "resolved"] * 2

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A venue's fill: which reports of it are the same one.
+ */
+#include "check_suite.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "market_fill.h"
+
+static struct ch_arena arena;
+static struct command_reader reader;
+
+static void
+set_up(void)
+{
+	struct command_limits limits = {.value_max = 4096};
+
+	command_reader_init(&reader, &arena, &limits);
+}
+
+static void
+tear_down(void)
+{
+	command_reader_free(&reader);
+	ch_arena_free(&arena);
+}
+
+static struct command
+read_fill(const char *qty, const char *more)
+{
+	char text[512];
+	struct command c;
+	struct command_refusal refusal;
+
+	(void)snprintf(text, sizeof(text),
+		"{\"fill_id\":\"f\",\"org\":\"acme\",\"order\":\"o\","
+		"\"qty\":\"%s\",\"traded_at\":\"2026-11-21T09:41:02Z\"%s}",
+		qty, more);
+	ck_assert_msg(market_fill_decode(&reader, ch_view_of(text), &c,
+			      &refusal),
+		"%s: %.*s", text, CH_VIEW_ARG(refusal.reason));
+	return c;
+}
+
+static bool
+same(const char *qty, const char *other, const char *more)
+{
+	struct command a = read_fill(qty, "");
+	struct command b = read_fill(other, more);
+
+	ck_assert_mem_eq(a.id.bytes, b.id.bytes, 16);
+	return ch_digest_eq(a.payload_hash.bytes, b.payload_hash.bytes,
+		CH_SHA256_LEN);
+}
+
+START_TEST(a_quantity_counts_by_its_value)
+{
+	ck_assert(same("4", "4.00", ""));
+	ck_assert(same("4", "4.00000000", ",\"source\":\"backfill\""));
+	ck_assert(same("40.5", "40.50", ""));
+	ck_assert(same("100", "100.0", ""));
+	ck_assert(!same("100", "1", ""));
+	ck_assert(!same("40.5", "40.05", ""));
+	ck_assert(!same("4", "4", ",\"price\":\"0.5\""));
+}
+END_TEST
+
+START_TEST(a_quantity_that_is_refused_counts_as_sent)
+{
+	ck_assert(!same("4", "4.000000000", ""));
+	ck_assert(!same("9223372036854775808", "9223372036854775809", ""));
+	ck_assert(same("4.000000000", "4.000000000", ""));
+}
+END_TEST
+
+FIXTURE_MAIN("market_fill", set_up, tear_down, a_quantity_counts_by_its_value,
+	a_quantity_that_is_refused_counts_as_sent)

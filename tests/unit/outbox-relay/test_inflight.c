@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inflight: the position never passes an undelivered row. */
+#include "check_suite.h"
+
+#include "base/mem.h"
+#include "inflight.h"
+#include "rows.h"
+#include "seed.h"
+
+static void
+commit_of(struct inflight *f, uint64_t lsn, const int64_t *seqs, size_t n)
+{
+	size_t i;
+
+	inflight_begin(f, (struct ch_time){(int64_t)lsn});
+	for (i = 0; i < n; i++)
+		inflight_add(f, result_row(1, seqs[i], "k", "{}"));
+	inflight_end(f, lsn, NULL);
+}
+
+START_TEST(rows_of_a_commit_leave_sorted)
+{
+	struct inflight *f = inflight_new();
+	struct event *e;
+	int64_t want = 1;
+
+	commit_of(f, 10, (const int64_t[]){3, 1, 4, 2, 5}, 5);
+	while ((e = inflight_next(f)) != NULL) {
+		ck_assert_int_eq(e->order, want++);
+		e->state = EVENT_SENT;
+	}
+	ck_assert_int_eq(want, 6);
+	inflight_free(f);
+}
+END_TEST
+
+START_TEST(position_waits_for_the_first_gap)
+{
+	struct inflight *f = inflight_new();
+	struct event *e[3];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		commit_of(f, (uint64_t)(10 * (i + 1)), (const int64_t[]){i + 1},
+			1);
+		e[i] = inflight_next(f);
+		e[i]->state = EVENT_SENT;
+	}
+	inflight_done(f, e[2]);
+	inflight_done(f, e[1]);
+	ck_assert(!inflight_advance(f));
+	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
+	ck_assert_int_eq(inflight_delivered(f, 1), 0);
+	inflight_done(f, e[0]);
+	ck_assert(inflight_advance(f));
+	ck_assert_uint_eq(inflight_position(f)->lsn, 30);
+	ck_assert_int_eq(inflight_delivered(f, 1), 3);
+	ck_assert(inflight_is_empty(f));
+	ck_assert_uint_eq(inflight_bytes(f), 0);
+	inflight_free(f);
+}
+END_TEST
+
+START_TEST(keepalives_move_behind_what_was_read)
+{
+	struct inflight *f = inflight_new();
+	struct event *e;
+
+	inflight_position_at(f, 5);
+	ck_assert_uint_eq(inflight_position(f)->lsn, 5);
+	commit_of(f, 10, (const int64_t[]){1}, 1);
+	inflight_position_at(f, 20);
+	ck_assert_uint_eq(inflight_position(f)->lsn, 5);
+	e = inflight_next(f);
+	e->state = EVENT_SENT;
+	inflight_begin(f, (struct ch_time){0});
+	inflight_position_at(f, 90); /* inside of a transaction: nothing */
+	inflight_done(f, e);
+	inflight_advance(f);
+	ck_assert_uint_eq(inflight_position(f)->lsn, 20);
+	inflight_abandon(f);
+	inflight_free(f);
+}
+END_TEST
+
+START_TEST(rewind_sends_again_what_is_not_done_in_order)
+{
+	struct inflight *f = inflight_new();
+	struct event *e, *second = NULL;
+	int64_t want[] = {1, 3, 4};
+	size_t i = 0;
+
+	commit_of(f, 10, (const int64_t[]){1, 2}, 2);
+	commit_of(f, 20, (const int64_t[]){3, 4}, 2);
+	while ((e = inflight_next(f)) != NULL) {
+		e->state = EVENT_SENT;
+		if (e->order == 2)
+			second = e;
+	}
+	inflight_done(f, second);
+	inflight_rewind(f);
+	while ((e = inflight_next(f)) != NULL) {
+		ck_assert_int_eq(e->order, want[i++]);
+		e->state = EVENT_SENT;
+	}
+	ck_assert_uint_eq(i, 3);
+	inflight_free(f);
+}
+END_TEST
+
+/* A naive model: an array of rows with flags, looked through each time. */
+struct model_row {
+	uint64_t lsn;
+	int64_t seq;
+	bool done;
+	struct event *e;
+};
+
+#define MODEL_MAX 4000
+
+static uint64_t
+model_position(const struct model_row *rows, size_t n)
+{
+	uint64_t lsn = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!rows[i].done)
+			return lsn;
+		if (i + 1 == n || rows[i + 1].lsn != rows[i].lsn)
+			lsn = rows[i].lsn;
+	}
+	return lsn;
+}
+
+static void
+read_some(struct inflight *f, struct ch_rng *rng, struct model_row *rows,
+	size_t *n, uint64_t *lsn)
+{
+	size_t count = 1 + ch_rng_below(rng, 5), i;
+
+	*lsn += 1 + ch_rng_below(rng, 100);
+	inflight_begin(f, (struct ch_time){0});
+	for (i = 0; i < count; i++) {
+		rows[*n + i] = (struct model_row){
+			*lsn, (int64_t)(*n + i + 1), false, NULL};
+	}
+	for (i = count; i > 0; i--) { /* arrive in the other order */
+		struct event *e =
+			result_row(1, rows[*n + i - 1].seq, "k", "{}");
+
+		rows[*n + i - 1].e = e;
+		inflight_add(f, e);
+	}
+	inflight_end(f, *lsn, NULL);
+	*n += count;
+}
+
+START_TEST(random_walk_agrees_with_a_naive_model)
+{
+	struct model_row *rows = ch_xcalloc(MODEL_MAX + 8, sizeof(*rows));
+	struct inflight *f = inflight_new();
+	struct ch_rng rng;
+	uint64_t lsn = 0;
+	size_t n = 0, first = 0, i;
+	struct event *e;
+
+	seed_rng(&rng);
+	while (n < MODEL_MAX) {
+		switch (ch_rng_below(&rng, 4)) {
+		case 0:
+			read_some(f, &rng, rows, &n, &lsn);
+			break;
+		case 1:
+			e = inflight_next(f);
+			if (e != NULL)
+				e->state = EVENT_SENT;
+			break;
+		case 2:
+			i = n > first ? first + ch_rng_below(&rng, n - first)
+				      : n;
+			if (i < n && !rows[i].done &&
+				rows[i].e->state == EVENT_SENT) {
+				rows[i].done = true;
+				inflight_done(f, rows[i].e);
+			}
+			break;
+		default:
+			if (ch_rng_below(&rng, 50) == 0)
+				inflight_rewind(f);
+			inflight_advance(f);
+			ck_assert_uint_eq(inflight_position(f)->lsn,
+				model_position(rows, n));
+			while (first < n && rows[first].done &&
+				rows[first].lsn <= inflight_position(f)->lsn)
+				first++;
+			break;
+		}
+		/* the next row is the first of the model that is NEW */
+		e = inflight_next(f);
+		for (i = first; i < n; i++)
+			if (!rows[i].done && rows[i].e->state == EVENT_NEW)
+				break;
+		ck_assert_ptr_eq(e, i < n ? rows[i].e : NULL);
+	}
+	inflight_free(f);
+	free(rows);
+}
+END_TEST
+
+SUITE_MAIN("inflight", rows_of_a_commit_leave_sorted,
+	position_waits_for_the_first_gap, keepalives_move_behind_what_was_read,
+	rewind_sends_again_what_is_not_done_in_order,
+	random_walk_agrees_with_a_naive_model)
