@@ -201,8 +201,8 @@ read_file(const char *path, size_t max, struct ch_buf *out, struct ch_err *err)
 
 /* The file's content, less one trailing newline, as the property's value. */
 static int
-add_secret_file(struct ch_kafka_conf *c, const char *name,
-	const char *path, struct ch_err *err)
+add_secret_file(struct ch_kafka_conf *c, const char *name, const char *path,
+	struct ch_err *err)
 {
 	struct ch_buf b = CH_BUF_INIT;
 	int rc;
@@ -340,9 +340,8 @@ ch_kafka_conf_each(const struct ch_kafka_conf *c,
 
 	for (i = 0; i < c->count; i++)
 		fn(ctx, c->items[i].name,
-			is_secret(c->items[i].name)
-				? "***"
-				: c->items[i].value);
+			is_secret(c->items[i].name) ? "***"
+						    : c->items[i].value);
 }
 
 /* ---- librdkafka's log ---- */

@@ -59,7 +59,7 @@ struct ch_pg_failure {
 	char sqlstate[CH_SQLSTATE_LEN + 1]; /* "" = connection */
 	char constraint[64];		    /* "" = none named */
 	char table[64];
-	char hint[256]; /* what PostgreSQL advises; "" = nothing */
+	char hint[256];	    /* what PostgreSQL advises; "" = nothing */
 	bool session_ended; /* severity FATAL or PANIC */
 };
 
@@ -70,16 +70,16 @@ struct ch_pg;
 struct ch_pg_params {
 	const char *conninfo; /* conninfo or URI; copied */
 	const char *application_name;
-	const char *passfile;	 /* NULL: libpq's ways */
-	const char *replication; /* NULL, or "database" */
-	const char *search_path; /* NULL: the role's */
-	int connect_timeout_s;	 /* each host; 0: 5; least 2 */
-	int call_timeout_ms;	 /* deadline of each call; 0: 30000 */
+	const char *passfile;	  /* NULL: libpq's ways */
+	const char *replication;  /* NULL, or "database" */
+	const char *search_path;  /* NULL: the role's */
+	int connect_timeout_s;	  /* each host; 0: 5; least 2 */
+	int call_timeout_ms;	  /* deadline of each call; 0: 30000 */
 	int statement_timeout_ms; /* server side; 0: the server's setting */
 	int lock_timeout_ms;
 	int idle_in_transaction_ms;
 	int tcp_user_timeout_ms; /* 0: 10000 */
-	bool read_write; /* target_session_attrs=read-write */
+	bool read_write;	 /* target_session_attrs=read-write */
 	/* Runs on every new connection (SET ..., LISTEN ...); may be NULL. */
 	const char *on_connect;
 };
@@ -148,8 +148,9 @@ void ch_pg_arg_bool(struct ch_pg_args *a, bool v);
 void ch_pg_arg_i16(struct ch_pg_args *a, int16_t v);
 void ch_pg_arg_i32(struct ch_pg_args *a, int32_t v);
 void ch_pg_arg_i64(struct ch_pg_args *a, int64_t v);
-void ch_pg_arg_text(struct ch_pg_args *a, struct ch_view v); /* ptr NULL: NULL */
-void ch_pg_arg_str(struct ch_pg_args *a, const char *s);     /* NULL: NULL */
+void ch_pg_arg_text(struct ch_pg_args *a,
+	struct ch_view v);				 /* ptr NULL: NULL */
+void ch_pg_arg_str(struct ch_pg_args *a, const char *s); /* NULL: NULL */
 void ch_pg_arg_bytea(struct ch_pg_args *a, struct ch_view v);
 void ch_pg_arg_uuid(struct ch_pg_args *a, const struct ch_uuid *u);
 void ch_pg_arg_time(struct ch_pg_args *a, struct ch_time t);
@@ -234,12 +235,10 @@ bool ch_pg_get_i64(const PGresult *res, int row, int col, int64_t *out);
 bool ch_pg_get_i32(const PGresult *res, int row, int col, int32_t *out);
 bool ch_pg_get_bool(const PGresult *res, int row, int col, bool *out);
 /* Any text-like type, json, jsonb and enums; valid until PQclear. */
-bool ch_pg_get_text(const PGresult *res, int row, int col,
-	struct ch_view *out);
+bool ch_pg_get_text(const PGresult *res, int row, int col, struct ch_view *out);
 bool ch_pg_get_bytea(const PGresult *res, int row, int col,
 	struct ch_view *out);
-bool ch_pg_get_uuid(const PGresult *res, int row, int col,
-	struct ch_uuid *out);
+bool ch_pg_get_uuid(const PGresult *res, int row, int col, struct ch_uuid *out);
 bool ch_pg_get_time(const PGresult *res, int row, int col,
 	struct ch_time *out); /* timestamptz; infinity is refused */
 bool ch_pg_get_day(const PGresult *res, int row, int col, int64_t *out);

@@ -168,8 +168,7 @@ ch_pg_array_view(struct ch_pg_array *a)
 	poke_be32(head + 8, (uint32_t)element_of(a->oid));
 	poke_be32(head + 12, (uint32_t)a->count);
 	poke_be32(head + 16, 1);
-	return (struct ch_view){
-		head, a->count > 0 ? a->buf.len : HEADER_EMPTY};
+	return (struct ch_view){head, a->count > 0 ? a->buf.len : HEADER_EMPTY};
 }
 
 int

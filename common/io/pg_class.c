@@ -26,11 +26,11 @@ static const struct {
 	{"22", CH_PG_ROW},	/* value out of range, bad text ... */
 	{"23", CH_PG_ROW},	/* constraints; see ch_pg_class_of for 23514 */
 	{"28", CH_PG_PERMISSION},
-	{"40", CH_PG_RETRY}, /* deadlock, serialization */
-	{"53", CH_PG_RETRY}, /* disk full, memory, connections */
+	{"40", CH_PG_RETRY},  /* deadlock, serialization */
+	{"53", CH_PG_RETRY},  /* disk full, memory, connections */
 	{"P0001", CH_PG_ROW}, /* a trigger that raises */
-	{"57", CH_PG_RETRY}, /* shutdown, cancel, starting up */
-	{"58", CH_PG_RETRY}, /* the server's I/O */
+	{"57", CH_PG_RETRY},  /* shutdown, cancel, starting up */
+	{"58", CH_PG_RETRY},  /* the server's I/O */
 	{"", CH_PG_RETRY},
 };
 

@@ -58,8 +58,7 @@ struct ch_pg {
 
 /* For PQconninfoFree(); NULL with CH_ECONFIG. The error never repeats a
  * password. */
-PQconninfoOption *ch_pg_target_parse(const char *conninfo,
-	struct ch_err *err);
+PQconninfoOption *ch_pg_target_parse(const char *conninfo, struct ch_err *err);
 /* NULL when not given. */
 const char *ch_pg_option_of(const PQconninfoOption *opts, const char *keyword);
 

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-
 /* The bytes of a value that is there, is binary, and is not NULL. */
 static bool
 get_bytes(const PGresult *res, int row, int col, struct ch_view *out)
@@ -25,8 +24,8 @@ get_bytes(const PGresult *res, int row, int col, struct ch_view *out)
 }
 
 static bool
-get_typed(const PGresult *res, int row, int col, enum ch_pg_oid oid,
-	size_t len, struct ch_view *out)
+get_typed(const PGresult *res, int row, int col, enum ch_pg_oid oid, size_t len,
+	struct ch_view *out)
 {
 	struct ch_view v;
 

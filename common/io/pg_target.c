@@ -158,8 +158,8 @@ check_environment(struct ch_err *err)
 }
 
 int
-ch_pg_target_check(const char *conninfo, const char *passfile,
-	bool *has_secret, struct ch_err *err)
+ch_pg_target_check(const char *conninfo, const char *passfile, bool *has_secret,
+	struct ch_err *err)
 {
 	PQconninfoOption *opts = ch_pg_target_parse(conninfo, err);
 	int rc;

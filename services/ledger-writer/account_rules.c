@@ -70,8 +70,7 @@ account_rules_amount(struct ruling *r, const struct asset *asset,
 ch_wide
 account_rules_available(const struct account *row)
 {
-	return (ch_wide)row->balance.minor - row->held.minor -
-		row->floor.minor;
+	return (ch_wide)row->balance.minor - row->held.minor - row->floor.minor;
 }
 
 const char *
@@ -177,13 +176,15 @@ account_rules_limit(struct ruling *r, const struct command *c)
 		return;
 	account_rules_whole(r, a, "account");
 	if (limit->has_floor && !read_floor(r, a->asset, limit->floor, &floor))
-		floor.minor = limit->floor.ptr[0] == '-' ? INT64_MIN : INT64_MAX;
+		floor.minor =
+			limit->floor.ptr[0] == '-' ? INT64_MIN : INT64_MAX;
 	if (limit->has_floor &&
 		(ch_wide)a->balance.minor - a->held.minor < floor.minor)
 		ruling_refuse(r, STATUS_INSUFFICIENT_FUNDS,
 			"floor: \"%.*s\" has %s less what is held, the floor would be %.*s",
-			CH_VIEW_ARG(limit->name), account_rules_text(
-				(ch_wide)a->balance.minor - a->held.minor,
+			CH_VIEW_ARG(limit->name),
+			account_rules_text((ch_wide)a->balance.minor -
+					a->held.minor,
 				a->asset->scale, text),
 			CH_VIEW_ARG(limit->floor));
 	if (!ruling_open(r))
@@ -221,8 +222,8 @@ account_rules_close(struct ruling *r, const struct command *c)
 	if (balance != 0 || held != 0)
 		ruling_refuse(r, STATUS_NOT_EMPTY,
 			"account: \"%.*s\" holds %s%s: move it out first",
-			CH_VIEW_ARG(a->row.name), account_rules_text(balance,
-				a->asset->scale, text),
+			CH_VIEW_ARG(a->row.name),
+			account_rules_text(balance, a->asset->scale, text),
 			held != 0 ? ", and something is held" : "");
 	if (!ruling_open(r))
 		return;

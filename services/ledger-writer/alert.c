@@ -10,8 +10,8 @@
 #include "base/log.h"
 #include "ledger_writer_sql.h"
 
-static const struct ch_pg_stmt alert_stmt = {"",
-	ledger_writer_sql_insert_alert};
+static const struct ch_pg_stmt alert_stmt = {
+	"", ledger_writer_sql_insert_alert};
 /* The outbox may have no partition of this day. */
 static int
 insert(struct session *s, const struct ch_pg_args *a, struct ch_err *err)
@@ -30,8 +30,7 @@ send_alert(struct session *s, const char *type, struct ch_view key,
 {
 	struct ch_err err = CH_ERR_INIT;
 	struct ch_pg_args a;
-	struct ch_uuid id =
-		ch_uuid_v7(ch_clock_wall(s->rt->clock), &s->rng);
+	struct ch_uuid id = ch_uuid_v7(ch_clock_wall(s->rt->clock), &s->rng);
 	ch_pg_args_clear(&a);
 	ch_pg_arg_uuid(&a, &id);
 	ch_pg_arg_text(&a, key);

@@ -19,17 +19,17 @@
 #define LOCK_WAITS_MAX 2 /* lock_timeouts in a row: is somebody stopped? */
 #define STOPPED_MS 5000	 /* who waits for his client for so long is */
 
-static const struct ch_pg_stmt ensure_partition = {"",
-	ledger_writer_sql_ensure_partition};
+static const struct ch_pg_stmt ensure_partition = {
+	"", ledger_writer_sql_ensure_partition};
 
-static const struct ch_pg_stmt has_partition = {"",
-	ledger_writer_sql_has_partition};
+static const struct ch_pg_stmt has_partition = {
+	"", ledger_writer_sql_has_partition};
 
-static const struct ch_pg_stmt end_stopped = {"",
-	ledger_writer_sql_end_stopped};
+static const struct ch_pg_stmt end_stopped = {
+	"", ledger_writer_sql_end_stopped};
 
-static const char *const phase_names[PHASES] = {"poll", "names", "lock",
-	"decide", "write", "commit"};
+static const char *const phase_names[PHASES] = {
+	"poll", "names", "lock", "decide", "write", "commit"};
 
 void
 apply_init(struct apply *a, const struct ch_runtime *rt,
@@ -47,8 +47,8 @@ apply_init(struct apply *a, const struct ch_runtime *rt,
 	for (size_t i = 0; i < STATUS_COUNT; i++)
 		a->results[i] = ch_metrics_series(rt->metrics, LM_RESULTS,
 			ledger_statuses[i].name);
-	a->results[STATUS_COUNT] = ch_metrics_series(rt->metrics, LM_RESULTS,
-		"duplicate");
+	a->results[STATUS_COUNT] =
+		ch_metrics_series(rt->metrics, LM_RESULTS, "duplicate");
 }
 
 void
@@ -66,8 +66,7 @@ apply_free(struct apply *a)
 static void
 count_retry(struct apply *a, const char *reason, const struct ch_err *err)
 {
-	ch_series_add(ch_metrics_series(a->rt->metrics, LM_RETRIES, reason),
-		1);
+	ch_series_add(ch_metrics_series(a->rt->metrics, LM_RETRIES, reason), 1);
 	ch_warn("batch.retry", CH_S("reason", reason), CH_ERR(err));
 	a->failures++;
 	(void)snprintf(a->sqlstate, sizeof(a->sqlstate), "%s", err->sqlstate);
@@ -128,7 +127,8 @@ not_made(struct apply *a, const char *table, int64_t day,
 	if (!session_is_up(a->session))
 		return;
 	struct ch_view v = day_text(day, text);
-	(void)snprintf(mend, sizeof(mend), "let the schema's owner run: SELECT "
+	(void)snprintf(mend, sizeof(mend),
+		"let the schema's owner run: SELECT "
 		"%s.ensure_partition('%s', '%.*s'); all partitions wait for it",
 		ch_params_str(a->rt->params, "schema"), table, CH_VIEW_ARG(v));
 	ch_error("partition.not_made", CH_S("table", table), CH_V("day", v),
@@ -390,8 +390,8 @@ apply_load(struct apply *a, struct load *l, int64_t due_max, bool parked_only)
 {
 	struct ch_err err = CH_ERR_INIT;
 	struct ch_mono t = ch_clock_mono(a->rt->clock);
-	if (!parked_only && names_find(&a->names, &a->script,
-			&l->batch.books, &err) != 0)
+	if (!parked_only &&
+		names_find(&a->names, &a->script, &l->batch.books, &err) != 0)
 		return load_failed(a, l, &err);
 	CH_FAILPOINT("ledger.after_names");
 	books_want_shards(&l->batch.books, batch_parts(&l->batch),

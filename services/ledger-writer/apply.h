@@ -54,10 +54,10 @@ struct apply {
 	struct writer writer;
 	struct script script;
 	struct day_list days; /* for apply_failed() */
-	unsigned conflicts; /* 23505 in a row */
-	unsigned again;	    /* rows that could not be had, in a row */
-	unsigned lock_waits; /* lock_timeouts in a row */
-	unsigned failures;  /* batches given up in a row */
+	unsigned conflicts;   /* 23505 in a row */
+	unsigned again;	      /* rows that could not be had, in a row */
+	unsigned lock_waits;  /* lock_timeouts in a row */
+	unsigned failures;    /* batches given up in a row */
 	bool clock_wrong;
 	int64_t due_most; /* settled with a load: the parameter sweep_rows */
 	struct ch_time decided_at; /* of the last commit; 0: none */

@@ -106,8 +106,10 @@ batch_add_stream(struct batch *b, int32_t stream, int32_t part,
 	b->streams = batch_more(b->streams, b->stream_count, &b->stream_cap,
 		sizeof(*b->streams));
 	s = &b->streams[b->stream_count];
-	*s = (struct batch_stream){.stream = stream, .part = part,
-		.topic_owned = ch_xviewdup(topic), .next_log_seq = 1};
+	*s = (struct batch_stream){.stream = stream,
+		.part = part,
+		.topic_owned = ch_xviewdup(topic),
+		.next_log_seq = 1};
 	s->topic = ch_view_of(s->topic_owned);
 	return b->stream_count++;
 }
@@ -168,10 +170,12 @@ batch_add(struct batch *b, size_t stream, const struct batch_record *r)
 		e->record.value, &e->command, &e->refusal);
 	if (e->readable)
 		e->known = books_resolve(&b->books, &e->command);
-	b->entries = batch_more(b->entries, b->count, &b->cap, sizeof(*b->entries));
+	b->entries =
+		batch_more(b->entries, b->count, &b->cap, sizeof(*b->entries));
 	b->entries[b->count++] = e;
 	b->events += e->readable && e->command.type == COMMAND_GROUP
-		? e->command.as.group.count : 1;
+		? e->command.as.group.count
+		: 1;
 	return e;
 }
 
@@ -292,7 +296,8 @@ check_events(const struct batch *b, struct ch_err *err)
 		return 0;
 	return ch_err_set(err, CH_EFULL,
 		"a batch of %zu entries could leave %zu events, more than %d: "
-		"use smaller batches", b->count, most, BATCH_EVENTS_MAX);
+		"use smaller batches",
+		b->count, most, BATCH_EVENTS_MAX);
 }
 
 int

@@ -54,7 +54,7 @@ struct batch_stream {
 	int32_t stream; /* consumer_partitions.stream */
 	int32_t part;
 	struct ch_view topic;
-	char *topic_owned; /* its bytes; batch's own */
+	char *topic_owned;	 /* its bytes; batch's own */
 	struct ch_view only_org; /* it is bound to that one; len 0: to none */
 	bool fills; /* records are fills of a venue (market_fill.h) */
 	struct ch_time last_at; /* set by the owner before batch_decided_at() */
@@ -106,11 +106,11 @@ struct batch_entry {
 
 /* --- what must be written ------------------------------------------- */
 
-struct log_row { /* command_log */
+struct log_row {			 /* command_log */
 	const struct batch_entry *entry; /* NULL for a timer */
 	const struct org *org;
 	struct ch_uuid id;
-	int64_t day; /* days since 1970-01-01 */
+	int64_t day;   /* days since 1970-01-01 */
 	size_t stream; /* index into streams */
 	int64_t log_seq;
 	int32_t pos;
@@ -155,14 +155,14 @@ struct rejected_row { /* rejected; raw record: entry->record */
 
 struct posting_row { /* postings; decided_at and batch are the batch's */
 	const struct account *account; /* a shard stands for itself */
-	int32_t pos; /* of its log_row */
-	int16_t leg; /* through the whole command */
-	struct ch_amount amount; /* a debit is negative */
+	int32_t pos;		       /* of its log_row */
+	int16_t leg;		       /* through the whole command */
+	struct ch_amount amount;       /* a debit is negative */
 	struct ch_amount balance_after;
 	struct ch_uuid command_id;
 };
 
-struct event_row { /* outbox; created_at = decided_at */
+struct event_row {     /* outbox; created_at = decided_at */
 	int32_t place; /* seq = batch * 2^20 + place */
 	struct ch_uuid id;
 	const char *aggregatetype; /* static */
@@ -204,12 +204,12 @@ struct batch {
 	size_t stream_count, stream_cap;
 	struct batch_entry **entries; /* arrival order */
 	size_t count, cap;
-	size_t bytes; /* of keys, values and headers */
+	size_t bytes;  /* of keys, values and headers */
 	size_t events; /* that its entries may leave, at most */
 	struct batch_out out;
 	struct batch_counts counts;
-	struct ch_buf scratch; /* batch's own */
-	struct ruling ruling;  /* the same */
+	struct ch_buf scratch;	/* batch's own */
+	struct ruling ruling;	/* the same */
 	struct market_page pay; /* market NULL: none; forgotten by a reset */
 };
 
@@ -222,7 +222,7 @@ struct batch_pause {
 };
 
 struct batch_context {
-	int64_t number; /* drawn from batch_seq after the locks */
+	int64_t number;		   /* drawn from batch_seq after the locks */
 	struct ch_time decided_at; /* batch_decided_at() */
 	int64_t lowest_day; /* retention.lowest_day of command_log, in days */
 	const struct batch_pause *pauses;

@@ -27,8 +27,8 @@ take_log_seq(struct writing *w)
 struct ch_view
 batch_rows_keep(struct batch *b)
 {
-	struct ch_view kept = ch_arena_view(&b->out_arena,
-		ch_buf_view(&b->scratch));
+	struct ch_view kept =
+		ch_arena_view(&b->out_arena, ch_buf_view(&b->scratch));
 
 	ch_buf_clear(&b->scratch);
 	return kept;
@@ -48,15 +48,18 @@ static struct ch_view
 answer_key(const struct batch_entry *e)
 {
 	return e->readable && e->command.answer_key.ptr != NULL
-		? e->command.answer_key : e->record.key;
+		? e->command.answer_key
+		: e->record.key;
 }
 
 static struct result_head
 head_of(const struct command *c, int64_t log_seq)
 {
-	return (struct result_head){.id = c->id_text, .org = c->org_name,
+	return (struct result_head){.id = c->id_text,
+		.org = c->org_name,
 		.type = ch_view_of(command_types[c->type].name),
-		.dry_run = c->dry_run, .log_seq = log_seq};
+		.dry_run = c->dry_run,
+		.log_seq = log_seq};
 }
 
 static void
@@ -69,11 +72,13 @@ add_postings(struct writing *w, const struct log_row *row)
 
 		out->postings = batch_more(out->postings, out->posting_count,
 			&out->posting_cap, sizeof(*out->postings));
-		out->postings[out->posting_count++] = (struct posting_row){
-			.account = p->account, .pos = row->pos,
-			.leg = (int16_t)i, .amount = p->amount,
-			.balance_after = p->balance_after,
-			.command_id = row->id};
+		out->postings[out->posting_count++] =
+			(struct posting_row){.account = p->account,
+				.pos = row->pos,
+				.leg = (int16_t)i,
+				.amount = p->amount,
+				.balance_after = p->balance_after,
+				.command_id = row->id};
 	}
 }
 
@@ -120,8 +125,7 @@ event_payload(struct writing *w, const struct ruling_event *e,
 }
 
 static void
-add_events(struct writing *w, const struct log_row *row,
-	struct ch_view id_text)
+add_events(struct writing *w, const struct log_row *row, struct ch_view id_text)
 {
 	struct batch *b = w->batch;
 	struct batch_out *out = &b->out;
@@ -131,13 +135,14 @@ add_events(struct writing *w, const struct log_row *row,
 
 		out->events = batch_more(out->events, out->event_count,
 			&out->event_cap, sizeof(*out->events));
-		out->events[out->event_count] = (struct event_row){
-			.place = (int32_t)out->event_count,
-			.id = event_id(w, row, i),
-			.aggregatetype = e->aggregatetype, .type = e->type,
-			.aggregateid = owner_key(b, e->owner),
-			.payload = event_payload(w, e, row, id_text),
-			.traceparent = row->traceparent};
+		out->events[out->event_count] =
+			(struct event_row){.place = (int32_t)out->event_count,
+				.id = event_id(w, row, i),
+				.aggregatetype = e->aggregatetype,
+				.type = e->type,
+				.aggregateid = owner_key(b, e->owner),
+				.payload = event_payload(w, e, row, id_text),
+				.traceparent = row->traceparent};
 		out->event_count++;
 	}
 }
@@ -152,7 +157,8 @@ new_log_row(struct writing *w)
 		sizeof(*out->log));
 	row = &out->log[out->log_count++];
 	*row = (struct log_row){.stream = w->stream,
-		.log_seq = take_log_seq(w), .pos = out->next_pos++,
+		.log_seq = take_log_seq(w),
+		.pos = out->next_pos++,
 		.status = w->batch->ruling.status};
 	return row;
 }
@@ -223,12 +229,15 @@ new_answer_row(struct writing *w, const struct batch_entry *e)
 	struct batch_out *out = &w->batch->out;
 	struct answer_row *row;
 
-	out->answers = batch_more(out->answers, out->answer_count, &out->answer_cap,
-		sizeof(*out->answers));
+	out->answers = batch_more(out->answers, out->answer_count,
+		&out->answer_cap, sizeof(*out->answers));
 	row = &out->answers[out->answer_count++];
-	*row = (struct answer_row){.entry = e, .stream = w->stream,
-		.log_seq = take_log_seq(w), .pos = out->next_pos++,
-		.src_offset = e->record.offset, .status = w->batch->ruling.status,
+	*row = (struct answer_row){.entry = e,
+		.stream = w->stream,
+		.log_seq = take_log_seq(w),
+		.pos = out->next_pos++,
+		.src_offset = e->record.offset,
+		.status = w->batch->ruling.status,
 		.status_name = ledger_statuses[w->batch->ruling.status].name,
 		.record_key = answer_key(e)};
 	return row;
@@ -283,8 +292,10 @@ add_letter(struct writing *w, const struct batch_entry *e)
 	out->rejected = batch_more(out->rejected, out->rejected_count,
 		&out->rejected_cap, sizeof(*out->rejected));
 	row = &out->rejected[out->rejected_count++];
-	*row = (struct rejected_row){.entry = e, .stream = w->stream,
-		.log_seq = take_log_seq(w), .pos = out->next_pos++,
+	*row = (struct rejected_row){.entry = e,
+		.stream = w->stream,
+		.log_seq = take_log_seq(w),
+		.pos = out->next_pos++,
 		.letter_id = letter_id(w, e),
 		.error_class = e->refusal.error_class,
 		.reason = e->refusal.reason,
@@ -305,8 +316,10 @@ add_invalid_answer(struct writing *w, const struct batch_entry *e)
 	row->id_text = f->id;
 	row->traceparent = f->traceparent;
 	row->result = write_result(w,
-		(struct result_head){.id = f->id, .org = f->org,
-			.type = f->type, .log_seq = row->log_seq});
+		(struct result_head){.id = f->id,
+			.org = f->org,
+			.type = f->type,
+			.log_seq = row->log_seq});
 }
 
 void
@@ -348,7 +361,8 @@ batch_rows_timer(struct writing *w, const struct timer_row *t)
 	row->actor = CH_VIEW("timer");
 	row->result = write_result(w,
 		(struct result_head){.id = ch_view_of(text),
-			.org = t->org->row.name, .type = row->type,
+			.org = t->org->row.name,
+			.type = row->type,
 			.log_seq = row->log_seq});
 	add_postings(w, row);
 	add_events(w, row, ch_view_of(text));

@@ -29,11 +29,11 @@ void batch_rows_rejected(struct writing *w, const struct batch_entry *e);
 
 /* A row that nobody sent: an expiry, a page of a settlement. */
 struct timer_row {
-	const char *type;	  /* static */
+	const char *type; /* static */
 	struct org *org;
 	struct ch_uuid id;
-	struct ch_view payload;	  /* canonical JSON without the id */
-	const struct row *owner;  /* whose key the record has */
+	struct ch_view payload;	 /* canonical JSON without the id */
+	const struct row *owner; /* whose key the record has */
 };
 void batch_rows_timer(struct writing *w, const struct timer_row *t);
 

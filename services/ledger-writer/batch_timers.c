@@ -75,9 +75,9 @@ begin(struct writing *w)
 	struct batch *b = w->batch;
 
 	w->stream = 0;
-	ruling_begin(&b->ruling, &b->books, &(struct ruling_of){
-		w->context->decided_at, b->streams[0].stream,
-		b->streams[0].part, NULL});
+	ruling_begin(&b->ruling, &b->books,
+		&(struct ruling_of){w->context->decided_at,
+			b->streams[0].stream, b->streams[0].part, NULL});
 }
 
 /* Payloads have their members in canonical order, so that the hash is that of
@@ -87,7 +87,8 @@ expire_hold(struct writing *w, struct hold *h)
 {
 	struct batch *b = w->batch;
 	struct ch_buf *out = &b->scratch;
-	struct timer_row t = {.type = LEDGER_EXPIRE_HOLD, .org = h->row.org,
+	struct timer_row t = {.type = LEDGER_EXPIRE_HOLD,
+		.org = h->row.org,
 		.id = timer_id(w, "hold", &h->row, 0),
 		.owner = &h->account->row};
 
@@ -135,8 +136,8 @@ void
 batch_timers_settle(struct writing *w)
 {
 	struct books *b = &w->batch->books;
-	size_t most = books_count(b, ROW_HOLD) +
-		books_count(b, ROW_RESERVATION);
+	size_t most =
+		books_count(b, ROW_HOLD) + books_count(b, ROW_RESERVATION);
 	struct due *due;
 	size_t n;
 
@@ -160,7 +161,8 @@ batch_timers_pay(struct writing *w)
 	struct batch *b = w->batch;
 	struct market *m = b->pay.market;
 	struct ch_buf *out = &b->scratch;
-	struct timer_row t = {.type = LEDGER_PAY_MARKET, .org = m->row.org,
+	struct timer_row t = {.type = LEDGER_PAY_MARKET,
+		.org = m->row.org,
 		.id = timer_id(w, "market", &m->row, m->page + 1),
 		.owner = &m->payer->row};
 

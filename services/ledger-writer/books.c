@@ -88,8 +88,8 @@ hash_of(const struct org *org, struct ch_view name)
 
 /* The slot that holds the row, or the free one where it belongs. */
 static struct row **
-find_slot(const struct row_set *set, const struct org *org,
-	struct ch_view name, uint64_t hash)
+find_slot(const struct row_set *set, const struct org *org, struct ch_view name,
+	uint64_t hash)
 {
 	size_t mask = set->slot_count - 1;
 	size_t i = (size_t)hash & mask;
@@ -107,7 +107,8 @@ find_slot(const struct row_set *set, const struct org *org,
 static void
 grow_slots(struct row_set *set)
 {
-	set->slot_count = set->slot_count > 0 ? set->slot_count * 2 : SLOTS_FIRST;
+	set->slot_count =
+		set->slot_count > 0 ? set->slot_count * 2 : SLOTS_FIRST;
 	free(set->slots);
 	set->slots = ch_xcalloc(set->slot_count, sizeof(struct row *));
 	for (size_t i = 0; i < set->count; i++) {
@@ -122,7 +123,8 @@ append(struct row_set *set, struct row *row)
 {
 	if (set->count == set->cap) {
 		set->cap = set->cap > 0 ? set->cap * 2 : SLOTS_FIRST;
-		set->rows = ch_xrealloc(set->rows, set->cap, sizeof(*set->rows));
+		set->rows =
+			ch_xrealloc(set->rows, set->cap, sizeof(*set->rows));
 	}
 	set->rows[set->count++] = row;
 }
@@ -156,8 +158,7 @@ intern(struct books *b, enum row_kind kind, struct org *org,
 
 /* For kinds that have no more facts than their name. */
 static void *
-named(struct books *b, enum row_kind kind, struct org *org,
-	struct ch_view name)
+named(struct books *b, enum row_kind kind, struct org *org, struct ch_view name)
 {
 	bool made;
 
@@ -339,8 +340,8 @@ static struct transfer *
 books_transfer(struct books *b, struct org *org, const struct ch_uuid *id,
 	int32_t member)
 {
-	struct transfer *t = named(b, ROW_TRANSFER, org,
-		transfer_key(b, id, member));
+	struct transfer *t =
+		named(b, ROW_TRANSFER, org, transfer_key(b, id, member));
 
 	t->id = *id;
 	t->member = member;
@@ -382,8 +383,8 @@ static struct fill *
 books_fill(struct books *b, struct order *order, struct ch_view name)
 {
 	struct ch_view parts[] = {order->row.name, name};
-	struct fill *f = named(b, ROW_FILL, order->row.org,
-		key_of(b, parts, 2));
+	struct fill *f =
+		named(b, ROW_FILL, order->row.org, key_of(b, parts, 2));
 
 	f->order = order;
 	f->fill_name = (struct ch_view){
@@ -398,8 +399,8 @@ books_market(struct books *b, struct org *org, struct ch_view name)
 }
 
 struct position *
-books_position(struct books *b, struct account *account,
-	struct market *market, struct ch_view outcome)
+books_position(struct books *b, struct account *account, struct market *market,
+	struct ch_view outcome)
 {
 	struct ch_view parts[] = {account->row.name, market->row.name, outcome};
 	bool made;
@@ -455,8 +456,8 @@ struct account *
 books_shard(struct books *b, struct account *whole, int i)
 {
 	uint8_t place[2] = {(uint8_t)(i >> 8), (uint8_t)i};
-	struct ch_view parts[] = {whole->row.name,
-		{(const char *)place, sizeof(place)}};
+	struct ch_view parts[] = {
+		whole->row.name, {(const char *)place, sizeof(place)}};
 	bool made;
 	struct account *a = intern(b, ROW_ACCOUNT, whole->row.org,
 		key_of(b, parts, 2), &made);
@@ -576,9 +577,9 @@ resolve_money(struct books *b, struct command *c)
 		resolve_moves(b, c->org, &c->as.transfer_post);
 		break;
 	case COMMAND_TRANSFER_REVERSE:
-		c->as.transfer_reverse.transfer = books_transfer(b, c->org,
-			&c->as.transfer_reverse.id,
-			c->as.transfer_reverse.member);
+		c->as.transfer_reverse.transfer =
+			books_transfer(b, c->org, &c->as.transfer_reverse.id,
+				c->as.transfer_reverse.member);
 		break;
 	case COMMAND_HOLD_PLACE:
 		c->as.hold_place.from =
@@ -621,8 +622,8 @@ resolve_stock(struct books *b, struct command *c)
 		break;
 	case COMMAND_RESERVATION_COMMIT:
 	case COMMAND_RESERVATION_RELEASE:
-		c->as.reservation_end.reservation =
-			books_reservation(b, c->org, c->as.reservation_end.name);
+		c->as.reservation_end.reservation = books_reservation(b, c->org,
+			c->as.reservation_end.name);
 		break;
 	default:
 		break;
@@ -721,8 +722,8 @@ books_found_hold(struct books *b, struct hold *h, int64_t number,
 }
 
 void
-books_found_reservation(struct books *b, struct reservation *r,
-	int64_t number, struct ch_view sku_name, int64_t sku_number)
+books_found_reservation(struct books *b, struct reservation *r, int64_t number,
+	struct ch_view sku_name, int64_t sku_number)
 {
 	assert(number > 0);
 	r->row.number = number;
@@ -799,8 +800,7 @@ books_last_at(const struct books *b)
 		for (size_t i = 0; i < b->sets[k].count; i++) {
 			const struct row *row = b->sets[k].rows[i];
 
-			if (row->state == ROW_LOADED &&
-				row->last_at.us > at.us)
+			if (row->state == ROW_LOADED && row->last_at.us > at.us)
 				at = row->last_at;
 		}
 	}

@@ -75,13 +75,14 @@ enum row_state {
 
 /* Every row begins with this. */
 struct row {
-	struct org *org;     /* NULL for an org itself */
-	struct ch_view name; /* what it is found by; may hold NULs (row_name()) */
+	struct org *org; /* NULL for an org itself */
+	struct ch_view
+		name; /* what it is found by; may hold NULs (row_name()) */
 	uint64_t hash;
 	enum row_kind kind;
 	enum row_state state;
-	bool created; /* by this batch: INSERT */
-	bool dirty;   /* changed by this batch (also set when created) */
+	bool created;	    /* by this batch: INSERT */
+	bool dirty;	    /* changed by this batch (also set when created) */
 	uint32_t undo_mark; /* books' own */
 	uint64_t made;	    /* when created: its place among all created */
 	int64_t number;	    /* <kind>_id; 0: not known */
@@ -110,8 +111,8 @@ struct asset {
 /* One row of balances; or, when shards > 0, what its shards have in common. */
 struct account {
 	struct row row;
-	struct asset *asset; /* known with the number */
-	int shards;	     /* 0: none; known with the number */
+	struct asset *asset;   /* known with the number */
+	int shards;	       /* 0: none; known with the number */
 	struct account *whole; /* of a shard: the account */
 	int shard;	       /* of a shard: its place; else 0 */
 	bool all_shards;       /* a command needs every shard of it */
@@ -215,8 +216,8 @@ struct market {
 	struct ch_view payouts; /* JSON as sent; ptr NULL: none */
 	struct ch_amount reserved, paid, unpaid;
 	int64_t holders, unpaid_holders, page, cursor;
-	ch_wide owed; /* sum of units * price so far */
-	int32_t stream;	     /* whose owner pays the pages */
+	ch_wide owed;		  /* sum of units * price so far */
+	int32_t stream;		  /* whose owner pays the pages */
 	struct holding *holdings; /* sums in the table, when wants_holdings */
 	size_t holding_count;
 };
@@ -292,16 +293,16 @@ struct books {
 	size_t undo_count;
 	size_t undo_cap;
 	uint32_t undo_mark;
-	uint64_t made; /* rows created so far */
+	uint64_t made;	   /* rows created so far */
 	struct ch_buf key; /* books' own: names that are put together */
 };
 
 /* The i-th row of a kind, i < sets[kind].count. */
-#define BOOKS_AT(name, type, kind)                                          \
-	static inline struct type *books_##name##_at(const struct books *b, \
-		size_t i)                                                   \
-	{                                                                   \
-		return (struct type *)(void *)b->sets[kind].rows[i];        \
+#define BOOKS_AT(name, type, kind)                                             \
+	static inline struct type *books_##name##_at(const struct books *b,    \
+		size_t i)                                                      \
+	{                                                                      \
+		return (struct type *)(void *)b->sets[kind].rows[i];           \
 	}
 BOOKS_AT(org, org, ROW_ORG)
 BOOKS_AT(asset, asset, ROW_ASSET)

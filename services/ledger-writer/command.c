@@ -21,8 +21,8 @@
 #include "command_read.h"
 
 #define JSON_NODES_MAX 16384 /* 64 members of 32 moves */
-#define ANSWER_ID_MAX 128  /* bytes of a bad id that an answer repeats */
-#define TRACEPARENT_LEN 55 /* W3C trace context, version 00 */
+#define ANSWER_ID_MAX 128    /* bytes of a bad id that an answer repeats */
+#define TRACEPARENT_LEN 55   /* W3C trace context, version 00 */
 #define TRACEPARENT_MAX 256
 
 /* C0, DEL and C1: what a terminal or a log would obey. */
@@ -56,7 +56,6 @@ command_org_ok(struct ch_view name)
 		!ch_view_eq_str(name, "trading");
 }
 
-
 bool
 command_is_fact(const struct command *c)
 {
@@ -74,8 +73,8 @@ command_member_name(struct ch_view text, struct ch_uuid *id, int32_t *member)
 	if (!ch_view_split(&rest, '/', &part) || !ch_uuid_parse(part, id))
 		return false;
 	if (part.len < text.len) {
-		struct ch_view tail = {text.ptr + part.len + 1,
-			text.len - part.len - 1};
+		struct ch_view tail = {
+			text.ptr + part.len + 1, text.len - part.len - 1};
 
 		if (ch_view_int(tail, 0, LEDGER_GROUP_MAX - 1, &index) != 0 ||
 			(tail.len > 1 && tail.ptr[0] == '0'))
@@ -238,8 +237,7 @@ static const struct field group_head_fields[] = {
 	{"dry_run", false, command_read_flag, ITSELF(dry_run)},
 	{"traceparent", false, read_traceparent, ITSELF(traceparent)},
 };
-static const struct field_table group_common_fields =
-	FIELDS(group_head_fields);
+static const struct field_table group_common_fields = FIELDS(group_head_fields);
 
 static const struct field member_head_fields[] = {
 	{"type", true, read_identity_again, 0},
@@ -286,7 +284,8 @@ check_together(struct reading *r)
 
 	if (c->type == COMMAND_ACCOUNT_OPEN && c->as.account_open.shards > 0 &&
 		c->as.account_open.has_floor)
-		return command_refuse(r, "invalid", "shards: an account with "
+		return command_refuse(r, "invalid",
+			"shards: an account with "
 			"shards has no floor: send \"floor\":null");
 	return true;
 }
@@ -328,8 +327,8 @@ read_member(struct reading *r, const struct ch_json *v, size_t index,
 	ch_buf_addv(&r->reader->text, whole->id_text);
 	ch_buf_adds(&r->reader->text, suffix);
 	m->id = whole->id;
-	m->id_text = ch_arena_view(r->reader->arena,
-		ch_buf_view(&r->reader->text));
+	m->id_text =
+		ch_arena_view(r->reader->arena, ch_buf_view(&r->reader->text));
 	m->org_name = whole->org_name;
 	r->c = m;
 	ok = read_command(r, v, &member_fields);
@@ -415,8 +414,8 @@ read_identity(struct reading *r, const struct ch_json *root)
 static void
 salvage_identity(struct reading *r)
 {
-	static const char *const names[] = {"id", "org", "type", "traceparent",
-		NULL};
+	static const char *const names[] = {
+		"id", "org", "type", "traceparent", NULL};
 	struct ch_view head = r->value;
 
 	if (head.len > r->reader->limits.value_max)
@@ -428,7 +427,8 @@ static bool
 require(struct reading *r, const struct ch_json *root, const char *name)
 {
 	if (ch_json_get(root, name) == NULL)
-		return command_refuse(r, "invalid", "%s: the field is missing", name);
+		return command_refuse(r, "invalid", "%s: the field is missing",
+			name);
 	return true;
 }
 
@@ -450,12 +450,13 @@ check_identity(struct reading *r, const struct ch_json *root)
 			"1 to 64 bytes without '/' and control characters, "
 			"not \"trading\"");
 	if (only_org.len > 0 && !ch_view_eq(f->org, only_org))
-		return command_refuse(r, "invalid", "org: this topic belongs to \"%.*s\"",
+		return command_refuse(r, "invalid",
+			"org: this topic belongs to \"%.*s\"",
 			CH_VIEW_ARG(only_org));
 	c->type = command_type_of(f->type);
 	if (c->type == COMMAND_TYPES)
-		return command_refuse_value(r, "type", ch_json_get(root, "type"),
-			"a type of command");
+		return command_refuse_value(r, "type",
+			ch_json_get(root, "type"), "a type of command");
 	c->id_text = f->id;
 	c->org_name = f->org;
 	return true;
@@ -495,7 +496,8 @@ decode(struct reading *r)
 	struct ch_err err = CH_ERR_INIT;
 
 	if (r->value.ptr == NULL)
-		return command_refuse(r, "malformed", "the record has no value");
+		return command_refuse(r, "malformed",
+			"the record has no value");
 	if (r->value.len > reader->limits.value_max) {
 		salvage_identity(r);
 		return command_refuse(r, "oversize",
@@ -508,12 +510,14 @@ decode(struct reading *r)
 		return command_refuse(r, "malformed", "%s", err.text);
 	}
 	if (root->type != CH_JSON_OBJECT)
-		return command_refuse(r, "malformed", "the value is no JSON object");
+		return command_refuse(r, "malformed",
+			"the value is no JSON object");
 	read_identity(r, root);
 	if (!check_identity(r, root))
 		return false;
-	if (!read_command(r, root, r->c->type == COMMAND_GROUP
-			    ? &group_common_fields : &common_fields))
+	if (!read_command(r, root,
+		    r->c->type == COMMAND_GROUP ? &group_common_fields
+						: &common_fields))
 		return false;
 	r->c->payload_hash = hash_payload(reader, root);
 	return true;
@@ -537,8 +541,8 @@ bool
 command_decode(struct command_reader *reader, struct ch_view value,
 	struct command *out, struct command_refusal *refusal)
 {
-	struct reading r = {.reader = reader, .value = value, .c = out,
-		.refusal = refusal};
+	struct reading r = {
+		.reader = reader, .value = value, .c = out, .refusal = refusal};
 
 	memset(out, 0, sizeof(*out));
 	memset(refusal, 0, sizeof(*refusal));

@@ -250,10 +250,10 @@ struct command {
 	struct ch_view org_name;
 	struct org *org; /* filled by books_resolve() */
 	enum command_type type;
-	struct ch_view actor;  /* "" when absent; never a NULL pointer */
-	struct ch_view ref;    /* ptr NULL when absent */
-	struct ch_view reason; /* ptr NULL when absent */
-	struct ch_view meta;   /* JSON as sent; ptr NULL when absent */
+	struct ch_view actor;	    /* "" when absent; never a NULL pointer */
+	struct ch_view ref;	    /* ptr NULL when absent */
+	struct ch_view reason;	    /* ptr NULL when absent */
+	struct ch_view meta;	    /* JSON as sent; ptr NULL when absent */
 	struct ch_view traceparent; /* ptr NULL when absent or no W3C form */
 	/* Of the answer; ptr NULL: the record's. */
 	struct ch_view answer_key;
@@ -293,7 +293,7 @@ struct command_refusal {
 	bool has_org;		 /* org is a proper organisation's name */
 	struct ch_view id;
 	struct ch_view org;
-	struct ch_view type; /* len 0 when it could not be read */
+	struct ch_view type;	    /* len 0 when it could not be read */
 	struct ch_view traceparent; /* ptr NULL when it could not be read */
 	struct ch_view reason;	    /* the field, the value, the limit */
 };

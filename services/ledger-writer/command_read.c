@@ -92,8 +92,9 @@ require_fields(struct reading *r, const struct ch_json *object,
 		if (t->fields[i].required &&
 			ch_json_get(object, t->fields[i].name) == NULL)
 			return command_refuse(r, "invalid",
-				"%s: the field is missing", full_name(form,
-					t->fields[i].name, buf, sizeof(buf)));
+				"%s: the field is missing",
+				full_name(form, t->fields[i].name, buf,
+					sizeof(buf)));
 	}
 	return true;
 }
@@ -220,8 +221,8 @@ read_units(struct reading *r, const char *name, const struct ch_json *v,
 }
 
 bool
-command_read_units(struct reading *r, const char *name,
-	const struct ch_json *v, void *out)
+command_read_units(struct reading *r, const char *name, const struct ch_json *v,
+	void *out)
 {
 	return read_units(r, name, v, 1, out);
 }
@@ -270,8 +271,7 @@ command_read_delta(struct reading *r, const char *name, const struct ch_json *v,
 	if (!read_whole(r, name, v, qty))
 		return false;
 	if (qty->qty.units == 0)
-		return command_refuse_value(r, name, v,
-			"a change: it is zero");
+		return command_refuse_value(r, name, v, "a change: it is zero");
 	return true;
 }
 
@@ -309,8 +309,8 @@ is_price(struct ch_view v)
 }
 
 bool
-command_read_price(struct reading *r, const char *name,
-	const struct ch_json *v, void *out)
+command_read_price(struct reading *r, const char *name, const struct ch_json *v,
+	void *out)
 {
 	struct ch_view *text = out;
 

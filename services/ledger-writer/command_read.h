@@ -37,7 +37,10 @@ struct field_table {
 	size_t count;
 };
 #define FIELD(member) offsetof(struct command, as.member)
-#define FIELDS(table) {(table), sizeof(table) / sizeof((table)[0])}
+#define FIELDS(table)                                                          \
+	{                                                                      \
+		(table), sizeof(table) / sizeof((table)[0])                    \
+	}
 
 /* The fields of each type, besides those of every command. */
 extern const struct field_table command_money_fields[COMMAND_TYPES];
@@ -45,8 +48,8 @@ extern const struct field_table command_stock_fields[COMMAND_TYPES];
 extern const struct field_table command_trade_fields[COMMAND_TYPES];
 
 /* false always, with the reason kept. */
-bool command_refuse(struct reading *r, const char *error_class,
-	const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool command_refuse(struct reading *r, const char *error_class, const char *fmt,
+	...) __attribute__((format(printf, 3, 4)));
 bool command_refuse_value(struct reading *r, const char *name,
 	const struct ch_json *v, const char *wanted);
 /* The head of a text, cut between characters, for a reason. */
@@ -67,17 +70,17 @@ bool command_read_object(struct reading *r, const struct ch_json *object,
 	const struct object_form *form, void *base);
 
 /* Each fills what stands behind its name. */
-field_fn command_read_name;	  /* struct ch_view */
-field_fn command_read_amount;	  /* struct ch_view, > 0 */
-field_fn command_read_amount0;	  /* struct ch_view, >= 0 */
-field_fn command_read_price;	  /* struct ch_view, kept only */
-field_fn command_read_side;	  /* struct ch_view, BUY or SELL */
-field_fn command_read_units;	  /* struct command_units, > 0 */
-field_fn command_read_units0;	  /* struct command_units, >= 0 */
-field_fn command_read_qty;	  /* struct command_qty, > 0 */
-field_fn command_read_delta;	  /* struct command_qty, not 0 */
-field_fn command_read_deadline;	  /* struct command_deadline */
-field_fn command_read_flag;	  /* bool */
+field_fn command_read_name;	/* struct ch_view */
+field_fn command_read_amount;	/* struct ch_view, > 0 */
+field_fn command_read_amount0;	/* struct ch_view, >= 0 */
+field_fn command_read_price;	/* struct ch_view, kept only */
+field_fn command_read_side;	/* struct ch_view, BUY or SELL */
+field_fn command_read_units;	/* struct command_units, > 0 */
+field_fn command_read_units0;	/* struct command_units, >= 0 */
+field_fn command_read_qty;	/* struct command_qty, > 0 */
+field_fn command_read_delta;	/* struct command_qty, not 0 */
+field_fn command_read_deadline; /* struct command_deadline */
+field_fn command_read_flag;	/* bool */
 bool command_read_i64(const struct ch_json *v, int64_t min, int64_t max,
 	int64_t *out);
 /* Decimal text of any size: its sign and how many digits follow the point. */

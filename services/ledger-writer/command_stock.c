@@ -5,8 +5,8 @@
 #include "command_read.h"
 
 static bool
-read_committed_qty(struct reading *r, const char *name,
-	const struct ch_json *v, void *out)
+read_committed_qty(struct reading *r, const char *name, const struct ch_json *v,
+	void *out)
 {
 	struct reservation_end *end = out;
 

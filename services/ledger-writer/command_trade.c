@@ -5,7 +5,7 @@
 #include "command_read.h"
 
 #define UNITS_ONE INT64_C(100000000) /* 1 at COMMAND_UNITS_SCALE */
-#define PAYOUT_MAX 1000000	      /* a unit's price, at most */
+#define PAYOUT_MAX 1000000	     /* a unit's price, at most */
 
 /* ---- orders ---- */
 
@@ -69,8 +69,8 @@ static const struct field belief[] = {
 	{"meta", true, read_fraction, offsetof(struct trade_record, meta)},
 };
 static const struct field_table belief_fields = FIELDS(belief);
-static const struct object_form belief_form = {"belief", true, &belief_fields,
-	NULL};
+static const struct object_form belief_form = {
+	"belief", true, &belief_fields, NULL};
 
 static bool
 read_belief(struct reading *r, const char *name, const struct ch_json *v,
@@ -108,13 +108,13 @@ static const struct field pool_deploy[] = {
 };
 
 static bool
-read_payout(struct reading *r, const struct ch_json *v,
-	struct market_payout *p)
+read_payout(struct reading *r, const struct ch_json *v, struct market_payout *p)
 {
 	struct command_units units;
 
 	if (!command_name_ok(v->name, LEDGER_NAME_MAX))
-		return command_refuse(r, "invalid", "payouts: an outcome is "
+		return command_refuse(r, "invalid",
+			"payouts: an outcome is "
 			"1 to 128 bytes without control characters");
 	if (!command_read_units0(r, "payouts", v, &units))
 		return false;

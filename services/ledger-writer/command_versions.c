@@ -206,8 +206,8 @@ command_read_versions(struct reading *r)
 	for (const struct ch_json *k = r->expected_version->child; k != NULL;
 		k = k->next)
 		count += k->count;
-	r->c->wishes = ch_arena_calloc(r->reader->arena, count,
-		sizeof(*r->c->wishes));
+	r->c->wishes =
+		ch_arena_calloc(r->reader->arena, count, sizeof(*r->c->wishes));
 	for (const struct ch_json *k = r->expected_version->child; k != NULL;
 		k = k->next) {
 		if (!read_wishes_of(r, k))

@@ -51,7 +51,8 @@ refuse_age(struct gate_case *g, enum ledger_status status, const char *why)
 	char text[CH_TIME_TEXT_MAX];
 
 	(void)ch_time_format(sent, text);
-	ruling_refuse(g->ruling, status, "the id was made at %s, %s", text, why);
+	ruling_refuse(g->ruling, status, "the id was made at %s, %s", text,
+		why);
 	return false;
 }
 
@@ -236,11 +237,15 @@ decide_entry(struct ruling *r, struct books *books,
 	const struct batch_entry *entry, const struct batch_context *context,
 	const struct batch_stream *stream)
 {
-	struct gate_case g = {.entry = entry, .command = &entry->command,
-		.context = context, .ruling = r, .decision = DECISION_ANSWER};
+	struct gate_case g = {.entry = entry,
+		.command = &entry->command,
+		.context = context,
+		.ruling = r,
+		.decision = DECISION_ANSWER};
 
-	ruling_begin(r, books, &(struct ruling_of){context->decided_at,
-		stream->stream, stream->part, &entry->command.id});
+	ruling_begin(r, books,
+		&(struct ruling_of){context->decided_at, stream->stream,
+			stream->part, &entry->command.id});
 	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
 		if (!gates[i].pass(&g))
 			return g.decision;

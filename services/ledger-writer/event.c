@@ -86,8 +86,7 @@ event_order(struct ruling *r, const char *type, const struct order *order,
 }
 
 static void
-add_trade_record(struct ch_buf *out, const struct trade_record *t,
-	int scale)
+add_trade_record(struct ch_buf *out, const struct trade_record *t, int scale)
 {
 	const struct position *p = t->row;
 
@@ -137,8 +136,8 @@ event_pool_deployed(struct ruling *r, const struct market *market)
 void
 event_market_settling(struct ruling *r, const struct market *market)
 {
-	struct ch_buf *out = begin(r, "market", "market.settling",
-		&market->row);
+	struct ch_buf *out =
+		begin(r, "market", "market.settling", &market->row);
 
 	ch_json_add_member(out, "market", market->row.name);
 	ch_json_add_member(out, "payer", market->payer->row.name);
@@ -151,8 +150,7 @@ event_market_settling(struct ruling *r, const struct market *market)
 void
 event_market_settled(struct ruling *r, const struct market *market)
 {
-	struct ch_buf *out = begin(r, "market", "market.settled",
-		&market->row);
+	struct ch_buf *out = begin(r, "market", "market.settled", &market->row);
 	int scale = market->payer->asset->scale;
 
 	ch_json_add_member(out, "market", market->row.name);

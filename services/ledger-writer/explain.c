@@ -310,7 +310,8 @@ print_delivery(const struct ch_json *row)
 		printf(is(s, "delivered", "true") ? "delivered" : "not yet");
 		printf(" by slot ");
 		show(s, "slot");
-		printf(is(s, "delivered", "true") ? ", at or before " : ", as of ");
+		printf(is(s, "delivered", "true") ? ", at or before "
+						  : ", as of ");
 		show(s, "as_of");
 		printf(" (its progress then: row ");
 		show(s, "done");

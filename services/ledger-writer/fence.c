@@ -22,14 +22,13 @@
 #define JITTER_MS 200
 #define DESCRIBED_MS 3000 /* how long a topic's description is good */
 
-static const struct ch_pg_stmt claim_stmt = {"claim_partition",
-	ledger_writer_sql_claim_partition};
-static const struct ch_pg_stmt add_stmt = {"",
-	ledger_writer_sql_add_partition};
-static const struct ch_pg_stmt start_stmt = {"",
-	ledger_writer_sql_start_partition};
-static const struct ch_pg_stmt name_stmt = {"",
-	ledger_writer_sql_name_partition};
+static const struct ch_pg_stmt claim_stmt = {
+	"claim_partition", ledger_writer_sql_claim_partition};
+static const struct ch_pg_stmt add_stmt = {"", ledger_writer_sql_add_partition};
+static const struct ch_pg_stmt start_stmt = {
+	"", ledger_writer_sql_start_partition};
+static const struct ch_pg_stmt name_stmt = {
+	"", ledger_writer_sql_name_partition};
 static const struct ch_pg_stmt end_stmt = {"", ledger_writer_sql_end_blockers};
 
 /* What the row said, and what Kafka says. */
@@ -38,7 +37,7 @@ struct claim {
 	char cluster[CH_KAFKA_CLUSTER_ID_MAX], topic_id[CH_UUID_TEXT_MAX];
 	char real_cluster[CH_KAFKA_CLUSTER_ID_MAX];
 	char real_topic_id[CH_UUID_TEXT_MAX];
-	bool fresh; /* never read before */
+	bool fresh;	   /* never read before */
 	int64_t low, high; /* high INT64_MAX: not asked */
 };
 
@@ -46,7 +45,9 @@ void
 fence_init(struct fence *f, const struct ch_runtime *rt,
 	struct session *session, struct intake *intake)
 {
-	*f = (struct fence){.rt = rt, .session = session, .intake = intake,
+	*f = (struct fence){.rt = rt,
+		.session = session,
+		.intake = intake,
 		.checked_at = ch_clock_mono(rt->clock)};
 }
 
@@ -75,8 +76,9 @@ describe(struct fence *f, const char *topic, struct ch_kafka_topic *out,
 			return rc;
 	}
 	*out = f->description;
-	return out->exists ? 0 : ch_err_set(err, CH_ENOTFOUND,
-		"topic %s does not exist", topic);
+	return out->exists ? 0
+			   : ch_err_set(err, CH_ENOTFOUND,
+				     "topic %s does not exist", topic);
 }
 
 static int
@@ -108,8 +110,8 @@ ask_bounds(struct fence *f, const struct partition *p, struct claim *c,
 	c->high = INT64_MAX;
 	if (!c->fresh && !p->outside)
 		return 0;
-	return ch_kafka_consumer_query_watermarks(f->intake->consumer,
-		p->topic, p->part, KAFKA_ASK_MS, &c->low, &c->high, err);
+	return ch_kafka_consumer_query_watermarks(f->intake->consumer, p->topic,
+		p->part, KAFKA_ASK_MS, &c->low, &c->high, err);
 }
 
 /* ---- what PostgreSQL says ---- */
@@ -264,7 +266,8 @@ log_is_wrong(const struct claim *c, struct ch_err *why)
 	else if (id_differs(c->topic_id, c->real_topic_id))
 		ch_err_set(why, CH_EFENCED,
 			"the topic was made anew: the offset is of id %s, "
-			"this one is %s", c->topic_id, c->real_topic_id);
+			"this one is %s",
+			c->topic_id, c->real_topic_id);
 	else if (c->next_offset < c->low)
 		ch_err_set(why, CH_ERANGE,
 			"stored offset %" PRId64 " is before the log's first, "
@@ -274,7 +277,8 @@ log_is_wrong(const struct claim *c, struct ch_err *why)
 		ch_err_set(why, CH_ERANGE,
 			"stored offset %" PRId64 " is behind the log's end, "
 			"%" PRId64 ": records were lost or the topic made "
-			"anew", c->next_offset, c->high);
+			"anew",
+			c->next_offset, c->high);
 	return why->code != CH_OK;
 }
 
@@ -286,7 +290,8 @@ stop_partition(struct fence *f, struct partition *p, const struct ch_err *why)
 	partition_move(p, PARTITION_STOPPED);
 	ch_error("partition.stopped", CH_S("topic", p->topic),
 		CH_I("part", p->part), CH_ERR(why),
-		CH_S("mend", "SELECT ch.restart_partition(topic, part, "
+		CH_S("mend",
+			"SELECT ch.restart_partition(topic, part, "
 			"offset, actor, reason), once its old records are "
 			"known to be applied or lost"));
 	alert_partition_stopped(f->session, p, why);
@@ -301,7 +306,8 @@ note_in_doubt(struct fence *f, struct partition *p, int64_t stored)
 		return;
 	bool committed = stored >= p->in_doubt;
 	ch_series_add(ch_metrics_series(f->rt->metrics, LM_IN_DOUBT,
-		committed ? "committed" : "lost"), 1);
+			      committed ? "committed" : "lost"),
+		1);
 	ch_info("commit.settled", CH_S("topic", p->topic),
 		CH_I("part", p->part), CH_B("committed", committed),
 		CH_I("in_doubt", p->in_doubt), CH_I("stored", stored));
@@ -335,8 +341,8 @@ claim(struct fence *f, struct partition *p, struct ch_err *err)
 	p->placed = true;
 	p->attempts = 0;
 	p->outside = false;
-	memcpy(p->topic_id, c.topic_id[0] != '\0' ? c.topic_id
-						 : c.real_topic_id,
+	memcpy(p->topic_id,
+		c.topic_id[0] != '\0' ? c.topic_id : c.real_topic_id,
 		sizeof(p->topic_id));
 	if (log_is_wrong(&c, &why)) {
 		stop_partition(f, p, &why);
@@ -400,16 +406,20 @@ fence_lost(struct fence *f, struct partition *p)
 		return;
 	(void)ch_kafka_consumer_pause(f->intake->consumer, p->topic, p->part,
 		NULL);
-	partition_want(p, later(f, JITTER_MS +
-		(int64_t)ch_rng_below(&f->session->rng, JITTER_MS)));
+	partition_want(p,
+		later(f,
+			JITTER_MS +
+				(int64_t)ch_rng_below(&f->session->rng,
+					JITTER_MS)));
 }
 
 void
 fence_check_topics(struct fence *f)
 {
 	struct ch_mono now = ch_clock_mono(f->rt->clock);
-	if (!f->intake->doubtful && ch_mono_ms_since(now, f->checked_at) <
-		ch_params_ms(f->rt->params, "topic_check"))
+	if (!f->intake->doubtful &&
+		ch_mono_ms_since(now, f->checked_at) <
+			ch_params_ms(f->rt->params, "topic_check"))
 		return;
 	if (f->intake->doubtful)
 		f->described = NULL;

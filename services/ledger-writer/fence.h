@@ -27,8 +27,8 @@ struct fence {
 	const struct ch_runtime *rt;
 	struct session *session;
 	struct intake *intake;
-	struct ch_mono checked_at;   /* topics' ids */
-	const char *described;	     /* interned; NULL: none */
+	struct ch_mono checked_at; /* topics' ids */
+	const char *described;	   /* interned; NULL: none */
 	struct ch_mono described_at;
 	struct ch_kafka_topic description; /* of `described` */
 };

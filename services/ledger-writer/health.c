@@ -52,8 +52,10 @@ void
 health_init(struct health *h, const struct ch_runtime *rt,
 	struct session *session)
 {
-	*h = (struct health){.rt = rt, .session = session,
-		.next_at = ch_clock_mono(rt->clock), .told = ch_map_new()};
+	*h = (struct health){.rt = rt,
+		.session = session,
+		.next_at = ch_clock_mono(rt->clock),
+		.told = ch_map_new()};
 }
 
 void
@@ -100,7 +102,8 @@ show_whole(struct health *h, const int bad[SHOWN])
 	for (size_t i = 0; i < SHOWN; i++) {
 		if (!shown[i].by_table)
 			ch_series_set(ch_metrics_series(h->rt->metrics,
-				LM_HEALTH_OK, shown[i].check, ""), bad[i] == 0);
+					      LM_HEALTH_OK, shown[i].check, ""),
+				bad[i] == 0);
 	}
 }
 
@@ -139,8 +142,7 @@ tell(struct health *h, const struct finding *f)
 }
 
 static bool
-read_finding(const PGresult *res, int i, struct finding *f,
-	struct ch_err *err)
+read_finding(const PGresult *res, int i, struct finding *f, struct ch_err *err)
 {
 	struct ch_pg_row r = ch_pg_row(res, i);
 	f->check = ch_pg_next_text(&r);
@@ -187,8 +189,8 @@ health_turn(struct health *h)
 	PGresult *res = NULL;
 	if (ch_mono_ms_since(now, h->next_at) < 0)
 		return;
-	h->next_at.ns = now.ns +
-		ch_params_ms(h->rt->params, "health_every") * MILLION;
+	h->next_at.ns =
+		now.ns + ch_params_ms(h->rt->params, "health_every") * MILLION;
 	if (ask(h, &res, &err) != 0 || read_findings(h, res, &err) != 0)
 		ch_warn("health.not_read", CH_ERR(&err));
 	PQclear(res);

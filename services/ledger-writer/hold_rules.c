@@ -22,7 +22,8 @@ hold_rules_deadline(struct ruling *r, const struct command_deadline *d,
 	(void)ch_time_format(d->at, deadline);
 	(void)ch_time_format(r->at, now);
 	ruling_refuse(r, status,
-		"expires_at: %s is not after this decision at %s", deadline, now);
+		"expires_at: %s is not after this decision at %s", deadline,
+		now);
 }
 
 /* ---- hold.place ---- */
@@ -44,8 +45,8 @@ check_funds(struct ruling *r, const struct hold_place *place, ch_wide amount)
 	if (!account_rules_fits(a->held.minor + amount))
 		ruling_refuse(r, STATUS_OVERFLOW,
 			"from: what is held of \"%.*s\" would leave the range of "
-			"%d fraction digits", CH_VIEW_ARG(place->from_name),
-			a->asset->scale);
+			"%d fraction digits",
+			CH_VIEW_ARG(place->from_name), a->asset->scale);
 }
 
 void
@@ -117,8 +118,10 @@ check_held(struct ruling *r, const struct hold_end *end)
 	}
 	if (status != STATUS_APPLIED)
 		ruling_refuse(r, status, "hold: \"%.*s\" is %s",
-			CH_VIEW_ARG(end->name), status == STATUS_HOLD_EXPIRED
-				? "expired" : hold_state_name(h->state));
+			CH_VIEW_ARG(end->name),
+			status == STATUS_HOLD_EXPIRED
+				? "expired"
+				: hold_state_name(h->state));
 	return true;
 }
 
@@ -146,8 +149,9 @@ captured_amount(struct ruling *r, const struct hold_end *end)
 	if (amount > h->amount.minor)
 		ruling_refuse(r, STATUS_AMOUNT_EXCEEDS_HOLD,
 			"amount: hold \"%.*s\" holds %s, %.*s is asked",
-			CH_VIEW_ARG(end->name), account_rules_text(
-				h->amount.minor, h->account->asset->scale, text),
+			CH_VIEW_ARG(end->name),
+			account_rules_text(h->amount.minor,
+				h->account->asset->scale, text),
 			CH_VIEW_ARG(end->amount));
 	return amount;
 }

@@ -19,13 +19,14 @@
 #include "route.h"
 
 #define FETCH_KBYTES 256
-#define GATHER_TURN 64	    /* records taken before looking elsewhere */
+#define GATHER_TURN 64 /* records taken before looking elsewhere */
 #define REOPEN_CLOSE_MS 2000
 #define REOPEN_EVERY_MS 60000 /* sooner, another process has our name */
-#define PAUSE_AFTER_MS 1000 /* full for so long: pause and poll */
+#define PAUSE_AFTER_MS 1000   /* full for so long: pause and poll */
 
 static const char *const topics_of[TOPIC_KINDS] = {
-	[TOPIC_COMMANDS] = "commands_topics", [TOPIC_TRADES] = "trades_topics",
+	[TOPIC_COMMANDS] = "commands_topics",
+	[TOPIC_TRADES] = "trades_topics",
 	[TOPIC_FILLS] = "fills_topics"};
 
 static bool
@@ -183,13 +184,13 @@ int
 intake_open(struct intake *in, const struct ch_runtime *rt, struct ch_err *err)
 {
 	struct command_limits limits = {
-		.value_max = (size_t)ch_params_bytes(rt->params,
-			"record_bytes")};
+		.value_max =
+			(size_t)ch_params_bytes(rt->params, "record_bytes")};
 	*in = (struct intake){.rt = rt,
-		.max_records = (size_t)ch_params_int(rt->params,
-			"batch_records"),
-		.max_bytes = (size_t)ch_params_bytes(rt->params,
-			"batch_bytes")};
+		.max_records =
+			(size_t)ch_params_int(rt->params, "batch_records"),
+		.max_bytes =
+			(size_t)ch_params_bytes(rt->params, "batch_bytes")};
 	in->next = load_new(&limits);
 	in->trades = trade_load_new(limits.value_max);
 	in->reopen_from = ch_clock_mono(rt->clock);
@@ -283,14 +284,13 @@ take(struct intake *in, const struct ch_kafka_record *r)
 	if (p->state != PARTITION_OWNED || r->offset < p->next_offset)
 		return; /* it will be read again, or was applied */
 	look_for_hole(in, p, r->offset);
-	if (p->kind == TOPIC_COMMANDS && p->siblings > 0 && r->key.ptr != NULL &&
-		route_of(r->key, p->siblings) != p->part)
+	if (p->kind == TOPIC_COMMANDS && p->siblings > 0 &&
+		r->key.ptr != NULL && route_of(r->key, p->siblings) != p->part)
 		ch_metric_add(in->rt->metrics, LM_MISROUTED, 1);
 	struct batch_header few[16];
 	size_t n = ch_kafka_record_header_count(r);
-	struct batch_header *headers = n <= 16
-		? few
-		: ch_xmalloc(n * sizeof(*headers));
+	struct batch_header *headers =
+		n <= 16 ? few : ch_xmalloc(n * sizeof(*headers));
 	for (size_t i = 0; i < n; i++) {
 		const char *name = "";
 		ch_kafka_record_header_at(r, i, &name, &headers[i].value);
@@ -344,8 +344,8 @@ intake_gather(struct intake *in)
 	in->polled_at = now;
 	struct ch_kafka_record r;
 	for (int i = 0; i < GATHER_TURN && in->fatal.code == CH_OK; i++) {
-		int got = ch_kafka_consumer_poll(in->consumer, 0, &r,
-			&in->fatal);
+		int got =
+			ch_kafka_consumer_poll(in->consumer, 0, &r, &in->fatal);
 		if (got <= 0)
 			return;
 		take(in, &r);
@@ -369,7 +369,8 @@ intake_disown_all(struct intake *in, struct ch_mono retry_at)
 	for (size_t i = 0; i < in->partitions.count; i++) {
 		struct partition *p = in->partitions.items[i];
 		/* a stopped one, too: an operator may have put it right */
-		if (p->state != PARTITION_OWNED && p->state != PARTITION_STOPPED)
+		if (p->state != PARTITION_OWNED &&
+			p->state != PARTITION_STOPPED)
 			continue;
 		(void)ch_kafka_consumer_pause(in->consumer, p->topic, p->part,
 			NULL);
@@ -384,16 +385,15 @@ intake_commit_hints(struct intake *in)
 {
 	struct ch_kafka_position at[256];
 	size_t n = 0;
-	if (in->consumer == NULL ||
-		!ch_kafka_consumer_reachable(in->consumer))
+	if (in->consumer == NULL || !ch_kafka_consumer_reachable(in->consumer))
 		return; /* it would wait there, and fence a later membership */
 	for (size_t i = 0; i < in->partitions.count && n < 256; i++) {
 		struct partition *p = in->partitions.items[i];
 		if (p->state != PARTITION_OWNED || p->hinted == p->next_offset)
 			continue;
 		p->hinted = p->next_offset;
-		at[n++] = (struct ch_kafka_position){p->topic, p->part,
-			p->next_offset};
+		at[n++] = (struct ch_kafka_position){
+			p->topic, p->part, p->next_offset};
 	}
 	if (n > 0)
 		ch_kafka_consumer_commit(in->consumer, at, n);

@@ -31,15 +31,15 @@ struct intake {
 	struct ch_kafka_consumer *consumer;
 	struct ch_kafka_ends *ends; /* of logs that are not fetched now */
 	struct partitions partitions;
-	struct load *next;	/* commands that gather */
-	struct trade_load *trades; /* trades that gather */
+	struct load *next;	       /* commands that gather */
+	struct trade_load *trades;     /* trades that gather */
 	size_t max_records, max_bytes; /* of one batch */
 	struct ch_series *records[TOPIC_KINDS];
-	bool doubtful;		 /* is each topic still the one it was? */
-	bool draining;		 /* nothing more is taken in */
+	bool doubtful; /* is each topic still the one it was? */
+	bool draining; /* nothing more is taken in */
 	bool paused;
 	struct ch_mono polled_at;
-	struct ch_err fatal; /* code 0: none */
+	struct ch_err fatal;	    /* code 0: none */
 	struct ch_mono reopen_from; /* before that a reopening is refused */
 };
 

@@ -85,7 +85,8 @@ command_type_of(struct ch_view name)
 {
 	unsigned t = 0;
 
-	while (t < COMMAND_TYPES && !ch_view_eq_str(name, command_types[t].name))
+	while (t < COMMAND_TYPES &&
+		!ch_view_eq_str(name, command_types[t].name))
 		t++;
 	return (enum command_type)t;
 }

@@ -21,18 +21,18 @@
 
 #include "base/str.h"
 
-#define LEDGER_ORG_MAX 64      /* bytes of an organisation's name */
-#define LEDGER_NAME_MAX 128    /* bytes of any other name */
-#define LEDGER_ACTOR_MAX 128   /* bytes */
-#define LEDGER_REF_MAX 128     /* bytes */
-#define LEDGER_REASON_MAX 512  /* bytes */
-#define LEDGER_META_MAX 1024   /* bytes of JSON, as sent */
-#define LEDGER_MOVES_MAX 32    /* moves of one transfer */
-#define LEDGER_GROUP_MAX 64    /* commands of one group */
-#define LEDGER_SHARDS_MAX 256  /* rows of one account */
-#define LEDGER_PAYOUTS_MAX 64  /* outcomes of one settlement */
-#define LEDGER_PRICE_MAX 81    /* characters of a price that is only kept */
-#define LEDGER_PAGE 500	       /* positions that one page of a settlement pays */
+#define LEDGER_ORG_MAX 64     /* bytes of an organisation's name */
+#define LEDGER_NAME_MAX 128   /* bytes of any other name */
+#define LEDGER_ACTOR_MAX 128  /* bytes */
+#define LEDGER_REF_MAX 128    /* bytes */
+#define LEDGER_REASON_MAX 512 /* bytes */
+#define LEDGER_META_MAX 1024  /* bytes of JSON, as sent */
+#define LEDGER_MOVES_MAX 32   /* moves of one transfer */
+#define LEDGER_GROUP_MAX 64   /* commands of one group */
+#define LEDGER_SHARDS_MAX 256 /* rows of one account */
+#define LEDGER_PAYOUTS_MAX 64 /* outcomes of one settlement */
+#define LEDGER_PRICE_MAX 81   /* characters of a price that is only kept */
+#define LEDGER_PAGE 500	      /* positions that one page of a settlement pays */
 #define LEDGER_FUTURE_US INT64_C(300000000) /* an id may be this far ahead */
 
 enum command_type {

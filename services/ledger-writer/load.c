@@ -46,8 +46,8 @@ append_part(struct load *l, struct partition *p)
 {
 	if (l->part_count == l->part_cap) {
 		l->part_cap = l->part_cap > 0 ? l->part_cap * 2 : 16;
-		l->parts = ch_xrealloc(l->parts, l->part_cap,
-			sizeof(*l->parts));
+		l->parts =
+			ch_xrealloc(l->parts, l->part_cap, sizeof(*l->parts));
 	}
 	l->parts[l->part_count++] = (struct load_part){p, p->turn, -1, 0};
 	size_t at = batch_add_stream(&l->batch, p->stream, p->part,
@@ -171,8 +171,7 @@ load_take_lowest(struct load *l, const struct partitions *ps)
 	struct partition *least = NULL;
 	for (size_t i = 0; i < ps->count; i++) {
 		struct partition *p = ps->items[i];
-		if (p->state == PARTITION_OWNED &&
-			p->kind == TOPIC_COMMANDS &&
+		if (p->state == PARTITION_OWNED && p->kind == TOPIC_COMMANDS &&
 			(least == NULL || p->stream < least->stream))
 			least = p;
 	}

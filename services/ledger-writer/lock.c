@@ -17,24 +17,24 @@
 #define AHEAD_US INT64_C(10000000)
 
 static const struct ch_pg_stmt begin = {"begin", "BEGIN"};
-static const struct ch_pg_stmt pause_lock = {"take_pause_lock",
-	ledger_writer_sql_take_pause_lock};
-static const struct ch_pg_stmt read_pauses = {"read_pauses",
-	ledger_writer_sql_read_pauses};
-static const struct ch_pg_stmt move_offset = {"move_offset",
-	ledger_writer_sql_move_offset};
-static const struct ch_pg_stmt draw_number = {"draw_number",
-	ledger_writer_sql_draw_number};
-static const struct ch_pg_stmt read_clock = {"read_clock",
-	ledger_writer_sql_read_clock};
-static const struct ch_pg_stmt read_rates = {"read_rates",
-	ledger_writer_sql_read_rates};
-static const struct ch_pg_stmt lock_rates = {"lock_rates",
-	ledger_writer_sql_lock_rates};
-static const struct ch_pg_stmt lowest_day = {"lowest_day",
-	ledger_writer_sql_lowest_day};
-static const struct ch_pg_stmt find_ids = {"find_ids",
-	ledger_writer_sql_find_ids};
+static const struct ch_pg_stmt pause_lock = {
+	"take_pause_lock", ledger_writer_sql_take_pause_lock};
+static const struct ch_pg_stmt read_pauses = {
+	"read_pauses", ledger_writer_sql_read_pauses};
+static const struct ch_pg_stmt move_offset = {
+	"move_offset", ledger_writer_sql_move_offset};
+static const struct ch_pg_stmt draw_number = {
+	"draw_number", ledger_writer_sql_draw_number};
+static const struct ch_pg_stmt read_clock = {
+	"read_clock", ledger_writer_sql_read_clock};
+static const struct ch_pg_stmt read_rates = {
+	"read_rates", ledger_writer_sql_read_rates};
+static const struct ch_pg_stmt lock_rates = {
+	"lock_rates", ledger_writer_sql_lock_rates};
+static const struct ch_pg_stmt lowest_day = {
+	"lowest_day", ledger_writer_sql_lowest_day};
+static const struct ch_pg_stmt find_ids = {
+	"find_ids", ledger_writer_sql_find_ids};
 
 /* Where in the script each answer is. */
 struct plan {
@@ -45,7 +45,7 @@ struct plan {
 	size_t *day_first; /* into known; day_count + 1 of them */
 	size_t day_count;
 	struct ch_time began; /* our clock before anything was sent */
-	bool sweeps; /* what is due may be settled in part */
+	bool sweeps;	      /* what is due may be settled in part */
 	bool due_is_cut;
 };
 
@@ -192,8 +192,8 @@ queue(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 static const struct ch_view *
 keep_texts(struct locks *k, struct ch_pg_array_reader *r, size_t *count)
 {
-	struct ch_view *texts = ch_arena_calloc(&k->arena,
-		(size_t)r->left + 1, sizeof(*texts));
+	struct ch_view *texts =
+		ch_arena_calloc(&k->arena, (size_t)r->left + 1, sizeof(*texts));
 	struct ch_view v;
 	*count = 0;
 	while (ch_pg_array_next(r, &v))
@@ -205,8 +205,8 @@ static int
 load_pauses(struct locks *k, const PGresult *res, struct ch_err *err)
 {
 	int n = PQntuples(res);
-	struct batch_pause *all = ch_arena_calloc(&k->arena,
-		(size_t)n + 1, sizeof(*all));
+	struct batch_pause *all =
+		ch_arena_calloc(&k->arena, (size_t)n + 1, sizeof(*all));
 	for (int i = 0; i < n; i++) {
 		struct ch_pg_array_reader r;
 		struct ch_view v;
@@ -248,8 +248,8 @@ static int
 load_rules(struct locks *k, const PGresult *res, struct ch_err *err)
 {
 	int n = PQntuples(res);
-	struct rate_rule *rules = ch_arena_calloc(&k->arena, (size_t)n + 1,
-		sizeof(*rules));
+	struct rate_rule *rules =
+		ch_arena_calloc(&k->arena, (size_t)n + 1, sizeof(*rules));
 	int rc = 0;
 	for (int i = 0; rc == 0 && i < n; i++)
 		rc = load_rule(k, res, i, &rules[i], err);
@@ -282,8 +282,8 @@ load_window(struct books *b, const PGresult *res, int i,
 		return ch_err_set(err, CH_EPROTO, "stamps of a rate window");
 	struct rate_window *w = windows[at - 1];
 	w->cap = (size_t)stamps.left;
-	w->stamps = ch_arena_alloc(&b->arena,
-		(w->cap + 1) * sizeof(*w->stamps));
+	w->stamps =
+		ch_arena_alloc(&b->arena, (w->cap + 1) * sizeof(*w->stamps));
 	while (ch_pg_array_next(&stamps, &v) && v.len == sizeof(int64_t))
 		w->stamps[w->count++] = (int64_t)ch_be64(v.ptr);
 	w->row.last_at = ch_pg_next_time(&r);
@@ -330,11 +330,10 @@ load_ids(struct books *b, const struct plan *plan, const struct script *sc,
 				return err->code;
 			if (bytes.len != sizeof(hash.bytes))
 				return ch_err_set(err, CH_EPROTO,
-					"payload_hash of %zu bytes",
-					bytes.len);
+					"payload_hash of %zu bytes", bytes.len);
 			memcpy(hash.bytes, bytes.ptr, sizeof(hash.bytes));
 			struct known_id *id = plan->known[plan->day_first[d] +
-							  (size_t)at - 1];
+				(size_t)at - 1];
 			if (!row_is_there(&id->row)) /* a second look */
 				books_load_id(b, id, &hash, result);
 		}
@@ -457,8 +456,8 @@ bool
 locks_clock_is_wrong(struct locks *k, struct ch_time before,
 	struct ch_time after, struct ch_err *err)
 {
-	int64_t most = ch_params_ms(k->session->rt->params,
-			       "clock_tolerance") * 1000;
+	int64_t most =
+		ch_params_ms(k->session->rt->params, "clock_tolerance") * 1000;
 	k->clock_offset_us = 0;
 	if (k->theirs.us < before.us)
 		k->clock_offset_us = before.us - k->theirs.us;
@@ -493,8 +492,8 @@ load_due(struct locks *k, const struct script *sc, struct plan *plan,
 	struct ch_err *err)
 {
 	struct ch_time at = k->context.decided_at;
-	plan->due_is_cut = !plan->sweeps &&
-		lock_rows_due_is_cut(&plan->rows, sc, at);
+	plan->due_is_cut =
+		!plan->sweeps && lock_rows_due_is_cut(&plan->rows, sc, at);
 	if (!plan->due_is_cut)
 		return lock_rows_load_due(&k->rows, &plan->rows, sc, at, err);
 	ch_err_set(err, CH_EFULL, "more than %lld are due on its owners",
@@ -523,8 +522,8 @@ settle_due(struct locks *k, struct script *sc, struct plan *plan,
 
 /* The rows and rules, before the time of the decision is known. */
 static int
-read_rows(struct locks *k, struct script *sc, struct plan *plan,
-	struct load *l, struct ch_err *err)
+read_rows(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
+	struct ch_err *err)
 {
 	int rc = load_pauses(k, script_result(sc, plan->pauses), err);
 	if (rc == 0)
@@ -581,8 +580,8 @@ locks_set_aside(struct locks *k, struct due_ref due, struct ch_mono back_at)
 }
 
 enum lock_end
-locks_take(struct locks *k, struct script *sc, struct load *l,
-	int64_t due_max, struct ch_err *err)
+locks_take(struct locks *k, struct script *sc, struct load *l, int64_t due_max,
+	struct ch_err *err)
 {
 	struct plan plan = {0};
 	ch_arena_reset(&k->arena, 65536);
@@ -625,7 +624,7 @@ locks_take_fence(struct locks *k, struct script *sc, struct load *l,
 		if (!load_fences(k, sc, plan.fences, l, err))
 			end = k->fenced != NULL ? LOCK_FENCED : LOCK_FAILED;
 		else if (load_number(k, script_result(sc, plan.number),
-				script_result(sc, plan.lowest), err) != 0)
+				 script_result(sc, plan.lowest), err) != 0)
 			end = LOCK_FAILED;
 		else if (locks_clock_is_wrong(k, plan.began, clock, err))
 			end = LOCK_CLOCK;

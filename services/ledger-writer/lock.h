@@ -35,7 +35,8 @@ struct locks {
 	struct ch_pg_array org_ids, uuids;
 	struct batch_context context; /* for batch_decide() */
 	struct partition *fenced;
-	struct ch_time not_before; /* no decision is; 0: only the clock counts */
+	struct ch_time
+		not_before; /* no decision is; 0: only the clock counts */
 	int64_t lowest_day; /* kept in command_log, as last read */
 	bool knows_lowest_day;
 	struct ch_time theirs;	 /* PostgreSQL's clock, at the last look */

@@ -9,7 +9,10 @@
 #include "base/mem.h"
 #include "ledger_writer_sql.h"
 
-#define STATEMENT(name) {#name, ledger_writer_sql_##name}
+#define STATEMENT(name)                                                        \
+	{                                                                      \
+#name, ledger_writer_sql_##name                                \
+	}
 static const struct ch_pg_stmt lock_balances = STATEMENT(lock_balances);
 static const struct ch_pg_stmt lock_stock = STATEMENT(lock_stock);
 static const struct ch_pg_stmt lock_due_holds = STATEMENT(lock_due_holds);
@@ -98,8 +101,8 @@ static void
 plan_positions(struct lock_plan *p)
 {
 	size_t n = books_count(p->books, ROW_POSITION);
-	p->positions = ch_arena_alloc(p->arena,
-		(n + 1) * sizeof(*p->positions));
+	p->positions =
+		ch_arena_alloc(p->arena, (n + 1) * sizeof(*p->positions));
 	for (size_t i = 0; i < n; i++) {
 		struct position *x = books_position_at(p->books, i);
 		if (x->account->row.number != 0 && x->account->shards == 0)
@@ -167,8 +170,7 @@ queue_balances(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 	struct ch_pg_args a;
 	clear_keys(k);
 	for (size_t i = 0; i < p->account_count; i++) {
-		ch_pg_array_i32(&k->org_ids,
-			p->accounts[i]->row.org->org_id);
+		ch_pg_array_i32(&k->org_ids, p->accounts[i]->row.org->org_id);
 		ch_pg_array_i64(&k->ids, p->accounts[i]->row.number);
 		ch_pg_array_i16(&k->small, (int16_t)p->accounts[i]->shard);
 		ch_pg_array_tid(&k->places, p->accounts[i]->place);
@@ -192,8 +194,8 @@ queue_stock(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		ch_pg_array_i64(&k->ids, p->skus[i]->row.number);
 	}
 	if (p->sku_count > 0)
-		p->at[LOCK_STOCK] = add(sc, &lock_stock, &k->org_ids, &k->ids,
-			NULL);
+		p->at[LOCK_STOCK] =
+			add(sc, &lock_stock, &k->org_ids, &k->ids, NULL);
 }
 
 static size_t
@@ -228,10 +230,11 @@ queue_due_holds(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 {
 	clear_keys(k);
 	for (size_t i = 0; i < p->account_count; i++) {
-		ch_pg_array_i32(&k->org_ids,
-			p->accounts[i]->row.org->org_id);
-		ch_pg_array_i64(&k->ids, p->accounts[i]->whole == NULL
-			? p->accounts[i]->row.number : 0);
+		ch_pg_array_i32(&k->org_ids, p->accounts[i]->row.org->org_id);
+		ch_pg_array_i64(&k->ids,
+			p->accounts[i]->whole == NULL
+				? p->accounts[i]->row.number
+				: 0);
 	}
 	if (p->account_count > 0)
 		p->at[LOCK_DUE_HOLDS] = add_due(k, p, sc, &lock_due_holds,
@@ -239,8 +242,7 @@ queue_due_holds(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 }
 
 void
-lock_rows_queue_due(struct lock_rows *k, struct lock_plan *p,
-	struct script *sc)
+lock_rows_queue_due(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 {
 	queue_due_holds(k, p, sc);
 	clear_keys(k);
@@ -250,8 +252,7 @@ lock_rows_queue_due(struct lock_rows *k, struct lock_plan *p,
 	}
 	if (p->sku_count > 0)
 		p->at[LOCK_DUE_STOCK] = add_due(k, p, sc, &lock_due,
-			set_aside(k, ROW_RESERVATION,
-				&k->aside_reservations));
+			set_aside(k, ROW_RESERVATION, &k->aside_reservations));
 }
 
 static void
@@ -269,8 +270,8 @@ queue_reversals(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		ch_pg_array_uuid(&k->uuids, &t->id);
 		ch_pg_array_i32(&members, t->member);
 	}
-	p->at[LOCK_REVERSALS] = add(sc, &find_reversals, &k->org_ids, &k->uuids,
-		&members);
+	p->at[LOCK_REVERSALS] =
+		add(sc, &find_reversals, &k->org_ids, &k->uuids, &members);
 	ch_pg_array_free(&members);
 }
 
@@ -304,8 +305,8 @@ queue_fills(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		ch_pg_array_text(&k->texts, f->order->row.name);
 		ch_pg_array_text(&k->more_texts, f->fill_name);
 	}
-	p->at[LOCK_FILLS] = add(sc, &find_fills, &k->org_ids, &k->texts,
-		&k->more_texts);
+	p->at[LOCK_FILLS] =
+		add(sc, &find_fills, &k->org_ids, &k->texts, &k->more_texts);
 }
 
 static void
@@ -317,8 +318,8 @@ queue_markets(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 	p->at[LOCK_MARKETS] = queue_named(k, p, sc, ROW_MARKET,
 		p->shared_markets ? &share_markets : &lock_markets);
 	if (wants_holdings)
-		p->at[LOCK_HOLDINGS] = queue_named(k, p, sc, ROW_MARKET,
-			&sum_holdings);
+		p->at[LOCK_HOLDINGS] =
+			queue_named(k, p, sc, ROW_MARKET, &sum_holdings);
 }
 
 static void
@@ -350,8 +351,7 @@ queue_locked(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		return;
 	clear_keys(k);
 	for (size_t i = 0; i < p->locker_count; i++) {
-		ch_pg_array_i32(&k->org_ids,
-			p->lockers[i]->row.org->org_id);
+		ch_pg_array_i32(&k->org_ids, p->lockers[i]->row.org->org_id);
 		ch_pg_array_i64(&k->ids, p->lockers[i]->row.number);
 	}
 	p->at[LOCK_LOCKED] = add(sc, &lock_locked, &k->org_ids, &k->ids, NULL);
@@ -366,8 +366,8 @@ lock_rows_queue(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 	lock_rows_queue_due(k, p, sc);
 	queue_reversals(k, p, sc);
 	p->at[LOCK_HOLDS] = queue_named(k, p, sc, ROW_HOLD, &lock_holds);
-	p->at[LOCK_RESERVATIONS] = queue_named(k, p, sc, ROW_RESERVATION,
-		&lock_reservations);
+	p->at[LOCK_RESERVATIONS] =
+		queue_named(k, p, sc, ROW_RESERVATION, &lock_reservations);
 	p->at[LOCK_ORDERS] = queue_named(k, p, sc, ROW_ORDER, &lock_orders);
 	queue_fills(k, p, sc);
 	queue_markets(k, p, sc);
@@ -408,8 +408,7 @@ bad_state(const struct reading_rows *x, const char *of, struct ch_view state)
 
 /* The answer was read whole: the row is there. */
 static int
-loaded(const struct reading_rows *x, const struct ch_pg_row *r,
-	struct row *row)
+loaded(const struct reading_rows *x, const struct ch_pg_row *r, struct row *row)
 {
 	if (!ch_pg_row_ok(r, x->err))
 		return x->err->code;
@@ -484,8 +483,8 @@ load_hold(const struct reading_rows *x, struct ch_pg_row *r, int64_t at)
 	int64_t number = ch_pg_next_i64(r);
 	if (h->row.number != number)
 		return made_since(x, &h->row);
-	h->set_aside = aside_has(&x->k->aside,
-		(struct due_ref){ROW_HOLD, number});
+	h->set_aside =
+		aside_has(&x->k->aside, (struct due_ref){ROW_HOLD, number});
 	return next_hold(x, r, h);
 }
 
@@ -507,11 +506,9 @@ next_reservation(const struct reading_rows *x, struct ch_pg_row *r,
 }
 
 static int
-load_reservation(const struct reading_rows *x, struct ch_pg_row *r,
-	int64_t at)
+load_reservation(const struct reading_rows *x, struct ch_pg_row *r, int64_t at)
 {
-	struct reservation *v =
-		books_reservation_at(x->books, (size_t)at - 1);
+	struct reservation *v = books_reservation_at(x->books, (size_t)at - 1);
 	int64_t number = ch_pg_next_i64(r);
 	(void)ch_pg_next_i64(r); /* its SKU, a fact */
 	if (v->row.number != number)
@@ -574,7 +571,8 @@ next_settlement(const struct reading_rows *x, struct ch_pg_row *r,
 	m->stream = ch_pg_next_i32(r);
 	/* whoever pays a page has named the payer; nobody else needs him */
 	m->payer = payer.ptr != NULL
-		? books_find_account(x->books, m->row.org, payer) : NULL;
+		? books_find_account(x->books, m->row.org, payer)
+		: NULL;
 }
 
 /* The first trade of a market that was deployed before writes its asset: a
@@ -655,10 +653,9 @@ load_locked(const struct reading_rows *x, struct ch_pg_row *r, int64_t at)
 {
 	struct account *a = x->p->lockers[at - 1];
 	int64_t number = ch_pg_next_i64(r);
-	struct market *m = books_market(x->books, a->row.org,
-		ch_pg_next_text(r));
-	struct position *p = books_position(x->books, a, m,
-		ch_pg_next_text(r));
+	struct market *m =
+		books_market(x->books, a->row.org, ch_pg_next_text(r));
+	struct position *p = books_position(x->books, a, m, ch_pg_next_text(r));
 	if (m->row.state == ROW_WANTED) {
 		m->row.number = number;
 		books_loaded(&m->row);
@@ -754,8 +751,8 @@ load_due_reservation(const struct reading_rows *x, struct ch_pg_row *r,
 {
 	struct sku *s = x->p->skus[at - 1];
 	int64_t number = ch_pg_next_i64(r);
-	struct reservation *v = books_reservation(x->books, s->row.org,
-		ch_pg_next_text(r));
+	struct reservation *v =
+		books_reservation(x->books, s->row.org, ch_pg_next_text(r));
 	if (v->row.state == ROW_LOADED)
 		return 0;
 	books_found_reservation(x->books, v, number, s->row.name,
@@ -771,7 +768,8 @@ lock_rows_due_is_cut(const struct lock_plan *p, const struct script *sc,
 {
 	for (int s = LOCK_DUE_HOLDS; s <= LOCK_DUE_STOCK; s++) {
 		const PGresult *res = p->at[s] != SIZE_MAX
-			? script_result(sc, p->at[s]) : NULL;
+			? script_result(sc, p->at[s])
+			: NULL;
 		int n = PQntuples(res);
 		struct ch_time last;
 		if (n > 0 && n >= p->due_max &&
@@ -837,8 +835,7 @@ lock_rows_name_missing(const struct books *b, struct ch_err *err)
 		{ROW_POSITION, "positions"}};
 	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
 		for (size_t i = 0; i < books_count(b, tables[t].kind); i++) {
-			const struct row *row =
-				b->sets[tables[t].kind].rows[i];
+			const struct row *row = b->sets[tables[t].kind].rows[i];
 			if (row->state != ROW_WANTED)
 				continue;
 			ch_err_set(err, CH_ENOTFOUND,

@@ -31,7 +31,7 @@
 
 #define KAFKA_FD 0
 #define HOUSEKEEPING_MS 1000
-#define FAILURES_MAX 5 /* batches given up in a row: not ready */
+#define FAILURES_MAX 5	     /* batches given up in a row: not ready */
 #define PARTITIONS_MS 600000 /* how often coming days' partitions are made */
 
 struct loop {
@@ -346,16 +346,16 @@ publish_lag(struct loop *l)
 static int64_t
 oldest_us(struct loop *l)
 {
-	const struct batch *b = !load_empty(l->now)
-		? &l->now->batch
-		: &l->intake.next->batch;
+	const struct batch *b =
+		!load_empty(l->now) ? &l->now->batch : &l->intake.next->batch;
 	int64_t age = 0;
 	if (b->count > 0 && b->entries[0]->record.has_timestamp)
 		age = ch_clock_wall(l->rt->clock).us -
 			b->entries[0]->record.timestamp.us;
 	for (size_t i = 0; i < l->intake.partitions.count; i++) {
 		int64_t us = partition_waits_ms(l->intake.partitions.items[i],
-			mono(l)) * 1000;
+				     mono(l)) *
+			1000;
 		age = us > age ? us : age;
 	}
 	return age > 0 ? age : 0;
@@ -379,8 +379,9 @@ make_partitions_ahead(struct loop *l)
 	l->partitions_at.ns = mono(l).ns + PARTITIONS_MS * INT64_C(1000000);
 	if (session_ensure_partitions(&l->session, NULL, &err) != 0)
 		ch_error("partitions.not_made", CH_ERR(&err),
-			CH_S("mend", "let the schema's owner run "
-				     "ensure_partitions(), each day"));
+			CH_S("mend",
+				"let the schema's owner run "
+				"ensure_partitions(), each day"));
 }
 
 /* Batches look at the clock themselves; this is for when there are none. */
@@ -417,8 +418,7 @@ keep_house(struct loop *l)
 	l->housekept_at = mono(l);
 	publish(l);
 	if (!l->connected || !session_is_up(&l->session)) {
-		ch_series_hide(ch_metrics_get(l->rt->metrics,
-			LM_CLOCK_OFFSET));
+		ch_series_hide(ch_metrics_get(l->rt->metrics, LM_CLOCK_OFFSET));
 		return;
 	}
 	CH_FAILPOINT("ledger.before_offset_commit");
@@ -443,8 +443,8 @@ idle_ms(const struct loop *l)
 {
 	int wait = HOUSEKEEPING_MS;
 	if (waiting(l))
-		return at_most(wait, (int)-ch_mono_ms_since(mono(l),
-			l->again_at) + 1);
+		return at_most(wait,
+			(int)-ch_mono_ms_since(mono(l), l->again_at) + 1);
 	if (!load_empty(l->now) || poison_active(&l->poison) ||
 		!load_empty(l->intake.next) || l->intake.trades->count > 0)
 		return 0;

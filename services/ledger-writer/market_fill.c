@@ -42,7 +42,8 @@ read_fields(struct reading *r, const struct ch_json *root,
 		if (v == NULL && fields[i].required)
 			return command_refuse(r, "invalid",
 				"%s: the field is missing", fields[i].name);
-		if (v != NULL && !fields[i].read(r, fields[i].name, v,
+		if (v != NULL &&
+			!fields[i].read(r, fields[i].name, v,
 				(char *)f + fields[i].at))
 			return false;
 	}
@@ -117,7 +118,8 @@ decode(struct reading *r)
 	const struct ch_json *root;
 
 	if (r->value.ptr == NULL)
-		return command_refuse(r, "malformed", "the record has no value");
+		return command_refuse(r, "malformed",
+			"the record has no value");
 	if (r->value.len > reader->limits.value_max)
 		return command_refuse(r, "oversize",
 			"the value has %zu bytes, at most %zu are allowed",
@@ -145,8 +147,8 @@ bool
 market_fill_decode(struct command_reader *reader, struct ch_view value,
 	struct command *out, struct command_refusal *refusal)
 {
-	struct reading r = {.reader = reader, .value = value, .c = out,
-		.refusal = refusal};
+	struct reading r = {
+		.reader = reader, .value = value, .c = out, .refusal = refusal};
 
 	memset(out, 0, sizeof(*out));
 	memset(refusal, 0, sizeof(*refusal));

@@ -88,17 +88,20 @@ owed_in_all(const struct ruling *r, const struct market_settle *s,
 
 	*owed = 0;
 	for (size_t i = 0; i < m->holding_count; i++)
-		fits = fits && add_product(owed, m->holdings[i].units,
-			price_of(s->payouts, s->payout_count,
-				m->holdings[i].outcome));
+		fits = fits &&
+			add_product(owed, m->holdings[i].units,
+				price_of(s->payouts, s->payout_count,
+					m->holdings[i].outcome));
 	for (size_t i = 0; i < books_count(r->books, ROW_POSITION); i++) {
 		const struct position *p = books_position_at(r->books, i);
 
 		if (p->market != m || !row_is_there(&p->row))
 			continue;
-		fits = fits && add_product(owed,
-			(ch_wide)p->qty.minor - p->stored_qty.minor,
-			price_of(s->payouts, s->payout_count, p->outcome));
+		fits = fits &&
+			add_product(owed,
+				(ch_wide)p->qty.minor - p->stored_qty.minor,
+				price_of(s->payouts, s->payout_count,
+					p->outcome));
 	}
 	return fits;
 }
@@ -186,8 +189,8 @@ read_payouts(struct ruling *r, const struct market *m,
 	struct market_payout payouts[LEDGER_PAYOUTS_MAX])
 {
 	struct ch_err err = CH_ERR_INIT;
-	const struct ch_json *root = ch_json_parse(&r->books->arena,
-		m->payouts, PAYOUT_NODES, &err);
+	const struct ch_json *root =
+		ch_json_parse(&r->books->arena, m->payouts, PAYOUT_NODES, &err);
 	size_t n = 0;
 
 	assert(root != NULL && root->count <= LEDGER_PAYOUTS_MAX);

@@ -107,8 +107,8 @@ find_slot(const struct generation *g, uint64_t hash, enum name_kind kind,
 {
 	size_t i = (size_t)hash & (SLOTS - 1);
 
-	while (g->slots[i] != 0 && !is_named(entry_at(g, g->slots[i]), hash,
-			kind, org_id, name))
+	while (g->slots[i] != 0 &&
+		!is_named(entry_at(g, g->slots[i]), hash, kind, org_id, name))
 		i = (i + 1) & (SLOTS - 1);
 	return &g->slots[i];
 }
@@ -139,7 +139,8 @@ make_room(struct name_cache *c, size_t bytes)
 {
 	struct generation *g = &c->young;
 
-	if (g->block != NULL && (g->used + bytes > NAME_CACHE_BYTES ||
+	if (g->block != NULL &&
+		(g->used + bytes > NAME_CACHE_BYTES ||
 			g->count >= FILLED_MAX)) {
 		drop(&c->old);
 		c->old = *g;
@@ -163,9 +164,13 @@ add(struct name_cache *c, uint64_t hash, enum name_kind kind, int32_t org_id,
 	*find_slot(g, hash, kind, org_id, name) =
 		(uint32_t)(g->used / UNIT) + 1;
 	e = (struct entry *)(void *)(g->block + g->used);
-	*e = (struct entry){.hash = hash, .id = f->id, .place = f->place,
-		.org_id = org_id, .name_len = (uint16_t)name.len,
-		.text_len = (uint16_t)f->text.len, .scale = (int8_t)f->scale,
+	*e = (struct entry){.hash = hash,
+		.id = f->id,
+		.place = f->place,
+		.org_id = org_id,
+		.name_len = (uint16_t)name.len,
+		.text_len = (uint16_t)f->text.len,
+		.scale = (int8_t)f->scale,
 		.shards = (int16_t)f->shards,
 		.kind = (uint8_t)kind};
 	memcpy(e->bytes, name.ptr, name.len);
@@ -180,7 +185,9 @@ fact_of(const struct entry *e)
 {
 	return (struct name_fact){.id = e->id,
 		.text = {e->bytes + e->name_len, e->text_len},
-		.scale = e->scale, .shards = e->shards, .place = e->place};
+		.scale = e->scale,
+		.shards = e->shards,
+		.place = e->place};
 }
 
 /* The name is met again: the young generation takes it over. */

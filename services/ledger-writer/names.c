@@ -13,29 +13,29 @@
 
 #define ORGS_KEPT 100000
 
-static const struct ch_pg_stmt find_orgs = {"find_orgs",
-	ledger_writer_sql_find_orgs};
-static const struct ch_pg_stmt make_orgs = {"make_orgs",
-	ledger_writer_sql_make_orgs};
-static const struct ch_pg_stmt find_assets = {"find_assets",
-	ledger_writer_sql_find_assets};
-static const struct ch_pg_stmt find_accounts = {"find_accounts",
-	ledger_writer_sql_find_accounts};
-static const struct ch_pg_stmt find_skus = {"find_skus",
-	ledger_writer_sql_find_skus};
-static const struct ch_pg_stmt find_holds = {"find_holds",
-	ledger_writer_sql_find_holds};
-static const struct ch_pg_stmt find_reservations = {"find_reservations",
-	ledger_writer_sql_find_reservations};
-static const struct ch_pg_stmt find_transfers = {"find_transfers",
-	ledger_writer_sql_find_transfers};
+static const struct ch_pg_stmt find_orgs = {
+	"find_orgs", ledger_writer_sql_find_orgs};
+static const struct ch_pg_stmt make_orgs = {
+	"make_orgs", ledger_writer_sql_make_orgs};
+static const struct ch_pg_stmt find_assets = {
+	"find_assets", ledger_writer_sql_find_assets};
+static const struct ch_pg_stmt find_accounts = {
+	"find_accounts", ledger_writer_sql_find_accounts};
+static const struct ch_pg_stmt find_skus = {
+	"find_skus", ledger_writer_sql_find_skus};
+static const struct ch_pg_stmt find_holds = {
+	"find_holds", ledger_writer_sql_find_holds};
+static const struct ch_pg_stmt find_reservations = {
+	"find_reservations", ledger_writer_sql_find_reservations};
+static const struct ch_pg_stmt find_transfers = {
+	"find_transfers", ledger_writer_sql_find_transfers};
 
 void
 names_init(struct names *n, struct session *s)
 {
 	struct command_limits any = {.value_max = SIZE_MAX};
-	*n = (struct names){.session = s, .orgs = ch_map_new(),
-		.cache = name_cache_new()};
+	*n = (struct names){
+		.session = s, .orgs = ch_map_new(), .cache = name_cache_new()};
 	ch_pg_array_init(&n->org_ids, CH_PG_INT4_ARRAY);
 	ch_pg_array_init(&n->texts, CH_PG_TEXT_ARRAY);
 	ch_pg_array_init(&n->uuids, CH_PG_UUID_ARRAY);
@@ -359,8 +359,7 @@ static const struct kind kinds[] = {
 	{ROW_HOLD, &find_holds, number_unknown, NULL, hold_found},
 	{ROW_RESERVATION, &find_reservations, number_unknown, NULL,
 		reservation_found},
-	{ROW_TRANSFER, &find_transfers, transfer_unknown, NULL,
-		transfer_found},
+	{ROW_TRANSFER, &find_transfers, transfer_unknown, NULL, transfer_found},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

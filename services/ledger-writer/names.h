@@ -21,10 +21,10 @@
 
 struct names {
 	struct session *session;
-	struct ch_map *orgs; /* name to number */
+	struct ch_map *orgs;	  /* name to number */
 	struct name_cache *cache; /* the other names, those met lately */
-	uint64_t connection; /* whose answers both hold */
-	struct row **asked;  /* rows behind the arrays under way */
+	uint64_t connection;	  /* whose answers both hold */
+	struct row **asked;	  /* rows behind the arrays under way */
 	size_t cap;
 	struct ch_pg_array org_ids, texts, uuids, days;
 	struct command_reader reader; /* of commands in the log */

@@ -76,7 +76,8 @@ check_order(struct ruling *r, const struct order_move *m)
 {
 	if (!row_is_there(&m->order->row))
 		ruling_refuse(r, STATUS_ORDER_NOT_FOUND,
-			"order: \"%.*s\" was never placed", CH_VIEW_ARG(m->name));
+			"order: \"%.*s\" was never placed",
+			CH_VIEW_ARG(m->name));
 	return row_is_there(&m->order->row);
 }
 
@@ -135,8 +136,8 @@ check_rest(struct ruling *r, const struct order_move *m)
 	if (m->qty.status == CH_DECIMAL_OK &&
 		m->qty.value.minor <= o->qty.minor - o->filled.minor)
 		return;
-	(void)ch_amount_format(
-		(struct ch_amount){o->qty.minor - o->filled.minor},
+	(void)ch_amount_format((struct ch_amount){o->qty.minor -
+				       o->filled.minor},
 		COMMAND_UNITS_SCALE, rest);
 	ruling_refuse(r, STATUS_ILLEGAL_ORDER_MOVE,
 		"qty: order \"%.*s\" has %s left, %.*s was filled",

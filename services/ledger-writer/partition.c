@@ -42,8 +42,7 @@ partitions_get(struct partitions *ps, const char *topic, int32_t part)
 		return ps->items[at];
 	if (ps->count == ps->cap) {
 		ps->cap = ps->cap > 0 ? ps->cap * 2 : 16;
-		ps->items = ch_xrealloc(ps->items, ps->cap,
-			sizeof(*ps->items));
+		ps->items = ch_xrealloc(ps->items, ps->cap, sizeof(*ps->items));
 	}
 	memmove(ps->items + at + 1, ps->items + at,
 		(ps->count - at) * sizeof(*ps->items));
@@ -97,8 +96,8 @@ partition_move(struct partition *p, enum partition_state to)
 {
 	if (p->state == to)
 		return;
-	ch_info("partition.move", CH_S("topic", p->topic), CH_I("part", p->part),
-		CH_S("from", state_name(p->state)),
+	ch_info("partition.move", CH_S("topic", p->topic),
+		CH_I("part", p->part), CH_S("from", state_name(p->state)),
 		CH_S("to", state_name(to)), CH_I("epoch", p->epoch),
 		CH_I("next_offset", p->next_offset));
 	p->state = to;

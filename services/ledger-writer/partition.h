@@ -40,16 +40,16 @@ struct partition {
 	uint32_t turn; /* raised whenever records read so far become void */
 	struct ch_mono retry_at;
 	size_t org_len; /* last bytes of topic that name its one org; 0: none */
-	int64_t read_to;   /* behind the last record taken in this turn */
+	int64_t read_to;    /* behind the last record taken in this turn */
 	uint32_t read_turn; /* the turn that read_to is of */
-	bool hole_told;	   /* a hole was warned of already */
-	int64_t hinted;	   /* next_offset last told to Kafka; -1: none */
-	int32_t siblings;  /* partitions of the topic; 0: not known */
-	bool outside;	   /* Kafka said: the offset is not in the log */
-	unsigned attempts; /* claims that failed in a row */
-	bool placed;	   /* claimed since it was assigned: next_offset is so */
-	int64_t end;	   /* of its log, as last heard; -1: not known */
-	int64_t waits_at;  /* next_offset when records were first seen behind */
+	bool hole_told;	    /* a hole was warned of already */
+	int64_t hinted;	    /* next_offset last told to Kafka; -1: none */
+	int32_t siblings;   /* partitions of the topic; 0: not known */
+	bool outside;	    /* Kafka said: the offset is not in the log */
+	unsigned attempts;  /* claims that failed in a row */
+	bool placed;	  /* claimed since it was assigned: next_offset is so */
+	int64_t end;	  /* of its log, as last heard; -1: not known */
+	int64_t waits_at; /* next_offset when records were first seen behind */
 	struct ch_mono waits_since; /* that moment; ns 0: none wait */
 
 	/* As stored by the last claim or the last commit of ours. */

@@ -87,7 +87,8 @@ static void
 note(struct ruling *r, const struct rate_rule *rule, const struct reckoning *k,
 	int64_t taken)
 {
-	struct ruling_rate rate = {.rule = rule->name, .limit = k->limit,
+	struct ruling_rate rate = {.rule = rule->name,
+		.limit = k->limit,
 		.remaining = k->limit - k->counted - taken};
 	bool any = k->counted + taken > 0;
 

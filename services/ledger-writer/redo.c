@@ -62,8 +62,10 @@ stood_as(struct redo *r, const struct history_row *row)
 	if (has_status(row, "applied"))
 		return STOOD_APPLIED;
 	return absence_is_ground(&(struct absence_row){row->type, row->status,
-			row->command, row->result}, &r->arena)
-		? STOOD_ABSENT : STOOD_REFUSED;
+					 row->command, row->result},
+		       &r->arena)
+		? STOOD_ABSENT
+		: STOOD_REFUSED;
 }
 
 /* ---- filling the load ---- */

@@ -139,13 +139,12 @@ is_shown(const struct row *row, enum row_kind kind)
 {
 	const struct account *a = (const void *)row;
 
-	return row->kind == kind && (kind != ROW_ACCOUNT ||
-		(a->whole == NULL && a->shards == 0));
+	return row->kind == kind &&
+		(kind != ROW_ACCOUNT || (a->whole == NULL && a->shards == 0));
 }
 
 static void
-add_rows(struct ch_buf *out, const struct shown_kind *k,
-	const struct books *b)
+add_rows(struct ch_buf *out, const struct shown_kind *k, const struct books *b)
 {
 	bool open = false;
 

@@ -32,6 +32,5 @@ murmur2(struct ch_view key)
 int32_t
 route_of(struct ch_view key, int32_t partitions)
 {
-	return (int32_t)((murmur2(key) & 0x7fffffffu) %
-		(uint32_t)partitions);
+	return (int32_t)((murmur2(key) & 0x7fffffffu) % (uint32_t)partitions);
 }

@@ -62,13 +62,13 @@ next(struct rowset *rs)
 	return &rs->arrays[rs->column++];
 }
 
-#define PUT(name, type)                                                    \
-	void rowset_##name(struct rowset *rs, type v)                      \
-	{                                                                  \
-		if (!rs->copying)                                          \
-			ch_pg_array_##name(next(rs), v);                   \
-		else if (rs->rc == 0)                                      \
-			ch_pg_copy_##name(&rs->copy, v);                   \
+#define PUT(name, type)                                                        \
+	void rowset_##name(struct rowset *rs, type v)                          \
+	{                                                                      \
+		if (!rs->copying)                                              \
+			ch_pg_array_##name(next(rs), v);                       \
+		else if (rs->rc == 0)                                          \
+			ch_pg_copy_##name(&rs->copy, v);                       \
 	}
 
 PUT(i16, int16_t)

@@ -49,8 +49,8 @@ void rowset_i16(struct rowset *rs, int16_t v);
 void rowset_i32(struct rowset *rs, int32_t v);
 void rowset_i64(struct rowset *rs, int64_t v);
 void rowset_bool(struct rowset *rs, bool v);
-void rowset_text(struct rowset *rs, struct ch_view v); /* ptr NULL: NULL */
-void rowset_str(struct rowset *rs, const char *s);	 /* NULL: NULL */
+void rowset_text(struct rowset *rs, struct ch_view v);	/* ptr NULL: NULL */
+void rowset_str(struct rowset *rs, const char *s);	/* NULL: NULL */
 void rowset_bytea(struct rowset *rs, struct ch_view v); /* ptr NULL: NULL */
 void rowset_uuid(struct rowset *rs, const struct ch_uuid *v);
 void rowset_time(struct rowset *rs, struct ch_time v);

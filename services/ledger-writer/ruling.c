@@ -40,8 +40,7 @@ ruling_free(struct ruling *r)
 }
 
 void
-ruling_refuse(struct ruling *r, enum ledger_status status, const char *fmt,
-	...)
+ruling_refuse(struct ruling *r, enum ledger_status status, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -82,9 +81,11 @@ ruling_event_begin(struct ruling *r, const char *aggregatetype,
 		r->events = ch_xrealloc(r->events, r->event_cap,
 			sizeof(*r->events));
 	}
-	r->events[r->event_count++] = (struct ruling_event){
-		.aggregatetype = aggregatetype, .type = type, .owner = owner,
-		.from = r->event_text.len};
+	r->events[r->event_count++] =
+		(struct ruling_event){.aggregatetype = aggregatetype,
+			.type = type,
+			.owner = owner,
+			.from = r->event_text.len};
 }
 
 void

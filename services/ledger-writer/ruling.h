@@ -47,7 +47,8 @@ struct ruling_rate {
 	int64_t limit;
 	int64_t remaining; /* after this command */
 	bool has_reset;
-	struct ch_time reset; /* when the oldest counted one leaves the window */
+	struct ch_time
+		reset; /* when the oldest counted one leaves the window */
 };
 
 struct ruling {
@@ -56,7 +57,7 @@ struct ruling {
 	int32_t stream;	   /* that the command came through */
 	int32_t part;	   /* the same, within its topic */
 	struct ch_uuid id; /* of the command; a timer's rows: their own */
-	size_t counted;	   /* rows that the gates touched: a refusal keeps them */
+	size_t counted; /* rows that the gates touched: a refusal keeps them */
 	enum ledger_status status;
 	struct ch_buf reason; /* of status; empty when applied */
 	struct ruling_posting *postings;
@@ -68,7 +69,7 @@ struct ruling {
 	size_t failed_index;
 	enum ledger_status failed_status;
 	const struct market *pool; /* with pool_exists: the one that exists */
-	bool confirmed; /* what the command reports was known */
+	bool confirmed;		   /* what the command reports was known */
 	struct ruling_rate rate;
 };
 
@@ -84,8 +85,8 @@ void ruling_begin(struct ruling *r, struct books *b,
 	const struct ruling_of *of);
 void ruling_free(struct ruling *r);
 /* Keeps the refusal if none before it in precedence is there. */
-void ruling_refuse(struct ruling *r, enum ledger_status status,
-	const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ruling_refuse(struct ruling *r, enum ledger_status status, const char *fmt,
+	...) __attribute__((format(printf, 3, 4)));
 /* Has nothing been refused yet? */
 bool ruling_open(const struct ruling *r);
 void ruling_post(struct ruling *r, const struct account *a,

@@ -20,8 +20,8 @@
 /* A writer stopped between two statements keeps its locks for so long. */
 #define IDLE_MS 5000
 
-static const struct ch_pg_stmt ensure_partitions = {"",
-	ledger_writer_sql_ensure_partitions};
+static const struct ch_pg_stmt ensure_partitions = {
+	"", ledger_writer_sql_ensure_partitions};
 
 static const char on_connect[] =
 	"SET enable_seqscan = off; SET enable_bitmapscan = off; "
@@ -51,8 +51,7 @@ connection(const struct ch_runtime *rt)
 }
 
 int
-session_open(struct session *s, const struct ch_runtime *rt,
-	struct ch_err *err)
+session_open(struct session *s, const struct ch_runtime *rt, struct ch_err *err)
 {
 	struct ch_pg_params params = connection(rt);
 	*s = (struct session){.rt = rt,
@@ -104,8 +103,8 @@ session_wait_ms(const struct session *s)
 {
 	if (ch_pg_is_up(s->pg))
 		return 0;
-	int64_t ms = -ch_mono_ms_since(ch_clock_mono(s->rt->clock),
-		s->retry_at);
+	int64_t ms =
+		-ch_mono_ms_since(ch_clock_mono(s->rt->clock), s->retry_at);
 	return ms > 0 ? (int)ms : 0;
 }
 
@@ -125,8 +124,8 @@ session_await(struct session *s, int at_most_ms)
 		if (ch_pg_ready(s->pg, NULL) != 0)
 			return true;
 		(void)poll(fds, 2, WAIT_SLICE_MS);
-		int64_t ms = ch_mono_ms_since(ch_clock_mono(s->rt->clock),
-			began);
+		int64_t ms =
+			ch_mono_ms_since(ch_clock_mono(s->rt->clock), began);
 		if (at_most_ms >= 0 && ms >= at_most_ms)
 			return false;
 		if (ms >= ch_params_ms(s->rt->params, "call_timeout"))
@@ -187,8 +186,8 @@ script_add(struct script *sc, const struct ch_pg_stmt *stmt,
 {
 	if (sc->count == sc->cap) {
 		sc->cap = sc->cap > 0 ? sc->cap * 2 : 32;
-		sc->results = ch_xrealloc(sc->results, sc->cap,
-			sizeof(PGresult *));
+		sc->results =
+			ch_xrealloc(sc->results, sc->cap, sizeof(PGresult *));
 	}
 	sc->results[sc->count] = NULL;
 	if (sc->err.code == CH_OK &&

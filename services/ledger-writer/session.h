@@ -33,7 +33,7 @@ struct session {
 	struct ch_rng rng;
 	struct ch_backoff backoff;
 	struct ch_mono retry_at;
-	struct ch_err why; /* of the last failure to connect; code 0: none */
+	struct ch_err why;    /* of the last failure to connect; code 0: none */
 	uint64_t connections; /* made so far: tells one from the next */
 	/* Called while an answer is awaited; wakes on meanwhile_fd too. */
 	void (*meanwhile)(void *ctx);

@@ -18,19 +18,19 @@ place_of(struct ch_view name, const char *const *names, size_t n)
 }
 
 /* <kind>_state_name() and <kind>_state_of(), names in the order of the enum. */
-#define STATES(kind, ...)                                                   \
-	static const char *const kind##_names[] = {__VA_ARGS__};             \
-	const char *kind##_state_name(enum kind##_state s)                   \
-	{                                                                    \
-		return kind##_names[s];                                      \
-	}                                                                    \
-	bool kind##_state_of(struct ch_view name, enum kind##_state *out)    \
-	{                                                                    \
-		int at = place_of(name, kind##_names,                        \
-			sizeof(kind##_names) / sizeof(kind##_names[0]));     \
-		if (at >= 0)                                                 \
-			*out = (enum kind##_state)at;                        \
-		return at >= 0;                                              \
+#define STATES(kind, ...)                                                      \
+	static const char *const kind##_names[] = {__VA_ARGS__};               \
+	const char *kind##_state_name(enum kind##_state s)                     \
+	{                                                                      \
+		return kind##_names[s];                                        \
+	}                                                                      \
+	bool kind##_state_of(struct ch_view name, enum kind##_state *out)      \
+	{                                                                      \
+		int at = place_of(name, kind##_names,                          \
+			sizeof(kind##_names) / sizeof(kind##_names[0]));       \
+		if (at >= 0)                                                   \
+			*out = (enum kind##_state)at;                          \
+		return at >= 0;                                                \
 	}
 
 STATES(hold, "held", "captured", "voided", "expired")

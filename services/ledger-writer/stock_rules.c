@@ -52,7 +52,8 @@ stock_rules_receive(struct ruling *r, const struct command *c)
 	if (receive->qty.huge || !ch_qty_add(on_hand, receive->qty.qty, &sum))
 		ruling_refuse(r, STATUS_OVERFLOW,
 			"\"%.*s\" has %lld on hand, the sum would be more than "
-			"9223372036854775807", CH_VIEW_ARG(receive->sku_name),
+			"9223372036854775807",
+			CH_VIEW_ARG(receive->sku_name),
 			(long long)on_hand.units);
 	if (!ruling_open(r))
 		return;
@@ -84,8 +85,8 @@ stock_rules_adjust(struct ruling *r, const struct command *c)
 
 	if (!check_sku(r, sku, adjust->sku_name))
 		return;
-	if (delta < 0 && (adjust->delta.huge ||
-			-(ch_wide)delta > available(sku).units))
+	if (delta < 0 &&
+		(adjust->delta.huge || -(ch_wide)delta > available(sku).units))
 		ruling_refuse(r, STATUS_OUT_OF_STOCK,
 			"\"%.*s\" has %lld available (%lld on hand, %lld reserved): "
 			"that is the most that can go",
@@ -93,11 +94,12 @@ stock_rules_adjust(struct ruling *r, const struct command *c)
 			(long long)available(sku).units,
 			(long long)sku->on_hand.units,
 			(long long)sku->reserved.units);
-	if (delta > 0 && (adjust->delta.huge ||
-			delta > INT64_MAX - sku->on_hand.units))
+	if (delta > 0 &&
+		(adjust->delta.huge || delta > INT64_MAX - sku->on_hand.units))
 		ruling_refuse(r, STATUS_OVERFLOW,
 			"\"%.*s\" has %lld on hand, the sum would be more than "
-			"9223372036854775807", CH_VIEW_ARG(adjust->sku_name),
+			"9223372036854775807",
+			CH_VIEW_ARG(adjust->sku_name),
 			(long long)sku->on_hand.units);
 	if (!ruling_open(r))
 		return;
@@ -115,11 +117,11 @@ check_stock(struct ruling *r, const struct stock_reserve *reserve)
 
 	if (!check_sku(r, sku, reserve->sku_name))
 		return;
-	if (reserve->qty.huge ||
-		reserve->qty.qty.units > available(sku).units)
+	if (reserve->qty.huge || reserve->qty.qty.units > available(sku).units)
 		ruling_refuse(r, STATUS_OUT_OF_STOCK,
 			"\"%.*s\" has %lld available (%lld on hand, %lld reserved), "
-			"%s%lld is asked", CH_VIEW_ARG(reserve->sku_name),
+			"%s%lld is asked",
+			CH_VIEW_ARG(reserve->sku_name),
 			(long long)available(sku).units,
 			(long long)sku->on_hand.units,
 			(long long)sku->reserved.units,

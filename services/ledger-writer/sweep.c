@@ -13,18 +13,20 @@
 #include "meters.h"
 
 static const struct ch_pg_stmt due_skus = {"", ledger_writer_sql_due_skus};
-static const struct ch_pg_stmt due_accounts = {"",
-	ledger_writer_sql_due_accounts};
-static const struct ch_pg_stmt settling_markets = {"",
-	ledger_writer_sql_settling_markets};
-static const struct ch_pg_stmt page_positions = {"",
-	ledger_writer_sql_page_positions};
+static const struct ch_pg_stmt due_accounts = {
+	"", ledger_writer_sql_due_accounts};
+static const struct ch_pg_stmt settling_markets = {
+	"", ledger_writer_sql_settling_markets};
+static const struct ch_pg_stmt page_positions = {
+	"", ledger_writer_sql_page_positions};
 
 void
 sweep_init(struct sweep *w, struct apply *apply, struct intake *intake)
 {
-	*w = (struct sweep){.rt = apply->rt, .session = apply->session,
-		.intake = intake, .apply = apply,
+	*w = (struct sweep){.rt = apply->rt,
+		.session = apply->session,
+		.intake = intake,
+		.apply = apply,
 		.next_at = ch_clock_mono(apply->rt->clock),
 		.most = ch_params_int(apply->rt->params, "sweep_rows"),
 		.page = LEDGER_PAGE,
@@ -138,11 +140,11 @@ find_due(struct sweep *w, struct ch_pg_array *streams, struct ch_err *err)
 static void
 show_aside(const struct sweep *w)
 {
-	static const enum row_kind kinds[] = {ROW_HOLD, ROW_RESERVATION,
-		ROW_MARKET};
+	static const enum row_kind kinds[] = {
+		ROW_HOLD, ROW_RESERVATION, ROW_MARKET};
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		ch_series_set(ch_metrics_series(w->rt->metrics, LM_SET_ASIDE,
-			aside_kind_name(kinds[i])),
+				      aside_kind_name(kinds[i])),
 			(int64_t)aside_count(aside_of(w), kinds[i]));
 }
 
@@ -154,17 +156,18 @@ set_aside(struct sweep *w, struct due_ref due)
 	int64_t wait = ch_params_ms(w->rt->params, "aside_retry");
 	const char *kind = aside_kind_name(due.kind);
 	char mend[192];
-	ch_err_set(&why, CH_EINVAL, "%s %s", w->apply->sqlstate,
-		w->apply->why);
-	(void)snprintf(mend, sizeof(mend), "SELECT * FROM %s.%s WHERE %s_id = "
+	ch_err_set(&why, CH_EINVAL, "%s %s", w->apply->sqlstate, w->apply->why);
+	(void)snprintf(mend, sizeof(mend),
+		"SELECT * FROM %s.%s WHERE %s_id = "
 		"%lld; mend what refuses it: it is tried again after %lld s, "
 		"or by a writer that starts",
 		ch_params_str(w->rt->params, "schema"),
-		due.kind == ROW_HOLD ? "holds" : due.kind == ROW_MARKET
-			? "ledger_markets" : "reservations",
+		due.kind == ROW_HOLD		 ? "holds"
+			: due.kind == ROW_MARKET ? "ledger_markets"
+						 : "reservations",
 		kind, (long long)due.number, (long long)wait / 1000);
-	struct ch_mono back_at = {ch_clock_mono(w->rt->clock).ns +
-		wait * 1000000};
+	struct ch_mono back_at = {
+		ch_clock_mono(w->rt->clock).ns + wait * 1000000};
 	bool first = locks_set_aside(&w->apply->locks, due, back_at);
 	ch_error("due.set_aside", CH_S("kind", kind),
 		CH_I("number", due.number), CH_ERR(&why), CH_S("mend", mend));
@@ -214,7 +217,8 @@ settle(struct sweep *w)
 		ch_info("sweep.settled",
 			CH_U("count", w->load->batch.counts.timers));
 		ch_series_add(ch_metrics_series(w->rt->metrics, LM_BATCHES,
-			"sweep"), 1);
+				      "sweep"),
+			1);
 		return SWEEP_SOME;
 	case APPLY_ROWS:
 		return refused(w);
@@ -260,8 +264,8 @@ sweep_owners(struct sweep *w, const struct books *b, struct ch_time at,
 	w->apply->locks.not_before = at;
 	for (int turn = 0; turn < transactions && end == SWEEP_SOME; turn++) {
 		load_clear(w->load);
-		end = copy_owners(&w->load->batch.books, b) > 0
-			? settle(w) : SWEEP_NOTHING;
+		end = copy_owners(&w->load->batch.books, b) > 0 ? settle(w)
+								: SWEEP_NOTHING;
 		if (turn == 0)
 			first = end;
 	}
@@ -288,8 +292,8 @@ sweep_name_positions(struct session *s, struct load *l, struct market *m,
 	int rc = session_query(s, &page_positions, &a, &res, err);
 	for (int i = 0; rc == 0 && i < PQntuples(res) && i < page; i++) {
 		struct ch_pg_row r = ch_pg_row(res, i);
-		struct account *holder = books_account(b, org,
-			ch_pg_next_text(&r));
+		struct account *holder =
+			books_account(b, org, ch_pg_next_text(&r));
 		(void)books_position(b, holder, m, ch_pg_next_text(&r));
 		if (!ch_pg_row_ok(&r, err))
 			rc = err->code;
@@ -373,15 +377,16 @@ pay_page(struct sweep *w, struct ch_pg_array *streams)
 		return false;
 	const struct market *m = w->load->pay;
 	size_t positions = books_count(&w->load->batch.books, ROW_POSITION);
-	enum apply_end end = apply_load(w->apply, w->load, w->apply->due_most,
-		false);
+	enum apply_end end =
+		apply_load(w->apply, w->load, w->apply->due_most, false);
 	if (end == APPLY_DONE && w->load->batch.pay.market != NULL) {
 		ch_info("settlement.page", CH_V("org", m->row.org->row.name),
 			CH_V("market", m->row.name), CH_I("page", m->page),
 			CH_U("positions", positions),
 			CH_B("last", w->load->pay_last));
 		ch_series_add(ch_metrics_series(w->rt->metrics, LM_BATCHES,
-			"settlement"), 1);
+				      "settlement"),
+			1);
 		aside_passed(aside_of(w),
 			(struct due_ref){ROW_MARKET, m->row.number});
 	} else if (end == APPLY_ROWS) {
@@ -401,8 +406,8 @@ sweep_turn(struct sweep *w)
 	bool more = false;
 	if (ch_mono_ms_since(now, w->next_at) < 0)
 		return;
-	w->next_at.ns = now.ns +
-		ch_params_ms(w->rt->params, "sweep_every") * 1000000;
+	w->next_at.ns =
+		now.ns + ch_params_ms(w->rt->params, "sweep_every") * 1000000;
 	load_clear(w->load);
 	take_back(w, now);
 	if (own_streams(w, &streams) > 0) {
@@ -410,7 +415,8 @@ sweep_turn(struct sweep *w)
 			ch_warn("sweep.failed", CH_ERR(&err));
 		else if (books_count(&w->load->batch.books, ROW_SKU) +
 				books_count(&w->load->batch.books,
-					ROW_ACCOUNT) > 0)
+					ROW_ACCOUNT) >
+			0)
 			more = settle(w) == SWEEP_SOME;
 		more = pay_page(w, &streams) || more;
 	}
@@ -423,7 +429,6 @@ sweep_turn(struct sweep *w)
 int
 sweep_wait_ms(const struct sweep *w)
 {
-	int64_t ms = -ch_mono_ms_since(ch_clock_mono(w->rt->clock),
-		w->next_at);
+	int64_t ms = -ch_mono_ms_since(ch_clock_mono(w->rt->clock), w->next_at);
 	return ms > 0 ? (int)ms : 0;
 }

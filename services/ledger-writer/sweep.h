@@ -45,8 +45,8 @@ void sweep_turn(struct sweep *w);
 /* Settles what is due at `at` or now on the accounts and SKUs of these books,
  * without their commands, in so many transactions at most; what is refused
  * alone is set aside. */
-#define SWEEP_ALL 64   /* for one command's owners; a page's holders */
-#define SWEEP_A_FEW 8  /* for one turn of the loop */
+#define SWEEP_ALL 64  /* for one command's owners; a page's holders */
+#define SWEEP_A_FEW 8 /* for one turn of the loop */
 enum sweep_end sweep_owners(struct sweep *w, const struct books *b,
 	struct ch_time at, int transactions);
 /* Names the positions behind `cursor` that the next page of m pays, at most

@@ -17,11 +17,11 @@
 #define TIME CH_PG_TIMESTAMPTZ_ARRAY
 #define DAY CH_PG_DATE_ARRAY
 
-#define TABLE(name, n, ...)                                                \
-	const struct rowset_table table_##name = {                         \
-		.copy = ledger_writer_sql_copy_##name,                     \
-		.insert = {"insert_" #name, ledger_writer_sql_insert_##name}, \
-		.columns = (n),                                            \
+#define TABLE(name, n, ...)                                                    \
+	const struct rowset_table table_##name = {                             \
+		.copy = ledger_writer_sql_copy_##name,                         \
+		.insert = {"insert_" #name, ledger_writer_sql_insert_##name},  \
+		.columns = (n),                                                \
 		.arrays = {__VA_ARGS__}}
 
 TABLE(assets, 3, I4, TEXT, I2);
@@ -36,10 +36,10 @@ TABLE(orders, 11, I4, I8, TEXT, TEXT, TEXT, I8, I8, TEXT, TEXT, I8, TIME);
 TABLE(fills, 7, I4, I8, TEXT, I8, TEXT, UUID, TIME);
 TABLE(markets, 12, I4, I8, TEXT, TEXT, TEXT, TEXT, I8, TEXT, I8, I4, I8, TIME);
 TABLE(positions, 11, I4, I8, I8, I8, TEXT, I8, I8, I8, I8, I8, TIME);
-TABLE(own_trades, 16, I4, TEXT, I8, I8, TEXT, TEXT, I8, I8, I8, TEXT, TEXT, TEXT,
-	UUID, TIME, UUID, TIME);
-TABLE(log, 19, I4, UUID, DAY, I4, I8, I8, I4, TEXT, I8, TIME, TEXT, TEXT,
-	BYTEA, BYTEA, BYTEA, TEXT, TEXT, TEXT, TEXT);
+TABLE(own_trades, 16, I4, TEXT, I8, I8, TEXT, TEXT, I8, I8, I8, TEXT, TEXT,
+	TEXT, UUID, TIME, UUID, TIME);
+TABLE(log, 19, I4, UUID, DAY, I4, I8, I8, I4, TEXT, I8, TIME, TEXT, TEXT, BYTEA,
+	BYTEA, BYTEA, TEXT, TEXT, TEXT, TEXT);
 TABLE(answers, 12, I4, I8, I8, I4, I8, TIME, I4, TEXT, TEXT, BYTEA, TEXT, TEXT);
 TABLE(postings, 10, I4, I8, I8, I4, I2, I2, I8, I8, UUID, TIME);
 TABLE(outbox, 8, I8, UUID, TEXT, TEXT, TEXT, TEXT, TIME, TEXT);
@@ -50,6 +50,4 @@ const struct rowset_table table_rejected = {
 	.copy_only = true};
 
 const struct rowset_table table_rates = {
-	.copy = ledger_writer_sql_copy_rates,
-	.columns = 5,
-	.copy_only = true};
+	.copy = ledger_writer_sql_copy_rates, .columns = 5, .copy_only = true};

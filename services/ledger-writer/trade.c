@@ -74,13 +74,16 @@ read_ids(const struct ch_json *o, struct trade *t, struct ch_err *err)
 		return refuse(err, "trade_id", "64 hexadecimal digits");
 	if (!ch_json_str(o, "condition_id", &t->condition_id) ||
 		!is_hex(t->condition_id, 64))
-		return refuse(err, "condition_id", "0x and 64 lower-case "
+		return refuse(err, "condition_id",
+			"0x and 64 lower-case "
 			"hexadecimal digits");
 	if (!ch_json_str(o, "tx_hash", &t->tx_hash) || !is_hex(t->tx_hash, 64))
-		return refuse(err, "tx_hash", "0x and 64 lower-case "
+		return refuse(err, "tx_hash",
+			"0x and 64 lower-case "
 			"hexadecimal digits");
 	if (!ch_json_str(o, "wallet", &t->wallet) || !is_hex(t->wallet, 40))
-		return refuse(err, "wallet", "0x and 40 lower-case "
+		return refuse(err, "wallet",
+			"0x and 40 lower-case "
 			"hexadecimal digits");
 	if (!ch_json_str(o, "asset", &t->asset) ||
 		!is_digits(t->asset, ASSET_DIGITS_MAX))

@@ -47,8 +47,8 @@ part_of(struct trade_load *t, struct partition *p)
 			return i;
 	if (t->part_count == t->part_cap) {
 		t->part_cap = t->part_cap > 0 ? t->part_cap * 2 : 8;
-		t->parts = ch_xrealloc(t->parts, t->part_cap,
-			sizeof(*t->parts));
+		t->parts =
+			ch_xrealloc(t->parts, t->part_cap, sizeof(*t->parts));
 	}
 	t->parts[t->part_count] = (struct load_part){p, p->turn, -1, 0};
 	return t->part_count++;
@@ -68,8 +68,7 @@ decode(struct trade_load *t, struct trade_entry *e)
 	if (e->record.value.len > t->value_max) {
 		e->error_class = "oversize";
 		e->reason = CH_VIEW("the value is larger than record_bytes");
-	} else if (!trade_decode(&t->arena, e->record.value, &e->trade,
-			   &err)) {
+	} else if (!trade_decode(&t->arena, e->record.value, &e->trade, &err)) {
 		e->error_class = "invalid";
 		e->reason = ch_arena_view(&t->arena, ch_view_of(err.text));
 	}
@@ -81,8 +80,8 @@ trade_load_add(struct trade_load *t, struct partition *p,
 {
 	if (t->count == t->cap) {
 		t->cap = t->cap > 0 ? t->cap * 2 : 256;
-		t->entries = ch_xrealloc(t->entries, t->cap,
-			sizeof(*t->entries));
+		t->entries =
+			ch_xrealloc(t->entries, t->cap, sizeof(*t->entries));
 	}
 	struct trade_entry *e = &t->entries[t->count++];
 	*e = (struct trade_entry){.part = part_of(t, p), .record = *r};

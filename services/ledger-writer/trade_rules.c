@@ -13,14 +13,14 @@
 /* A lock on its way through a skim. */
 struct share {
 	struct position *position;
-	int64_t lock;	 /* after the skim */
+	int64_t lock;	   /* after the skim */
 	int64_t remainder; /* of lock * (B - k) mod B */
 };
 
 /* What a trade would make of the stake. */
 struct stake {
-	ch_wide skim;	   /* k; 0: none */
-	ch_wide lock;	   /* the traded position's, after it */
+	ch_wide skim;	      /* k; 0: none */
+	ch_wide lock;	      /* the traded position's, after it */
 	struct share *shares; /* positions with a lock, in byte order */
 	size_t share_count;
 	ch_wide held; /* of the account, after it */
@@ -54,7 +54,8 @@ known_trade(struct ruling *r, const struct trade_record *t)
 		ruling_refuse(r, STATUS_FACT_MISMATCH,
 			"tx: \"%.*s\" is known as %.*s of \"%.*s\" by \"%.*s\"",
 			CH_VIEW_ARG(t->tx), CH_VIEW_ARG(trade->side),
-			CH_VIEW_ARG(trade->market), CH_VIEW_ARG(trade->account));
+			CH_VIEW_ARG(trade->market),
+			CH_VIEW_ARG(trade->account));
 	if (ruling_open(r))
 		confirm(r, t);
 }
@@ -149,8 +150,8 @@ collect_locks(struct ruling *r, const struct account *a, struct stake *s)
 
 	for (const struct position *p = a->positions; p != NULL; p = p->next)
 		n++;
-	s->shares = ch_arena_calloc(&r->books->arena, n + 1,
-		sizeof(*s->shares));
+	s->shares =
+		ch_arena_calloc(&r->books->arena, n + 1, sizeof(*s->shares));
 	for (struct position *p = a->positions; p != NULL; p = p->next) {
 		if (!row_is_there(&p->row) || p->lock.minor == 0)
 			continue;
@@ -237,8 +238,8 @@ check_payee(struct ruling *r, const struct trade_record *t,
 		!account_rules_fits(payee->balance.minor + s->skim))
 		ruling_refuse(r, STATUS_OVERFLOW,
 			"skim.to: the balance of \"%.*s\" would leave the range of "
-			"%d fraction digits", CH_VIEW_ARG(t->skim_to_name),
-			payee->asset->scale);
+			"%d fraction digits",
+			CH_VIEW_ARG(t->skim_to_name), payee->asset->scale);
 }
 
 /* What the traded position's lock is before it is set. */
@@ -266,14 +267,13 @@ check_stake(struct ruling *r, const struct trade_record *t, struct stake *s)
 	if (s->skim > 0)
 		after = skim_locks(r, a, s, sum);
 	s->held = a->held.minor - sum + after - lock_before(t, s) + s->lock;
-	if (a->has_floor &&
-		balance_after(r, t, s) - s->held < a->floor.minor)
+	if (a->has_floor && balance_after(r, t, s) - s->held < a->floor.minor)
 		refuse_stake(r, t, "the lock does not fit into the rest");
 	if (!account_rules_fits(s->held))
 		ruling_refuse(r, STATUS_OVERFLOW,
 			"lock: what is held of \"%.*s\" would leave the range of "
-			"%d fraction digits", CH_VIEW_ARG(t->account_name),
-			a->asset->scale);
+			"%d fraction digits",
+			CH_VIEW_ARG(t->account_name), a->asset->scale);
 	check_payee(r, t, s);
 }
 

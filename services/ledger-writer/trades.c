@@ -17,14 +17,14 @@
 #define FUTURE_US CH_US_PER_DAY
 
 static const struct ch_pg_stmt begin = {"begin", "BEGIN"};
-static const struct ch_pg_stmt draw_number = {"draw_number",
-	ledger_writer_sql_draw_number};
-static const struct ch_pg_stmt lowest_day = {"lowest_day",
-	ledger_writer_sql_lowest_day};
-static const struct ch_pg_stmt insert_trades = {"insert_trades",
-	ledger_writer_sql_insert_trades};
-static const struct ch_pg_stmt close_batch = {"close_batch",
-	ledger_writer_sql_close_batch};
+static const struct ch_pg_stmt draw_number = {
+	"draw_number", ledger_writer_sql_draw_number};
+static const struct ch_pg_stmt lowest_day = {
+	"lowest_day", ledger_writer_sql_lowest_day};
+static const struct ch_pg_stmt insert_trades = {
+	"insert_trades", ledger_writer_sql_insert_trades};
+static const struct ch_pg_stmt close_batch = {
+	"close_batch", ledger_writer_sql_close_batch};
 
 static const enum ch_pg_oid column_types[14] = {CH_PG_BYTEA_ARRAY,
 	CH_PG_TIMESTAMPTZ_ARRAY, CH_PG_TEXT_ARRAY, CH_PG_TEXT_ARRAY,
@@ -147,8 +147,8 @@ take_fences(struct storing *s, struct ch_err *err)
 static void
 check_time(struct storing *s, struct trade_entry *e)
 {
-	if (e->error_class != NULL && strcmp(e->error_class,
-			"trade_expired") != 0)
+	if (e->error_class != NULL &&
+		strcmp(e->error_class, "trade_expired") != 0)
 		return;
 	e->error_class = NULL;
 	if (ch_time_day(e->trade.traded_at) < s->t->lowest_day) {
@@ -166,8 +166,9 @@ add_trade(struct storing *s, const struct trade_entry *e)
 {
 	struct ch_pg_array *c = s->t->cols;
 	const struct trade *t = &e->trade;
-	ch_pg_array_bytea(&c[0], (struct ch_view){(const char *)t->trade_id,
-					 sizeof(t->trade_id)});
+	ch_pg_array_bytea(&c[0],
+		(struct ch_view){
+			(const char *)t->trade_id, sizeof(t->trade_id)});
 	ch_pg_array_time(&c[1], t->traded_at);
 	ch_pg_array_text(&c[2], t->condition_id);
 	ch_pg_array_text(&c[3], t->asset);
@@ -188,8 +189,8 @@ add_trade(struct storing *s, const struct trade_entry *e)
 static size_t
 sort_entries(struct storing *s)
 {
-	bool park = ch_params_enum(s->t->apply->rt->params,
-			    "expired_trades") == 0;
+	bool park =
+		ch_params_enum(s->t->apply->rt->params, "expired_trades") == 0;
 	size_t letters = 0;
 	for (size_t i = 0; i < 14; i++)
 		ch_pg_array_clear(&s->t->cols[i]);
@@ -258,8 +259,8 @@ put_letter(struct storing *s, struct rowset *rs, const struct trade_entry *e,
 static int
 write_letters(struct storing *s, size_t count, struct ch_err *err)
 {
-	bool park = ch_params_enum(s->t->apply->rt->params,
-			    "expired_trades") == 0;
+	bool park =
+		ch_params_enum(s->t->apply->rt->params, "expired_trades") == 0;
 	struct rowset rs;
 	int32_t pos = 0;
 	if (count == 0)
@@ -267,8 +268,8 @@ write_letters(struct storing *s, size_t count, struct ch_err *err)
 	rowset_begin(&rs, &s->t->apply->script, &table_rejected, count, err);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct trade_entry *e = &s->load->entries[i];
-		if (e->error_class == NULL || (!park &&
-				strcmp(e->error_class, "trade_expired") == 0))
+		if (e->error_class == NULL ||
+			(!park && strcmp(e->error_class, "trade_expired") == 0))
 			continue;
 		put_letter(s, &rs, e, pos++);
 	}
@@ -351,8 +352,7 @@ narrow(struct storing *s)
 		return APPLY_AGAIN;
 	struct trade_entry *e = &s->load->entries[0];
 	e->error_class = "poison";
-	e->reason = ch_arena_view(&s->load->arena,
-		ch_view_of(t->apply->why));
+	e->reason = ch_arena_view(&s->load->arena, ch_view_of(t->apply->why));
 	(void)snprintf(e->sqlstate, sizeof(e->sqlstate), "%s",
 		t->apply->sqlstate);
 	ch_metric_add(t->apply->rt->metrics, LM_POISON, 1);
@@ -371,7 +371,8 @@ failed(struct storing *s, const struct ch_err *err)
 	}
 	if (s->clock_wrong)
 		return ch_pg_rollback(a->session->pg, NULL) == 0
-			? apply_clock_wrong(a, err) : APPLY_DOWN;
+			? apply_clock_wrong(a, err)
+			: APPLY_DOWN;
 	list_days(s, &a->days);
 	enum apply_end end = apply_failed(a, err);
 	return end == APPLY_ROWS ? narrow(s) : end;
@@ -398,8 +399,7 @@ store(struct storing *s)
 	struct ch_err err = CH_ERR_INIT;
 	if (take_fences(s, &err) != 0 || write_all(s, &err) != 0)
 		return failed(s, &err);
-	enum apply_end end =
-		apply_commit(s->t->apply, s->parts, s->part_count);
+	enum apply_end end = apply_commit(s->t->apply, s->parts, s->part_count);
 	if (end != APPLY_DONE)
 		return end;
 	for (size_t i = 0; i < s->part_count; i++) {

@@ -36,8 +36,8 @@ struct run {
 static ch_wide
 check_move(struct ruling *r, const struct command_move *m, size_t index)
 {
-	bool from = account_rules_usable(r, m->from, m->from_name, "moves",
-		index);
+	bool from =
+		account_rules_usable(r, m->from, m->from_name, "moves", index);
 	bool to = account_rules_usable(r, m->to, m->to_name, "moves", index);
 
 	if (!from || !to)
@@ -85,8 +85,7 @@ refuse_shortage(struct ruling *r, const struct command_move *m, size_t index,
 }
 
 static void
-run_leg(struct ruling *r, struct run *run, struct account *row,
-	ch_wide amount)
+run_leg(struct ruling *r, struct run *run, struct account *row, ch_wide amount)
 {
 	ch_wide *balance = running_balance(run, row);
 
@@ -95,8 +94,8 @@ run_leg(struct ruling *r, struct run *run, struct account *row,
 		!account_rules_fits(-amount))
 		ruling_refuse(r, STATUS_OVERFLOW,
 			"the balance of \"%.*s\" would leave the range of %d "
-			"fraction digits", CH_VIEW_ARG(row->row.name),
-			row->asset->scale);
+			"fraction digits",
+			CH_VIEW_ARG(row->row.name), row->asset->scale);
 	run->legs[run->leg_count++] = (struct leg){row, amount, *balance};
 }
 
@@ -196,8 +195,10 @@ transfer_rules_reverse(struct ruling *r, const struct command *c)
 		const struct command_move *m = &t->moves[n - 1 - i];
 
 		moves[i] = (struct command_move){.from_name = m->to_name,
-			.to_name = m->from_name, .amount = m->amount,
-			.from = m->to, .to = m->from};
+			.to_name = m->from_name,
+			.amount = m->amount,
+			.from = m->to,
+			.to = m->from};
 	}
 	if (!run_moves(r, moves, n))
 		return;

@@ -14,8 +14,8 @@
 #define POOL_AHEAD 256
 #define INDEX_EVERY 8 /* lines of a page */
 
-static const struct ch_pg_stmt draw_ids = {"draw_ids",
-	ledger_writer_sql_draw_ids};
+static const struct ch_pg_stmt draw_ids = {
+	"draw_ids", ledger_writer_sql_draw_ids};
 
 void
 writer_init(struct writer *w, struct session *s, struct name_cache *cache)
@@ -79,8 +79,10 @@ static const enum row_kind numbered[POOLS] = {ROW_ACCOUNT, ROW_SKU, ROW_HOLD,
 static bool
 needs_number(const struct row *row)
 {
-	return row->created && row->number == 0 && (row->kind != ROW_ACCOUNT ||
-		((const struct account *)(const void *)row)->whole == NULL);
+	return row->created && row->number == 0 &&
+		(row->kind != ROW_ACCOUNT ||
+			((const struct account *)(const void *)row)->whole ==
+				NULL);
 }
 
 static int
@@ -189,13 +191,14 @@ write_books(struct writer *w, struct writing_tables *x)
 		write_reservations, write_reversals, write_orders, write_fills,
 		write_markets, write_positions, write_trades, write_rates};
 	int rc = number_rows(w, x->books, x->err);
-	return rc == 0 ? write_all(x, tables,
-				 sizeof(tables) / sizeof(tables[0])) : rc;
+	return rc == 0
+		? write_all(x, tables, sizeof(tables) / sizeof(tables[0]))
+		: rc;
 }
 
 static int
-write_rest(struct writer *w, struct writing_tables *x,
-	write_fn *const *tables, size_t n)
+write_rest(struct writer *w, struct writing_tables *x, write_fn *const *tables,
+	size_t n)
 {
 	int rc = write_books(w, x);
 	if (rc == 0)

@@ -31,8 +31,7 @@ struct writer {
 	struct number_pool pools[POOLS];
 };
 
-void writer_init(struct writer *w, struct session *s,
-	struct name_cache *cache);
+void writer_init(struct writer *w, struct session *s, struct name_cache *cache);
 void writer_free(struct writer *w);
 /* Inside the transaction that `locks` began. 0 or a code of io/pg.h. */
 int writer_write(struct writer *w, struct script *sc, struct load *l,

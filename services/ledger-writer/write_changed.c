@@ -8,7 +8,10 @@
 
 #define COLUMNS_MAX 14
 
-#define STATEMENT(name) {#name, ledger_writer_sql_##name}
+#define STATEMENT(name)                                                        \
+	{                                                                      \
+#name, ledger_writer_sql_##name                                \
+	}
 static const struct ch_pg_stmt update_balances = STATEMENT(update_balances);
 static const struct ch_pg_stmt update_terms = STATEMENT(update_terms);
 static const struct ch_pg_stmt update_stock = STATEMENT(update_stock);
@@ -208,8 +211,7 @@ change_reservations(struct writing_tables *w)
 	struct update u;
 	update_begin(&u, 5, oids);
 	for (size_t i = 0; i < books_count(w->books, ROW_RESERVATION); i++) {
-		const struct reservation *r =
-			books_reservation_at(w->books, i);
+		const struct reservation *r = books_reservation_at(w->books, i);
 		if (!is_changed(&r->row))
 			continue;
 		update_row(&u, &r->row);
@@ -276,8 +278,8 @@ static void
 change_markets(struct writing_tables *w)
 {
 	static const enum ch_pg_oid head[] = {I4, I8, TEXT, TEXT, TEXT, I8};
-	static const enum ch_pg_oid rest[] = {I4, I8, I8, TEXT, I8, I8, I8, I8,
-		I8, I8, I8, TEXT, I4};
+	static const enum ch_pg_oid rest[] = {
+		I4, I8, I8, TEXT, I8, I8, I8, I8, I8, I8, I8, TEXT, I4};
 	struct update u, settlements;
 	update_begin(&u, 6, head);
 	update_begin(&settlements, 13, rest);
@@ -286,10 +288,12 @@ change_markets(struct writing_tables *w)
 		if (!is_changed(&m->row))
 			continue;
 		update_row(&u, &m->row);
-		put_text(&u, m->asset.len > 0 ? m->asset
-					      : (struct ch_view){NULL, 0});
-		put_text(&u, m->address.len > 0 ? m->address
-						: (struct ch_view){NULL, 0});
+		put_text(&u,
+			m->asset.len > 0 ? m->asset
+					 : (struct ch_view){NULL, 0});
+		put_text(&u,
+			m->address.len > 0 ? m->address
+					   : (struct ch_view){NULL, 0});
 		put_str(&u, market_state_name(m->state));
 		put_i64(&u, m->row.version);
 		if (m->state == MARKET_OPEN)

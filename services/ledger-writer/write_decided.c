@@ -35,9 +35,9 @@ write_log(struct writing_tables *w)
 		rowset_time(&rs, w->at);
 		rowset_text(&rs, r->type);
 		rowset_str(&rs, ledger_statuses[r->status].name);
-		rowset_bytea(&rs, (struct ch_view){
-			(const char *)r->payload_hash.bytes,
-			sizeof(r->payload_hash.bytes)});
+		rowset_bytea(&rs,
+			(struct ch_view){(const char *)r->payload_hash.bytes,
+				sizeof(r->payload_hash.bytes)});
 		rowset_bytea(&rs, r->record_key);
 		rowset_bytea(&rs, r->command);
 		rowset_text(&rs, r->result);
@@ -174,8 +174,7 @@ write_outbox(struct writing_tables *w)
 	struct rowset rs;
 	if (b->out.event_count == 0)
 		return 0;
-	rowset_begin(&rs, w->script, &table_outbox, b->out.event_count,
-		w->err);
+	rowset_begin(&rs, w->script, &table_outbox, b->out.event_count, w->err);
 	for (size_t i = 0; i < b->out.event_count; i++) {
 		const struct event_row *r = &b->out.events[i];
 		rowset_row(&rs);
@@ -190,4 +189,3 @@ write_outbox(struct writing_tables *w)
 	}
 	return rowset_end(&rs, w->err);
 }
-

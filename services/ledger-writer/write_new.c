@@ -404,7 +404,8 @@ put_trade(struct rowset *rs, const struct row *row,
 int
 write_trades(struct writing_tables *w)
 {
-	return write_table(w, &table_own_trades, ROW_TRADE, is_created, put_trade);
+	return write_table(w, &table_own_trades, ROW_TRADE, is_created,
+		put_trade);
 }
 
 /* ---- rate limits ---- */

@@ -30,8 +30,7 @@ typedef int write_fn(struct writing_tables *w);
 write_fn write_assets, write_accounts, write_balances, write_skus, write_stock,
 	write_holds, write_reservations, write_reversals, write_orders,
 	write_fills, write_markets, write_positions, write_trades, write_rates;
-write_fn write_log, write_answers, write_rejected, write_postings,
-	write_outbox;
+write_fn write_log, write_answers, write_rejected, write_postings, write_outbox;
 
 /* Queued into the script; answers are not looked at. */
 void write_changes(struct writing_tables *w);

@@ -147,8 +147,7 @@ message_replay_count(struct ch_view names, struct ch_view values)
 	struct ch_view name, value;
 	int64_t count = 0;
 
-	if (array_open(&n, names) != CH_OK ||
-		array_open(&v, values) != CH_OK)
+	if (array_open(&n, names) != CH_OK || array_open(&v, values) != CH_OK)
 		return 0;
 	while (array_next(&n, &name) && array_next(&v, &value))
 		if (ch_view_eq_str(name, "ch_replay_count"))
@@ -164,8 +163,8 @@ message_headers_of(struct ch_view names, struct ch_view values, size_t more,
 	struct message_array n, v;
 	struct ch_view name, value;
 
-	if (array_open(&n, names) != CH_OK ||
-		array_open(&v, values) != CH_OK || n.left != v.left)
+	if (array_open(&n, names) != CH_OK || array_open(&v, values) != CH_OK ||
+		n.left != v.left)
 		return ch_err_set(err, CH_EPROTO,
 			"the header arrays are broken or differ in length");
 	out->headers = NULL;

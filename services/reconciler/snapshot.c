@@ -15,36 +15,35 @@
 #define LOG_FIRST 20000 /* rows of one stream in one step */
 #define RECALL_MOST 100 /* open breaks looked at again in one round */
 
-static const struct ch_pg_stmt next_account = {"next_account",
-	reconciler_sql_next_account};
-static const struct ch_pg_stmt next_sku = {"next_sku",
-	reconciler_sql_next_sku};
-static const struct ch_pg_stmt next_order = {"next_order",
-	reconciler_sql_next_order};
-static const struct ch_pg_stmt next_market = {"next_market",
-	reconciler_sql_next_market};
-static const struct ch_pg_stmt find_balances = {"find_balances",
-	reconciler_sql_find_balances};
-static const struct ch_pg_stmt find_floors = {"find_floors",
-	reconciler_sql_find_floors};
-static const struct ch_pg_stmt find_stock = {"find_stock",
-	reconciler_sql_find_stock};
-static const struct ch_pg_stmt find_held = {"find_held",
-	reconciler_sql_find_held};
-static const struct ch_pg_stmt find_orders = {"find_orders",
-	reconciler_sql_find_orders};
-static const struct ch_pg_stmt find_markets = {"find_markets",
-	reconciler_sql_find_markets};
-static const struct ch_pg_stmt find_transfers = {"tail_transfers",
-	reconciler_sql_find_transfers};
-static const struct ch_pg_stmt recall_breaks = {"recall_breaks",
-	reconciler_sql_recall_breaks};
-static const struct ch_pg_stmt read_streams = {"read_streams",
-	reconciler_sql_read_streams};
-static const struct ch_pg_stmt find_log_seq = {"find_log_seq",
-	reconciler_sql_find_log_seq};
-static const struct ch_pg_stmt move_streams = {"move_streams",
-	reconciler_sql_move_streams};
+static const struct ch_pg_stmt next_account = {
+	"next_account", reconciler_sql_next_account};
+static const struct ch_pg_stmt next_sku = {"next_sku", reconciler_sql_next_sku};
+static const struct ch_pg_stmt next_order = {
+	"next_order", reconciler_sql_next_order};
+static const struct ch_pg_stmt next_market = {
+	"next_market", reconciler_sql_next_market};
+static const struct ch_pg_stmt find_balances = {
+	"find_balances", reconciler_sql_find_balances};
+static const struct ch_pg_stmt find_floors = {
+	"find_floors", reconciler_sql_find_floors};
+static const struct ch_pg_stmt find_stock = {
+	"find_stock", reconciler_sql_find_stock};
+static const struct ch_pg_stmt find_held = {
+	"find_held", reconciler_sql_find_held};
+static const struct ch_pg_stmt find_orders = {
+	"find_orders", reconciler_sql_find_orders};
+static const struct ch_pg_stmt find_markets = {
+	"find_markets", reconciler_sql_find_markets};
+static const struct ch_pg_stmt find_transfers = {
+	"tail_transfers", reconciler_sql_find_transfers};
+static const struct ch_pg_stmt recall_breaks = {
+	"recall_breaks", reconciler_sql_recall_breaks};
+static const struct ch_pg_stmt read_streams = {
+	"read_streams", reconciler_sql_read_streams};
+static const struct ch_pg_stmt find_log_seq = {
+	"find_log_seq", reconciler_sql_find_log_seq};
+static const struct ch_pg_stmt move_streams = {
+	"move_streams", reconciler_sql_move_streams};
 
 /* Of the checks that sweep: where a step ends, and what is wrong in it. */
 static const struct {
@@ -67,7 +66,8 @@ snapshot_init(struct snapshot *s, struct session *session,
 	*s = (struct snapshot){.session = session, .buckets = b};
 	for (int i = 0; i < CHECKS; i++)
 		s->paces[i] = (struct pace){.width = SWEEP_FIRST,
-			.least = SWEEP_LEAST, .most = SWEEP_MOST,
+			.least = SWEEP_LEAST,
+			.most = SWEEP_MOST,
 			.aim_ms = aim};
 	s->paces[CHECK_LOG_SEQ].width = LOG_FIRST;
 	ch_pg_array_init(&s->streams, CH_PG_INT4_ARRAY);
@@ -201,8 +201,7 @@ recall(struct snapshot *s, enum check_id check, struct findings *out,
 }
 
 static int
-look_at_transfers(struct snapshot *s, struct findings *out,
-	struct ch_err *err)
+look_at_transfers(struct snapshot *s, struct findings *out, struct ch_err *err)
 {
 	struct ch_pg_array batches;
 	struct ch_pg_args a;

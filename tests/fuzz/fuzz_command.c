@@ -71,9 +71,9 @@ check_refusal(const struct command_refusal *r)
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		known = known || strcmp(r->error_class, classes[i]) == 0;
 	require(known && r->reason.len > 0);
-	require(!r->has_id || (r->id.len > 0 && r->id.len <= 128 &&
-		ch_view_is_utf8(r->id) &&
-		memchr(r->id.ptr, '\0', r->id.len) == NULL));
+	require(!r->has_id ||
+		(r->id.len > 0 && r->id.len <= 128 && ch_view_is_utf8(r->id) &&
+			memchr(r->id.ptr, '\0', r->id.len) == NULL));
 	require(r->type.len == 0 || command_name_ok(r->type, LEDGER_NAME_MAX));
 	require(r->traceparent.ptr == NULL || r->traceparent.len == 55);
 	require(!r->has_org || command_name_ok(r->org, LEDGER_ORG_MAX));

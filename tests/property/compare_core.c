@@ -88,8 +88,8 @@ check_answer(const struct core *c, size_t stream, int64_t log_seq,
 	enum ledger_status status, struct ch_view result, struct side *out)
 {
 	char seq[64];
-	bool has_reason = memmem(result.ptr, result.len, ",\"reason\":\"",
-				  11) != NULL;
+	bool has_reason =
+		memmem(result.ptr, result.len, ",\"reason\":\"", 11) != NULL;
 
 	(void)snprintf(seq, sizeof(seq), ",\"seq\":\"%d-%lld\",",
 		c->batch.streams[stream].part, (long long)log_seq);
@@ -133,7 +133,8 @@ take_rows(struct core *c, struct side *side)
 	for (int32_t pos = 0; pos < out->next_pos; pos++) {
 		if (l < out->log_count && out->log[l].pos == pos) {
 			take_log(c, &out->log[l++], side);
-		} else if (a < out->answer_count && out->answers[a].pos == pos) {
+		} else if (a < out->answer_count &&
+			out->answers[a].pos == pos) {
 			take_answer(c, &out->answers[a++], side);
 		} else if (j < out->rejected_count &&
 			out->rejected[j].pos == pos) {
@@ -166,7 +167,8 @@ take_events(struct core *c, struct side *out)
 {
 	for (size_t i = 0; i < c->batch.out.event_count; i++) {
 		bool timer;
-		char *text = compare_rows_event(&c->batch.out.events[i], &timer);
+		char *text =
+			compare_rows_event(&c->batch.out.events[i], &timer);
 
 		side_add(out, timer ? TIMER_EVENTS : EVENTS, text);
 	}
@@ -189,8 +191,8 @@ member_of(const char *text, const char *start)
 static void
 check_timer_order(struct side *out)
 {
-	static const char *const keys[] = {"\"expires_at\":\"", "\"org\":\"",
-		"\"type\":\""};
+	static const char *const keys[] = {
+		"\"expires_at\":\"", "\"org\":\"", "\"type\":\""};
 	const struct lines *l = &out->channels[TIMERS];
 
 	for (size_t i = 1; i < l->count; i++) {
@@ -317,8 +319,8 @@ core_batch(struct core *c, const struct ledger_load *load, size_t from,
 	const struct ledger_load_item *items = load->items;
 	struct batch_pause pauses[LOAD_SET_PAUSES];
 	struct ch_view types[LOAD_SET_PAUSES][TYPES_MAX];
-	struct batch_context context = {.pauses = pauses,
-		.lowest_day = load->lowest_day};
+	struct batch_context context = {
+		.pauses = pauses, .lowest_day = load->lowest_day};
 	struct serial_now now = {.decided_at = 0};
 
 	load_sets_at(load, &items[to - 1], &now);
@@ -346,7 +348,7 @@ core_pay_page(struct core *c, const char *org, const char *market,
 	batch_clear(&c->batch);
 	c->page_size = page_size;
 	done = mem_store_want_page(c->store, &c->batch, ch_view_of(org),
-			ch_view_of(market), page_size) &&
+		       ch_view_of(market), page_size) &&
 		decide(c, &context, clock, out);
 	c->page_size = 0;
 	if (done)

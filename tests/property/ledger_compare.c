@@ -26,8 +26,10 @@ static void
 from_model(void *ctx, enum serial_line kind, const char *text)
 {
 	static const enum channel channels[] = {[SERIAL_RESULT] = ANSWERS,
-		[SERIAL_REJECTED] = ANSWERS, [SERIAL_POSTING] = POSTINGS,
-		[SERIAL_EVENT] = EVENTS, [SERIAL_TIMER] = TIMERS,
+		[SERIAL_REJECTED] = ANSWERS,
+		[SERIAL_POSTING] = POSTINGS,
+		[SERIAL_EVENT] = EVENTS,
+		[SERIAL_TIMER] = TIMERS,
 		[SERIAL_TIMER_POSTING] = TIMER_POSTINGS,
 		[SERIAL_TIMER_EVENT] = TIMER_EVENTS};
 	struct side *s = ctx;

@@ -50,8 +50,8 @@ cut_off(struct ch_rng *rng, struct ch_buf *value)
 static void
 go_on(struct ch_rng *rng, struct ch_buf *value)
 {
-	static const char *const tails[] = {"}", " x", ",", "{}", "\"",
-		" {\"id\":\"another\"}", "\xff"};
+	static const char *const tails[] = {
+		"}", " x", ",", "{}", "\"", " {\"id\":\"another\"}", "\xff"};
 
 	ch_buf_adds(value, tails[ch_rng_below(rng, 7)]);
 }
@@ -111,7 +111,8 @@ say_id_twice(struct ch_rng *rng, struct ch_buf *value)
 
 	(void)rng;
 	for (int quotes = 0; id != NULL && id + n < end && quotes < 4 &&
-		n < sizeof(member) - 1; n++) {
+		n < sizeof(member) - 1;
+		n++) {
 		member[n] = id[n];
 		quotes += id[n] == '"';
 	}
@@ -125,10 +126,10 @@ say_badly(struct ch_rng *rng, struct ch_buf *value)
 {
 	static const char *const members[] = {"\"ref\":\"a\\u0000b\"",
 		"\"ref\":\"\xff\"", "\"ref\":\"\\ud800\"", "\"ref\":tru",
-		"\"ref\":\"tab\there\"", "\"ref\":'x'", "ref:\"x\"", "\"ref\":",
-		"\"meta\":[1,2", "\"meta\":{]", "", "\"\\u0000\":1", "\"ref\":01",
-		"\"id\\u0000\":\"x\"", "\"a\":\"id\":\"x\"", "\"a\":{\"id\":\"x\"",
-		"/* id */", "\"id\":\"\\x\""};
+		"\"ref\":\"tab\there\"", "\"ref\":'x'", "ref:\"x\"",
+		"\"ref\":", "\"meta\":[1,2", "\"meta\":{]", "", "\"\\u0000\":1",
+		"\"ref\":01", "\"id\\u0000\":\"x\"", "\"a\":\"id\":\"x\"",
+		"\"a\":{\"id\":\"x\"", "/* id */", "\"id\":\"\\x\""};
 
 	put_member(rng, value, members[ch_rng_below(rng, 18)]);
 }

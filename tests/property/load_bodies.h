@@ -13,9 +13,9 @@
 typedef void load_body(struct making *m);
 
 /* load_money.c */
-load_body load_define, load_open_account, load_limit, load_close,
-	load_transfer, load_edge_transfer, load_flood, load_reverse, load_place,
-	load_capture, load_void;
+load_body load_define, load_open_account, load_limit, load_close, load_transfer,
+	load_edge_transfer, load_flood, load_reverse, load_place, load_capture,
+	load_void;
 /* load_stock.c */
 load_body load_receive, load_adjust, load_reserve, load_commit, load_release;
 /* load_market.c */

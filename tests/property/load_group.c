@@ -67,8 +67,9 @@ static void
 kind_transfer(struct making *m)
 {
 	unsigned from = LOAD_WORLD;
-	unsigned to = load_chance(m, 500) ? load_below(m, 10)
-					  : LOAD_STAKE + load_below(m, LOAD_STAKES);
+	unsigned to = load_chance(m, 500)
+		? load_below(m, 10)
+		: LOAD_STAKE + load_below(m, LOAD_STAKES);
 	char name[LOAD_NAME];
 
 	load_open(m, m->group_org, "transfer.post");
@@ -148,16 +149,18 @@ kind_stock(struct making *m)
 	ch_buf_printf(&m->body, ",\"sku\":\"sku-%u\",\"qty\":\"%u\"",
 		load_below(m, 10), up ? 1 + load_below(m, 20) : 1);
 	if (!up)
-		load_remember(&m->reservations, m->group_org, m->default_name, 0,
-			0, 0);
+		load_remember(&m->reservations, m->group_org, m->default_name,
+			0, 0, 0);
 }
 
 static void
 kind_order(struct making *m)
 {
 	load_open(m, m->group_org, "order.place");
-	ch_buf_printf(&m->body, ",\"market\":\"m-%u\",\"side\":\"BUY\",\"qty\":"
-		"\"%u\"", m->markets, 6 + load_below(m, 10));
+	ch_buf_printf(&m->body,
+		",\"market\":\"m-%u\",\"side\":\"BUY\",\"qty\":"
+		"\"%u\"",
+		m->markets, 6 + load_below(m, 10));
 	load_remember(&m->orders, m->group_org, m->default_name, 0, 0, 0);
 }
 

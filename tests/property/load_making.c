@@ -10,8 +10,8 @@
 #include "base/clock.h"
 
 const char *const load_orgs[3] = {"acme", "b\xc3\xa9ta", "c\\\"orp"};
-const struct load_asset load_assets[3] = {{"USD", "2"}, {"BTC", "8"},
-	{"YEN", "0"}};
+const struct load_asset load_assets[3] = {
+	{"USD", "2"}, {"BTC", "8"}, {"YEN", "0"}};
 
 /* ---- dice ---- */
 
@@ -81,8 +81,10 @@ load_account_name(char out[LOAD_NAME], unsigned n)
 	else if (n < LOAD_BANK)
 		(void)snprintf(out, LOAD_NAME, "shard:%u", n - LOAD_SHARD);
 	else
-		(void)snprintf(out, LOAD_NAME, "%s", n == LOAD_BANK ? "bank"
-				: n == LOAD_FULL ? "full" : "mint");
+		(void)snprintf(out, LOAD_NAME, "%s",
+			n == LOAD_BANK		 ? "bank"
+				: n == LOAD_FULL ? "full"
+						 : "mint");
 }
 
 unsigned
@@ -166,7 +168,8 @@ load_extras(struct making *m)
 		ch_buf_printf(&m->body, ",\"dry_run\":%s",
 			load_chance(m, 850) ? "true" : "false");
 	if (load_chance(m, 20))
-		ch_buf_adds(&m->body, ",\"traceparent\":\"00-4bf92f3577b34da6a3ce"
+		ch_buf_adds(&m->body,
+			",\"traceparent\":\"00-4bf92f3577b34da6a3ce"
 			"929d0e0e4736-00f067aa0ba902b7-01\"");
 }
 

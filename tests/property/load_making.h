@@ -60,7 +60,7 @@ struct making {
 
 unsigned load_below(struct making *m, unsigned n);
 bool load_chance(struct making *m, unsigned in_thousand);
-#define LOAD_PICK(m, list) \
+#define LOAD_PICK(m, list)                                                     \
 	((list)[load_below((m), (unsigned)(sizeof(list) / sizeof((list)[0])))])
 
 /* ---- what was named before ---- */

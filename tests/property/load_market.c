@@ -12,8 +12,8 @@
 static const char *const outcomes[] = {"YES", "NO", "MAYBE", "a/b", "Z"};
 static const char *const figures[] = {"0.62", "1", "0.000",
 	("12345678901234567"
-	 "890123456789012345678901234567890"), "0.5", "", ".5", "1.", "-1", "1e3",
-	"01"};
+	 "890123456789012345678901234567890"),
+	"0.5", "", ".5", "1.", "-1", "1e3", "01"};
 
 static void
 market_name(struct making *m, char out[LOAD_NAME])
@@ -31,18 +31,19 @@ static void
 add_figure(struct making *m, const char *name)
 {
 	if (load_chance(m, 400))
-		load_string(m, name, load_chance(m, 950)
-				? figures[load_below(m, 5)]
-				: LOAD_PICK(m, figures));
+		load_string(m, name,
+			load_chance(m, 950) ? figures[load_below(m, 5)]
+					    : LOAD_PICK(m, figures));
 }
 
 /* Units: what positions, orders and fills count. */
 static void
 add_units(struct making *m, const char *name, bool zero)
 {
-	static const char *const edges[] = {"0.00000001", "92233720368.54775807",
-		"92233720368.54775808", "0.000000001", "1.000000000", "0",
-		"0.00", "-1", "x", "99999999999999999999", "1e3"};
+	static const char *const edges[] = {"0.00000001",
+		"92233720368.54775807", "92233720368.54775808", "0.000000001",
+		"1.000000000", "0", "0.00", "-1", "x", "99999999999999999999",
+		"1e3"};
 
 	ch_buf_printf(&m->body, ",\"%s\":\"", name);
 	if (load_chance(m, 25))
@@ -60,7 +61,10 @@ add_units(struct making *m, const char *name, bool zero)
 static void
 add_side(struct making *m, unsigned buy)
 {
-	load_string(m, "side", load_chance(m, 8) ? "HOLD" : buy ? "BUY" : "SELL");
+	load_string(m, "side",
+		load_chance(m, 8) ? "HOLD"
+			: buy	  ? "BUY"
+				  : "SELL");
 }
 
 /* ---- orders ---- */
@@ -85,8 +89,7 @@ load_order(struct making *m)
 	add_figure(m, "price");
 	(void)snprintf(name, sizeof(name), "%s", m->default_name);
 	if (load_chance(m, 500)) {
-		(void)snprintf(name, sizeof(name), "o:%u",
-			load_below(m, 150));
+		(void)snprintf(name, sizeof(name), "o:%u", load_below(m, 150));
 		load_string(m, "order", name);
 	}
 	load_remember(&m->orders, org, name, qty, 0, 0);
@@ -98,8 +101,8 @@ load_order(struct making *m)
 void
 load_order_move(struct making *m)
 {
-	static const char *const moves[] = {"order.accept", "order.accept",
-		"order.cancel", "order.lost"};
+	static const char *const moves[] = {
+		"order.accept", "order.accept", "order.cancel", "order.lost"};
 	const struct load_thing *o = load_recall(m, &m->orders);
 
 	load_open(m, o->org, LOAD_PICK(m, moves));
@@ -249,8 +252,9 @@ load_trade(struct making *m)
 		add_deal(m, org, account, market, &outcome);
 	add_units(m, "position", true);
 	ch_buf_adds(&m->body, ",\"lock\":\"");
-	if (load_chance(m, 250) || (account < LOAD_STAKE &&
-		account >= LOAD_TMP && load_chance(m, 900)))
+	if (load_chance(m, 250) ||
+		(account < LOAD_STAKE && account >= LOAD_TMP &&
+			load_chance(m, 900)))
 		ch_buf_adds(&m->body, "0.00");
 	else
 		load_amount(m, 0, 40);

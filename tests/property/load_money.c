@@ -12,8 +12,8 @@
 void
 load_define(struct making *m)
 {
-	static const char *const scales[] = {"0", "8", "9", "-1", "\"2\"",
-		"2.0", "3", "0", "8", "3"};
+	static const char *const scales[] = {
+		"0", "8", "9", "-1", "\"2\"", "2.0", "3", "0", "8", "3"};
 
 	load_open(m, load_org(m), "asset.define");
 	ch_buf_printf(&m->body, ",\"asset\":\"A%u\",\"scale\":%s",
@@ -44,7 +44,8 @@ load_open_account(struct making *m)
 		",\"floor\":\"-9223372036854775808\"",
 		",\"floor\":\"-99999999999999999999\"", ",\"floor\":\"-0\""};
 	static const char *const shards[] = {",\"floor\":null,\"shards\":3",
-		",\"floor\":null,\"shards\":1", ",\"floor\":null,\"shards\":256",
+		",\"floor\":null,\"shards\":1",
+		",\"floor\":null,\"shards\":256",
 		",\"floor\":null,\"shards\":7", ",\"shards\":2",
 		",\"floor\":\"0\",\"shards\":2", ",\"floor\":null,\"shards\":0",
 		",\"floor\":null,\"shards\":257",
@@ -57,9 +58,9 @@ load_open_account(struct making *m)
 	load_account_name(name, n);
 	load_open(m, load_org(m), "account.open");
 	load_string(m, "account", name);
-	load_string(m, "asset", load_chance(m, 60)
-			? "NONE"
-			: load_assets[load_asset_of(n)].name);
+	load_string(m, "asset",
+		load_chance(m, 60) ? "NONE"
+				   : load_assets[load_asset_of(n)].name);
 	if (sharded || load_chance(m, 20))
 		ch_buf_adds(&m->body, LOAD_PICK(m, shards));
 	else if (n < LOAD_TMP || load_chance(m, 150))
@@ -128,15 +129,17 @@ load_edge_transfer(struct making *m)
 {
 	bool purse = load_chance(m, 500);
 	unsigned from = purse ? 13 + load_below(m, 2) : 10 + load_below(m, 3);
-	unsigned to = purse ? 27 - from
-			    : 10 + (from - 10 + 1 + load_below(m, 2)) % 3;
+	unsigned to =
+		purse ? 27 - from : 10 + (from - 10 + 1 + load_below(m, 2)) % 3;
 
-	load_open(m, load_chance(m, 900) && m->group_org == NULL ? load_orgs[0]
-							   : load_org(m),
+	load_open(m,
+		load_chance(m, 900) && m->group_org == NULL ? load_orgs[0]
+							    : load_org(m),
 		"transfer.post");
-	ch_buf_printf(&m->body, ",\"moves\":[{\"from\":\"user:%u\",\"to\":"
-		"\"user:%u\",\"amount\":\"%s\"}]", from, to,
-		purse ? "1" : "61234567890.12345678");
+	ch_buf_printf(&m->body,
+		",\"moves\":[{\"from\":\"user:%u\",\"to\":"
+		"\"user:%u\",\"amount\":\"%s\"}]",
+		from, to, purse ? "1" : "61234567890.12345678");
 }
 
 /* Moves that hand on what no account can hold: each takes a little less or
@@ -179,7 +182,7 @@ pick_pair(struct making *m, unsigned *from, unsigned *to)
 	if (load_chance(m, 400))
 		*(load_chance(m, 500) ? from : to) = 0;
 	if (load_asset_of(*from) != load_asset_of(*to) && !load_chance(m, 30))
-		*to = *from == 0 ? LOAD_WORLD
+		*to = *from == 0		    ? LOAD_WORLD
 			: load_asset_of(*from) == 0 ? 0
 						    : *from;
 }
@@ -286,8 +289,7 @@ load_place(struct making *m)
 		load_deadline(m);
 	(void)snprintf(name, sizeof(name), "%s", m->default_name);
 	if (load_chance(m, 400)) {
-		(void)snprintf(name, sizeof(name), "h:%u",
-			load_below(m, 2500));
+		(void)snprintf(name, sizeof(name), "h:%u", load_below(m, 2500));
 		load_string(m, "hold", name);
 	}
 	load_remember(&m->holds, org, name, from, 0, 0);

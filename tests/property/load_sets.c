@@ -16,8 +16,7 @@ static const char *const facts[] = {"hold.capture", "hold.void",
 	"stock.receive", "stock.adjust", "reservation.commit",
 	"reservation.release", "order.fill", "market.settle"};
 
-static const struct serial_pause
-	pauses[LEDGER_LOAD_PAUSES][LOAD_SET_PAUSES] = {
+static const struct serial_pause pauses[LEDGER_LOAD_PAUSES][LOAD_SET_PAUSES] = {
 	[1] = {{"trading", money, LENGTH(money)}},
 	[2] = {{"acme", money, 1}, {"b\xc3\xa9ta", money + 1, 1}},
 	[3] = {{"c\\\"orp", money, LENGTH(money)}, {"trading", money + 1, 1}},
@@ -26,8 +25,8 @@ static const struct serial_pause
 };
 
 static const char *const posts[] = {"transfer.post", "group", "hold.place"};
-static const char *const trades[] = {"trade.record", "order.place",
-	"order.fill"};
+static const char *const trades[] = {
+	"trade.record", "order.place", "order.fill"};
 static const char *const stock[] = {"stock.reserve", "stock.receive",
 	"stock.adjust", "group", "market.settle", "account.open"};
 
@@ -37,7 +36,8 @@ static const struct serial_rate rates[LEDGER_LOAD_RATES][LOAD_SET_RATES] = {
 	[1] = {{"burst", NULL, true, posts, LENGTH(posts), 30, LOAD_BURST_US,
 		       1},
 		{"all", "acme", false, trades, LENGTH(trades), 7, 60000, 3},
-		{"none", "b\xc3\xa9ta", false, stock, LENGTH(stock), 1, 30000, 2}},
+		{"none", "b\xc3\xa9ta", false, stock, LENGTH(stock), 1, 30000,
+			2}},
 	[2] = {{"burst", NULL, true, posts, LENGTH(posts), 12, LOAD_BURST_US,
 		       1},
 		{"aside", NULL, false, stock, LENGTH(stock), 40, 1000000, 1},

@@ -69,15 +69,15 @@ load_reserve(struct making *m)
 		load_deadline(m);
 	(void)snprintf(name, sizeof(name), "%s", m->default_name);
 	if (load_chance(m, 500)) {
-		(void)snprintf(name, sizeof(name), "r:%u",
-			load_below(m, 2500));
+		(void)snprintf(name, sizeof(name), "r:%u", load_below(m, 2500));
 		load_string(m, "reservation", name);
 	}
 	load_remember(&m->reservations, org, name, 0, 0, 0);
 	if (load_chance(m, 40))
-		ch_buf_printf(&m->body, ",\"expected_version\":{\"sku\":{\"%s\":"
-			"%u},\"reservation\":{\"%s\":%u}}", sku,
-			load_below(m, 4), name, load_below(m, 2));
+		ch_buf_printf(&m->body,
+			",\"expected_version\":{\"sku\":{\"%s\":"
+			"%u},\"reservation\":{\"%s\":%u}}",
+			sku, load_below(m, 4), name, load_below(m, 2));
 	load_extras(m);
 }
 

@@ -46,8 +46,8 @@ make_balances(struct step *s, struct account *a, bool has_floor, int64_t floor)
 
 	a->balances = model_need(calloc((size_t)n, sizeof(struct balance *)));
 	for (int i = 0; i < n; i++) {
-		struct balance *b = model_create_balance(s->m, a,
-			s->now->decided_at);
+		struct balance *b =
+			model_create_balance(s->m, a, s->now->decided_at);
 
 		b->shard = i;
 		b->v.has_floor = has_floor;

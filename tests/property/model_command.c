@@ -76,8 +76,9 @@ names_account(const json_t *body, const char *name)
 	const json_t *move;
 	size_t i;
 
-	json_array_foreach(json_object_get(body, "moves"), i, move) {
-		if (is_member(move, "from", name) || is_member(move, "to", name))
+	json_array_foreach (json_object_get(body, "moves"), i, move) {
+		if (is_member(move, "from", name) ||
+			is_member(move, "to", name))
 			return true;
 	}
 	return is_member(body, "account", name) ||
@@ -134,14 +135,14 @@ versions_ok(const json_t *body, const char *default_name)
 		return true;
 	if (!json_is_object(v))
 		return false;
-	json_object_foreach(v, kind, rows) {
+	json_object_foreach (v, kind, rows) {
 		size_t k = 0;
 
 		while (k < 7 && strcmp(kinds[k], kind) != 0)
 			k++;
 		if (k == 7 || !json_is_object(rows))
 			return false;
-		json_object_foreach(rows, name, version) {
+		json_object_foreach (rows, name, version) {
 			if (!json_is_integer(version) ||
 				json_integer_value(version) < 0 ||
 				!names_row(body, default_name, kind, name))
@@ -198,12 +199,12 @@ fields_ok(const json_t *body, bool member, const char *raw)
 
 	if (shape == NULL)
 		return false;
-	json_object_foreach((json_t *)(void *)(uintptr_t)body, name, v) {
+	json_object_foreach ((json_t *)(void *)(uintptr_t)body, name, v) {
 		const struct field *f = model_field(shape, name);
 
 		if (f != NULL ? !f->ok(v)
 			      : !is_common(name, member) ||
-				    !common_ok(name, v, meta_len))
+					!common_ok(name, v, meta_len))
 			return false;
 	}
 	return model_shape_complete(shape, body);

@@ -130,8 +130,8 @@ static void
 look_at_account_named(struct step *s, struct dues *d, const json_t *name)
 {
 	if (json_is_string(name))
-		look_at_account(s, d, model_named(s, ROW_ACCOUNT,
-			json_string_value(name)));
+		look_at_account(s, d,
+			model_named(s, ROW_ACCOUNT, json_string_value(name)));
 }
 
 static void
@@ -140,7 +140,7 @@ look_at_moves(struct step *s, struct dues *d, const json_t *moves)
 	const json_t *move;
 	size_t i;
 
-	json_array_foreach(moves, i, move) {
+	json_array_foreach (moves, i, move) {
 		look_at_account_named(s, d, json_object_get(move, "from"));
 		look_at_account_named(s, d, json_object_get(move, "to"));
 	}
@@ -209,8 +209,8 @@ serial_expire(struct serial_model *m, const char *org, const char *type,
 	const char *name, const struct serial_now *now, serial_sink *sink,
 	void *ctx)
 {
-	enum row_kind kind = strcmp(type, "hold.expire") == 0 ? ROW_HOLD
-							      : ROW_RESERVATION;
+	enum row_kind kind =
+		strcmp(type, "hold.expire") == 0 ? ROW_HOLD : ROW_RESERVATION;
 	struct row *row = model_find(m, kind, org, name);
 	struct step s;
 	bool expires = false;

@@ -215,8 +215,9 @@ dump_values(struct text *t, const struct row *row, int64_t last_at)
 static void
 put_row_name(struct text *t, const struct row *row)
 {
-	char kind[3] = {(char)(row->kind == ROW_BALANCE ? ROW_ACCOUNT : row->kind),
-		'/', '\0'};
+	char kind[3] = {
+		(char)(row->kind == ROW_BALANCE ? ROW_ACCOUNT : row->kind), '/',
+		'\0'};
 	struct text name = {NULL, 0, 0};
 
 	model_put(&name, kind);
@@ -247,8 +248,8 @@ add_line(struct lines *l, const struct row *row, int64_t last_at)
 
 	if (l->count == l->cap) {
 		l->cap = l->cap > 0 ? l->cap * 2 : 1024;
-		l->texts = model_need(realloc(l->texts,
-			l->cap * sizeof(char *)));
+		l->texts =
+			model_need(realloc(l->texts, l->cap * sizeof(char *)));
 	}
 	model_put(&t, "{");
 	put_row_name(&t, row);
@@ -262,8 +263,9 @@ is_empty_window(const struct row *row, int64_t last_at)
 {
 	const struct window *w = (const struct window *)(const void *)row;
 
-	return row->kind == ROW_WINDOW && (w->count == 0 ||
-		w->stamps[w->count - 1] <= last_at - w->window_us);
+	return row->kind == ROW_WINDOW &&
+		(w->count == 0 ||
+			w->stamps[w->count - 1] <= last_at - w->window_us);
 }
 
 static void

@@ -115,7 +115,7 @@ is_fraction(const json_t *v, int most)
 	return is_decimal(v, &sign, &fraction) && sign >= 0 &&
 		fraction <= MODEL_UNIT_SCALE &&
 		model_decimal_value(json_string_value(v), MODEL_UNIT_SCALE) <=
-			(big)most * 100000000;
+		(big)most * 100000000;
 }
 
 static bool
@@ -186,7 +186,7 @@ is_moves(const json_t *v)
 	if (!json_is_array(v) || json_array_size(v) < 1 ||
 		json_array_size(v) > MODEL_MOVES_MAX)
 		return false;
-	json_array_foreach(v, i, move) {
+	json_array_foreach (v, i, move) {
 		if (!json_is_object(move) || json_object_size(move) != 3 ||
 			!is_name(json_object_get(move, "from")) ||
 			!is_name(json_object_get(move, "to")) ||
@@ -221,7 +221,7 @@ is_payouts(const json_t *v)
 	if (!json_is_object(v) || json_object_size(v) < 1 ||
 		json_object_size(v) > 64)
 		return false;
-	json_object_foreach((json_t *)(void *)(uintptr_t)v, outcome, price) {
+	json_object_foreach ((json_t *)(void *)(uintptr_t)v, outcome, price) {
 		json_t *name = json_string(outcome);
 		bool good = is_name(name) && is_fraction(price, 1000000);
 
@@ -243,46 +243,57 @@ is_members(const json_t *v)
 
 static const struct shape shapes[] = {
 	{"asset.define", {{"asset", true, is_name}, {"scale", true, is_scale}}},
-	{"account.open", {{"account", true, is_name}, {"asset", true, is_name},
-		{"floor", false, is_floor}, {"shards", false, is_shards}}},
-	{"account.limit", {{"account", true, is_name},
-		{"floor", true, is_limit}}},
+	{"account.open",
+		{{"account", true, is_name}, {"asset", true, is_name},
+			{"floor", false, is_floor},
+			{"shards", false, is_shards}}},
+	{"account.limit",
+		{{"account", true, is_name}, {"floor", true, is_limit}}},
 	{"account.close", {{"account", true, is_name}}},
 	{"transfer.post", {{"moves", true, is_moves}}},
 	{"transfer.reverse", {{"transfer", true, is_transfer}}},
-	{"hold.place", {{"from", true, is_name}, {"amount", true, is_amount},
-		{"expires_at", false, is_deadline}, {"hold", false, is_name}}},
-	{"hold.capture", {{"hold", true, is_name}, {"to", true, is_name},
-		{"amount", false, is_amount}}},
+	{"hold.place",
+		{{"from", true, is_name}, {"amount", true, is_amount},
+			{"expires_at", false, is_deadline},
+			{"hold", false, is_name}}},
+	{"hold.capture",
+		{{"hold", true, is_name}, {"to", true, is_name},
+			{"amount", false, is_amount}}},
 	{"hold.void", {{"hold", true, is_name}}},
 	{"stock.receive", {{"sku", true, is_name}, {"qty", true, is_qty}}},
 	{"stock.adjust", {{"sku", true, is_name}, {"delta", true, is_delta}}},
-	{"stock.reserve", {{"sku", true, is_name}, {"qty", true, is_qty},
-		{"expires_at", false, is_deadline},
-		{"reservation", false, is_name}}},
-	{"reservation.commit", {{"reservation", true, is_name},
-		{"qty", false, is_qty}}},
+	{"stock.reserve",
+		{{"sku", true, is_name}, {"qty", true, is_qty},
+			{"expires_at", false, is_deadline},
+			{"reservation", false, is_name}}},
+	{"reservation.commit",
+		{{"reservation", true, is_name}, {"qty", false, is_qty}}},
 	{"reservation.release", {{"reservation", true, is_name}}},
 	{"group", {{"commands", true, is_members}}},
-	{"order.place", {{"order", false, is_name}, {"market", true, is_name},
-		{"side", true, is_side}, {"qty", true, is_amount},
-		{"price", false, is_figure}}},
+	{"order.place",
+		{{"order", false, is_name}, {"market", true, is_name},
+			{"side", true, is_side}, {"qty", true, is_amount},
+			{"price", false, is_figure}}},
 	{"order.accept", {{"order", true, is_name}}},
-	{"order.fill", {{"order", true, is_name}, {"fill", true, is_name},
-		{"qty", true, is_amount}, {"price", false, is_figure}}},
+	{"order.fill",
+		{{"order", true, is_name}, {"fill", true, is_name},
+			{"qty", true, is_amount}, {"price", false, is_figure}}},
 	{"order.cancel", {{"order", true, is_name}}},
 	{"order.lost", {{"order", true, is_name}}},
-	{"trade.record", {{"account", true, is_name}, {"market", true, is_name},
-		{"outcome", true, is_name}, {"side", true, is_side},
-		{"tx", true, is_name}, {"position", true, is_amount_or_zero},
-		{"lock", true, is_amount_or_zero}, {"qty", false, is_figure},
-		{"price", false, is_figure}, {"skim", false, is_skim},
-		{"belief", false, is_belief},
-		{"settled", false, is_true_or_false}}},
-	{"pool.deploy", {{"market", true, is_name},
-		{"address", true, is_name}}},
-	{"market.settle", {{"market", true, is_name}, {"from", true, is_name},
-		{"payouts", true, is_payouts}}},
+	{"trade.record",
+		{{"account", true, is_name}, {"market", true, is_name},
+			{"outcome", true, is_name}, {"side", true, is_side},
+			{"tx", true, is_name},
+			{"position", true, is_amount_or_zero},
+			{"lock", true, is_amount_or_zero},
+			{"qty", false, is_figure}, {"price", false, is_figure},
+			{"skim", false, is_skim}, {"belief", false, is_belief},
+			{"settled", false, is_true_or_false}}},
+	{"pool.deploy",
+		{{"market", true, is_name}, {"address", true, is_name}}},
+	{"market.settle",
+		{{"market", true, is_name}, {"from", true, is_name},
+			{"payouts", true, is_payouts}}},
 };
 
 const struct shape *

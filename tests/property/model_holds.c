@@ -129,7 +129,8 @@ model_hold_capture(struct step *s)
 	const char *amount = model_text(s, "amount");
 	struct move m = {.to = to, .covered = true};
 
-	if (h != NULL && to != NULL && strcmp(h->account->asset, to->asset) != 0)
+	if (h != NULL && to != NULL &&
+		strcmp(h->account->asset, to->asset) != 0)
 		model_refuse(s, "asset_mismatch");
 	if (h != NULL) {
 		m.from = h->account;

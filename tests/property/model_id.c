@@ -95,5 +95,6 @@ model_transfer_read(const char *s, struct model_id *id, int *member)
 	for (p = slash + 1; *p >= '0' && *p <= '9' && *member <= 63; p++)
 		*member = *member * 10 + (*p - '0');
 	return p > slash + 1 && *p == '\0' && *member <= 63 &&
-		(slash[1] != '0' || slash[2] == '\0') && model_id_read(text, id);
+		(slash[1] != '0' || slash[2] == '\0') &&
+		model_id_read(text, id);
 }

@@ -48,8 +48,7 @@ running_of(struct run *r, struct balance *row)
 static bool
 covers(const struct balance *b, big balance, big amount)
 {
-	return !b->v.has_floor ||
-		balance - b->v.held - b->v.floor >= amount;
+	return !b->v.has_floor || balance - b->v.held - b->v.floor >= amount;
 }
 
 bool
@@ -124,7 +123,7 @@ model_transfer_post(struct step *s)
 	const json_t *move;
 	size_t i;
 
-	json_array_foreach(list, i, move)
+	json_array_foreach (list, i, move)
 		moves[i] = read_move(s, move, false);
 	if (model_applied(s))
 		model_run_moves(s, moves, json_array_size(list));
@@ -140,12 +139,11 @@ find_transfer(const struct step *s, const json_t *body, struct model_id *id,
 	const struct known *k;
 	bool group;
 
-	(void)model_transfer_read(
-		json_string_value(json_object_get(body, "transfer")), id,
-		member);
+	(void)model_transfer_read(json_string_value(json_object_get(body,
+					  "transfer")),
+		id, member);
 	k = model_named(s, ROW_KNOWN, id->hex);
-	if (k == NULL || !k->applied ||
-		id->ms / 86400000 < s->now->lowest_day)
+	if (k == NULL || !k->applied || id->ms / 86400000 < s->now->lowest_day)
 		return NULL;
 	group = strcmp(k->command->type, "group") == 0;
 	if (*member == MODEL_NO_MEMBER)

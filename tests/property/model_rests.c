@@ -45,8 +45,8 @@ split(const char *value, size_t len, struct token *tokens)
 		depth += c == '{' || c == '[';
 		depth -= c == '}' || c == ']';
 		if (outside || depth <= 1)
-			tokens[count++] = (struct token){(unsigned char)c, at,
-				step};
+			tokens[count++] =
+				(struct token){(unsigned char)c, at, step};
 		if (depth <= 0)
 			break;
 	}
@@ -70,10 +70,12 @@ note_member(json_t *rests, const char *value, const struct token *name)
 
 	if (json_is_string(key)) {
 		before = json_object_get(rests, json_string_value(key));
-		if (name[2].kind == '"' && (name[3].kind == ',' ||
-			name[3].kind == '}' || name[3].kind == END))
+		if (name[2].kind == '"' &&
+			(name[3].kind == ',' || name[3].kind == '}' ||
+				name[3].kind == END))
 			text = string_of(value, &name[2]);
-		if (text == NULL || (before != NULL && !json_equal(before, text)))
+		if (text == NULL ||
+			(before != NULL && !json_equal(before, text)))
 			(void)json_object_set_new(rests, json_string_value(key),
 				json_null());
 		else
@@ -98,7 +100,8 @@ model_rests_of(const char *value, size_t len)
 	count = split(value, len, tokens);
 	for (size_t i = 1; tokens[0].kind == '{' && i + 1 < count; i++) {
 		if (tokens[i].kind == '"' && tokens[i + 1].kind == ':' &&
-			(tokens[i - 1].kind == '{' || tokens[i - 1].kind == ','))
+			(tokens[i - 1].kind == '{' ||
+				tokens[i - 1].kind == ','))
 			note_member(rests, value, &tokens[i]);
 	}
 	free(tokens);
@@ -116,9 +119,9 @@ measure(const json_t *v, int level, int *deepest, int *values)
 	(*values)++;
 	level += json_is_array(v) || json_is_object(v);
 	*deepest = level > *deepest ? level : *deepest;
-	json_array_foreach(v, i, member)
+	json_array_foreach (v, i, member)
 		measure(member, level, deepest, values);
-	json_object_foreach((json_t *)(uintptr_t)v, name, member)
+	json_object_foreach ((json_t *)(uintptr_t)v, name, member)
 		measure(member, level, deepest, values);
 }
 

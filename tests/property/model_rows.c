@@ -69,8 +69,9 @@ model_find(const struct serial_model *m, enum row_kind kind, const char *org,
 {
 	struct row *r = m->slots[hash_of(kind, org, name) % m->slot_count];
 
-	while (r != NULL && (r->kind != kind || strcmp(r->name, name) != 0 ||
-				    strcmp(r->org, org) != 0))
+	while (r != NULL &&
+		(r->kind != kind || strcmp(r->name, name) != 0 ||
+			strcmp(r->org, org) != 0))
 		r = r->chain;
 	return r;
 }

@@ -33,7 +33,7 @@ enum row_kind {
 	ROW_HOLD = 'h',
 	ROW_RESERVATION = 'r',
 	ROW_ORDER = 'o',
-	ROW_FILL = 'f',	    /* <order>, <fill> */
+	ROW_FILL = 'f', /* <order>, <fill> */
 	ROW_MARKET = 'm',
 	ROW_POSITION = 'p', /* <account>, <market>, <outcome> */
 	ROW_TRADE = 't',    /* <tx> */
@@ -224,8 +224,8 @@ void model_take_back(struct serial_model *m);
 /* Version 1 for rows that have one. */
 void *model_create(struct serial_model *m, enum row_kind kind, const char *org,
 	const char *name, int64_t at);
-struct balance *model_create_balance(struct serial_model *m,
-	struct account *a, int64_t at);
+struct balance *model_create_balance(struct serial_model *m, struct account *a,
+	int64_t at);
 /* false: the row was changed later than at, so the log cannot be right. */
 bool model_touch(struct serial_model *m, struct row *row, int64_t at);
 /* Adds a row to its owner's list; taken back with the row. */

@@ -82,7 +82,8 @@ model_decide(struct step *s)
 {
 	bool group = strcmp(s->c->type, "group") == 0;
 
-	for (size_t i = 0; model_applied(s) && i < model_body_count(s->c); i++) {
+	for (size_t i = 0; model_applied(s) && i < model_body_count(s->c);
+		i++) {
 		decide_body(s, i);
 		if (group && !model_applied(s)) {
 			s->failed_index = i;

@@ -45,7 +45,8 @@ total_of(const struct market *m, const json_t *payouts, int scale)
 		most *= 10;
 	for (size_t i = 0; i < m->positions.count && sum < most; i++)
 		sum += owed_to((const struct position *)(const void *)
-				m->positions.rows[i], payouts);
+				       m->positions.rows[i],
+			payouts);
 	return minor_units(sum, scale);
 }
 
@@ -167,9 +168,10 @@ can_be_paid(const struct market *m, const struct position *p, int64_t amount)
 	const struct balance *payer = m->v.payer->balances[0];
 	const struct balance *holder = p->account->balances[0];
 
-	return !holder->v.closed && (payer == holder ||
-		((big)holder->v.balance + amount <= MAX64 &&
-			(big)payer->v.balance - amount >= MIN64));
+	return !holder->v.closed &&
+		(payer == holder ||
+			((big)holder->v.balance + amount <= MAX64 &&
+				(big)payer->v.balance - amount >= MIN64));
 }
 
 static void
@@ -206,8 +208,9 @@ settle_due(struct step *s, const struct market *m, size_t end)
 
 	model_add(&accounts, &m->v.payer->row);
 	for (size_t i = m->v.next; i < end; i++)
-		model_add(&accounts, &((struct position *)(void *)
-				m->positions.rows[i])->account->row);
+		model_add(&accounts,
+			&((struct position *)(void *)m->positions.rows[i])
+				 ->account->row);
 	model_settle_accounts(s, &accounts);
 	free(accounts.rows);
 }
@@ -223,7 +226,8 @@ pay_page(struct step *s, struct market *m, size_t page_size)
 	model_change(s, &m->v.payer->balances[0]->row);
 	model_change(s, &m->row);
 	for (; m->v.next < end; m->v.next++)
-		pay(s, m, (struct position *)(void *)
+		pay(s, m,
+			(struct position *)(void *)
 				m->positions.rows[m->v.next]);
 	if (end == m->positions.count) {
 		m->v.state = "settled";
@@ -256,8 +260,8 @@ serial_settling(const struct serial_model *m, size_t i, const char **org,
 	const char **market)
 {
 	for (size_t k = 0; k < m->settled.count; k++) {
-		const struct market *row = (const struct market *)(const void *)
-			m->settled.rows[k];
+		const struct market *row =
+			(const struct market *)(const void *)m->settled.rows[k];
 
 		if (strcmp(row->v.state, "settling") != 0 || i-- > 0)
 			continue;
@@ -273,8 +277,8 @@ find_in(const struct row_list *list, size_t from, const char *account,
 	const char *outcome)
 {
 	for (size_t i = from; i < list->count; i++) {
-		const struct position *p = (const struct position *)(const void *)
-			list->rows[i];
+		const struct position *p =
+			(const struct position *)(const void *)list->rows[i];
 
 		if (strcmp(p->account->row.name, account) == 0 &&
 			strcmp(p->outcome, outcome) == 0)
@@ -291,14 +295,15 @@ serial_pay_order(struct serial_model *m, const char *org, const char *market,
 	struct row_list ordered = {NULL, 0, 0};
 
 	for (size_t i = 0; k != NULL && i < count; i++) {
-		struct row *row = find_in(&k->positions, 0, accounts[i],
-			outcomes[i]);
+		struct row *row =
+			find_in(&k->positions, 0, accounts[i], outcomes[i]);
 
-		if (row != NULL && find_in(&ordered, 0, accounts[i],
-					   outcomes[i]) == NULL)
+		if (row != NULL &&
+			find_in(&ordered, 0, accounts[i], outcomes[i]) == NULL)
 			model_add(&ordered, row);
 	}
-	if (k == NULL || ordered.count != count || count != k->positions.count) {
+	if (k == NULL || ordered.count != count ||
+		count != k->positions.count) {
 		free(ordered.rows);
 		return false;
 	}

@@ -133,7 +133,8 @@ is_shown(const struct row *row, enum row_kind kind)
 	if (row->kind != kind)
 		return false;
 	return kind != ROW_BALANCE ||
-		((const struct balance *)(const void *)row)->account->shards == 0;
+		((const struct balance *)(const void *)row)->account->shards ==
+		0;
 }
 
 void

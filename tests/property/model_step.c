@@ -11,24 +11,29 @@
 #include "model_show.h"
 
 /* schema/messages/statuses.json, without the gates. */
-static const char *const precedence[] = {"asset_not_found",
-	"account_not_found", "hold_not_found", "sku_not_found",
-	"reservation_not_found", "transfer_not_found", "order_not_found",
-	"market_not_found", "account_closed", "market_settled", "version_unsupported", "version_conflict",
-	"account_sharded", "asset_mismatch", "invalid_amount", "hold_captured",
-	"hold_voided", "hold_expired", "reservation_committed",
-	"reservation_released", "reservation_expired", "already_reversed",
-	"not_reversible", "illegal_order_move", "fact_mismatch", "not_empty",
-	"amount_exceeds_hold", "insufficient_funds", "out_of_stock", "overflow",
-	"asset_exists", "account_exists", "hold_exists", "reservation_exists",
-	"order_exists", "pool_exists", "group_failed", "applied"};
+static const char *const precedence[] = {"asset_not_found", "account_not_found",
+	"hold_not_found", "sku_not_found", "reservation_not_found",
+	"transfer_not_found", "order_not_found", "market_not_found",
+	"account_closed", "market_settled", "version_unsupported",
+	"version_conflict", "account_sharded", "asset_mismatch",
+	"invalid_amount", "hold_captured", "hold_voided", "hold_expired",
+	"reservation_committed", "reservation_released", "reservation_expired",
+	"already_reversed", "not_reversible", "illegal_order_move",
+	"fact_mismatch", "not_empty", "amount_exceeds_hold",
+	"insufficient_funds", "out_of_stock", "overflow", "asset_exists",
+	"account_exists", "hold_exists", "reservation_exists", "order_exists",
+	"pool_exists", "group_failed", "applied"};
 
 void
 model_step_init(struct step *s, struct serial_model *m,
 	const struct serial_command *c, const struct serial_now *now,
 	serial_sink *sink, void *ctx)
 {
-	*s = (struct step){.m = m, .c = c, .now = now, .sink = sink, .ctx = ctx,
+	*s = (struct step){.m = m,
+		.c = c,
+		.now = now,
+		.sink = sink,
+		.ctx = ctx,
 		.status = "applied"};
 	if (c != NULL) {
 		s->org = c->org;
@@ -146,8 +151,8 @@ model_posting(struct step *s, const struct balance *b, int64_t amount,
 	model_put(t, s->org);
 	model_put(t, "|");
 	model_put(t, b->account->row.name);
-	(void)snprintf(rest, sizeof(rest), "|%d|%zu|%lld|%lld|%s|%lld", b->shard,
-		leg, (long long)amount, (long long)after,
+	(void)snprintf(rest, sizeof(rest), "|%d|%zu|%lld|%lld|%s|%lld",
+		b->shard, leg, (long long)amount, (long long)after,
 		s->c != NULL ? s->c->key.hex : "",
 		(long long)s->now->decided_at);
 	model_put(t, rest);

@@ -116,8 +116,8 @@ model_stock_reserve(struct step *s)
 static struct reservation *
 open_reservation(struct step *s)
 {
-	struct reservation *r = model_named(s, ROW_RESERVATION,
-		model_text(s, "reservation"));
+	struct reservation *r =
+		model_named(s, ROW_RESERVATION, model_text(s, "reservation"));
 
 	if (r == NULL)
 		model_refuse(s, "reservation_not_found");

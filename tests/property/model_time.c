@@ -17,20 +17,20 @@ is_digit(char c)
 static int64_t
 days_of(int64_t y, int64_t m, int64_t d)
 {
-	static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243,
-		273, 304, 334};
+	static const int before[] = {
+		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
 	int64_t past = y - 1;
 	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 
-	return past * 365 + past / 4 - past / 100 + past / 400 +
-		before[m - 1] + (m > 2 && leap) + d - 1 - 719162;
+	return past * 365 + past / 4 - past / 100 + past / 400 + before[m - 1] +
+		(m > 2 && leap) + d - 1 - 719162;
 }
 
 static int
 month_days(int y, int m)
 {
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30,
-		31};
+	static const int days[] = {
+		31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 
 	return m == 2 && leap ? 29 : days[m - 1];
@@ -48,7 +48,8 @@ model_time_read(const char *s, int64_t *us)
 		if (shape[i] == 'd' ? !is_digit(s[i]) : s[i] != shape[i])
 			return false;
 	}
-	if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d", &y, &mo, &d, &h, &mi, &se) != 6)
+	if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d", &y, &mo, &d, &h, &mi, &se) !=
+		6)
 		return false;
 	if (y < 1970 || mo < 1 || mo > 12 || d < 1 || d > month_days(y, mo) ||
 		h > 23 || mi > 59 || se > 59)

@@ -50,8 +50,10 @@ trade_event(struct step *s, const struct trade *d)
 static void
 put_fraction(struct text *t, const char *name, const json_t *v)
 {
-	model_put_decimal(t, name, (int64_t)model_decimal_value(
-		json_string_value(v), MODEL_UNIT_SCALE), MODEL_UNIT_SCALE);
+	model_put_decimal(t, name,
+		(int64_t)model_decimal_value(json_string_value(v),
+			MODEL_UNIT_SCALE),
+		MODEL_UNIT_SCALE);
 }
 
 static void
@@ -136,8 +138,8 @@ read_amounts(struct step *s, struct deal *d)
 	const json_t *skim = json_object_get(s->body, "skim");
 	int scale = d->account->scale;
 
-	d->position = model_amount(s, model_text(s, "position"),
-		MODEL_UNIT_SCALE);
+	d->position =
+		model_amount(s, model_text(s, "position"), MODEL_UNIT_SCALE);
 	d->lock = model_amount(s, model_text(s, "lock"), scale);
 	if (skim != NULL)
 		d->skim = model_amount(s,
@@ -152,8 +154,8 @@ check_funds(struct step *s, struct deal *d, const struct locks *l)
 	const struct balance *b = d->account->balances[0];
 	big balance = b->v.balance - (d->to != d->account ? d->skim : 0);
 
-	d->held = b->v.held - l->before + l->after -
-		model_locks_of(l, d->own) + d->lock;
+	d->held = b->v.held - l->before + l->after - model_locks_of(l, d->own) +
+		d->lock;
 	if (b->v.has_floor && balance - d->held < b->v.floor)
 		model_refuse(s, "insufficient_funds");
 	if (d->lock > MAX64 || d->position > MAX64 || d->held > MAX64)
@@ -195,10 +197,12 @@ set_position(struct step *s, struct deal *d)
 	if (belief == NULL)
 		return;
 	p->v.has_belief = true;
-	p->v.belief = (int64_t)model_decimal_value(json_string_value(
-		json_object_get(belief, "belief")), MODEL_UNIT_SCALE);
-	p->v.meta = (int64_t)model_decimal_value(json_string_value(
-		json_object_get(belief, "meta")), MODEL_UNIT_SCALE);
+	p->v.belief = (int64_t)model_decimal_value(
+		json_string_value(json_object_get(belief, "belief")),
+		MODEL_UNIT_SCALE);
+	p->v.meta = (int64_t)model_decimal_value(
+		json_string_value(json_object_get(belief, "meta")),
+		MODEL_UNIT_SCALE);
 }
 
 static void
@@ -271,8 +275,8 @@ model_trade_record(struct step *s)
 {
 	const json_t *skim = json_object_get(s->body, "skim");
 	struct trade *known = model_named(s, ROW_TRADE, model_text(s, "tx"));
-	struct deal d = {.account =
-		model_named(s, ROW_ACCOUNT, model_text(s, "account"))};
+	struct deal d = {.account = model_named(s, ROW_ACCOUNT,
+				 model_text(s, "account"))};
 
 	if (skim != NULL)
 		d.to = model_named(s, ROW_ACCOUNT,

@@ -11,8 +11,8 @@
 static struct position *
 own_position(const struct step *s)
 {
-	char *half = model_joined(model_text(s, "account"),
-		model_text(s, "market"));
+	char *half =
+		model_joined(model_text(s, "account"), model_text(s, "market"));
 	char *name = model_joined(half, model_text(s, "outcome"));
 	struct position *p = model_named(s, ROW_POSITION, name);
 
@@ -75,8 +75,8 @@ model_check_versions(struct step *s)
 	json_t *rows;
 	json_t *v;
 
-	json_object_foreach(kinds, kind, rows) {
-		json_object_foreach(rows, name, v) {
+	json_object_foreach (kinds, kind, rows) {
+		json_object_foreach (rows, name, v) {
 			if (strcmp(kind, "account") == 0)
 				check_account(s, name, json_integer_value(v));
 			else if (version_of(s, kind, name) !=

@@ -29,7 +29,7 @@ from_environment(const char *name, uint64_t otherwise)
 	int64_t value;
 
 	if (text == NULL || *text == '\0' ||
-	    ch_view_int(ch_view_of(text), 0, INT64_MAX, &value) != 0)
+		ch_view_int(ch_view_of(text), 0, INT64_MAX, &value) != 0)
 		return otherwise;
 	return (uint64_t)value;
 }
@@ -102,8 +102,8 @@ add_string_piece(struct ch_buf *b)
 {
 	static const char escapes[] = "\"\\/bfnrt";
 	static const char *const wide[] = {"\xc3\xa9", "\xe2\x82\xac",
-	    "\xf0\x9f\x98\x80", "\xc2\x80", "\xef\xbf\xbf", "\x7f",
-	    "\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
+		"\xf0\x9f\x98\x80", "\xc2\x80", "\xef\xbf\xbf", "\x7f",
+		"\xed\x9f\xbf", "\xf4\x8f\xbf\xbf"};
 
 	switch (ch_rng_below(&rng, 8)) {
 	case 0:
@@ -140,11 +140,11 @@ add_name(struct ch_buf *b)
 		add_string(b);
 	else if (ch_rng_chance(&rng, 1, 20))
 		ch_buf_printf(b, "\"\\u00%02xn\"",
-		    (unsigned)(0x61 + ch_rng_below(&rng, 4)));
+			(unsigned)(0x61 + ch_rng_below(&rng, 4)));
 	else
 		ch_buf_printf(b, "\"%c%c%u\"",
-		    (char)('a' + ch_rng_below(&rng, 4)), 'n',
-		    (unsigned)ch_rng_below(&rng, 40));
+			(char)('a' + ch_rng_below(&rng, 4)), 'n',
+			(unsigned)ch_rng_below(&rng, 40));
 }
 
 static void add_value(struct ch_buf *b, int depth);
@@ -240,8 +240,9 @@ numbers_must_be_equal(const struct ch_json *ours, json_t *theirs)
 	double y;
 
 	if (json_is_integer(theirs)) {
-		ck_assert_int_eq(
-		    ch_view_int(ours->text, INT64_MIN, INT64_MAX, &value), 0);
+		ck_assert_int_eq(ch_view_int(ours->text, INT64_MIN, INT64_MAX,
+					 &value),
+			0);
 		ck_assert_int_eq(value, json_integer_value(theirs));
 		return;
 	}
@@ -259,7 +260,7 @@ objects_must_be_equal(const struct ch_json *ours, json_t *theirs)
 	ck_assert_uint_eq(ours->count, json_object_size(theirs));
 	for (const struct ch_json *m = ours->child; m != NULL; m = m->next) {
 		json_t *other =
-		    json_object_getn(theirs, m->name.ptr, m->name.len);
+			json_object_getn(theirs, m->name.ptr, m->name.len);
 
 		ck_assert_ptr_nonnull(other);
 		must_be_equal(m, other);
@@ -296,9 +297,9 @@ must_be_equal(const struct ch_json *ours, json_t *theirs)
 		break;
 	case CH_JSON_STRING:
 		ck_assert(json_is_string(theirs));
-		ck_assert(ch_view_eq(
-		    ours->str, (struct ch_view){json_string_value(theirs),
-				   json_string_length(theirs)}));
+		ck_assert(ch_view_eq(ours->str,
+			(struct ch_view){json_string_value(theirs),
+				json_string_length(theirs)}));
 		break;
 	case CH_JSON_ARRAY:
 		arrays_must_be_equal(ours, theirs);
@@ -313,8 +314,8 @@ must_be_equal(const struct ch_json *ours, json_t *theirs)
 static json_t *
 load(struct ch_view text, json_error_t *err)
 {
-	return json_loadb(
-	    text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, err);
+	return json_loadb(text.ptr, text.len,
+		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, err);
 }
 
 /* The canonical text means the same to jansson, and is a fixed point. */
@@ -350,7 +351,7 @@ compare(struct ch_arena *arena, struct ch_view text)
 	struct ch_err err = CH_ERR_INIT;
 	json_error_t their_err;
 	const struct ch_json *ours =
-	    ch_json_parse(arena, text, MAX_NODES, &err);
+		ch_json_parse(arena, text, MAX_NODES, &err);
 	json_t *theirs = load(text, &their_err);
 	enum outcome outcome = BOTH_ACCEPT;
 
@@ -360,19 +361,18 @@ compare(struct ch_arena *arena, struct ch_view text)
 	} else if (ours == NULL && theirs == NULL) {
 		outcome = BOTH_REFUSE;
 	} else {
-		bool too_big =
-		    theirs == NULL &&
-		    json_error_code(&their_err) == json_error_numeric_overflow;
-		bool our_limit =
-		    ours == NULL &&
-		    (strstr(err.text, "nested deeper") != NULL ||
-			strstr(err.text, "too many values") != NULL ||
-			memchr(text.ptr, '\0', text.len) != NULL);
+		bool too_big = theirs == NULL &&
+			json_error_code(&their_err) ==
+				json_error_numeric_overflow;
+		bool our_limit = ours == NULL &&
+			(strstr(err.text, "nested deeper") != NULL ||
+				strstr(err.text, "too many values") != NULL ||
+				memchr(text.ptr, '\0', text.len) != NULL);
 
 		ck_assert_msg(too_big || our_limit,
-		    "%s: ours '%s', jansson '%s':\n%.*s",
-		    ours != NULL ? "only we accept" : "only we refuse",
-		    err.text, their_err.text, CH_VIEW_ARG(text));
+			"%s: ours '%s', jansson '%s':\n%.*s",
+			ours != NULL ? "only we accept" : "only we refuse",
+			err.text, their_err.text, CH_VIEW_ARG(text));
 		outcome = LEFT_OUT;
 	}
 	json_decref(theirs);
@@ -404,9 +404,9 @@ START_TEST(we_accept_what_jansson_accepts_and_read_the_same)
 		ch_arena_reset(&arena, 1 << 20);
 	}
 	printf("both accept %llu, both refuse %llu, left out %llu\n",
-	    (unsigned long long)counts[BOTH_ACCEPT],
-	    (unsigned long long)counts[BOTH_REFUSE],
-	    (unsigned long long)counts[LEFT_OUT]);
+		(unsigned long long)counts[BOTH_ACCEPT],
+		(unsigned long long)counts[BOTH_REFUSE],
+		(unsigned long long)counts[LEFT_OUT]);
 	(void)fflush(stdout);
 	ck_assert_uint_gt(counts[BOTH_ACCEPT], rounds / 3);
 	ck_assert_uint_gt(counts[BOTH_REFUSE], rounds / 10);
@@ -439,12 +439,12 @@ START_TEST(strings_we_write_come_back_from_jansson)
 		s = load(ch_buf_view(&b), NULL);
 		ck_assert_ptr_nonnull(s);
 		if (ch_view_is_utf8(v))
-			ck_assert(
-			    ch_view_eq(v, (struct ch_view){json_string_value(s),
-					      json_string_length(s)}));
+			ck_assert(ch_view_eq(v,
+				(struct ch_view){json_string_value(s),
+					json_string_length(s)}));
 		else
-			ck_assert_ptr_nonnull(
-			    strstr(json_string_value(s), "\xef\xbf\xbd"));
+			ck_assert_ptr_nonnull(strstr(json_string_value(s),
+				"\xef\xbf\xbd"));
 		json_decref(s);
 	}
 	ch_buf_free(&b);
@@ -464,7 +464,7 @@ main(void)
 	seed = from_environment("SEED", seed >> 1);
 	rounds = from_environment("N", rounds);
 	printf("SEED=%llu N=%llu\n", (unsigned long long)seed,
-	    (unsigned long long)rounds);
+		(unsigned long long)rounds);
 	(void)fflush(stdout);
 	ch_rng_seed(&rng, seed);
 	tcase_set_timeout(cases, 600);

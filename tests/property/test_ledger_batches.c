@@ -54,16 +54,19 @@ free_load(void)
 static void
 compare(size_t batch_size, uint64_t more)
 {
-	struct ledger_compare c = {.load = &load, .commands = commands,
-		.batch_size = batch_size, .seed = seed + more};
+	struct ledger_compare c = {.load = &load,
+		.commands = commands,
+		.batch_size = batch_size,
+		.seed = seed + more};
 	const struct core_counts *n = &c.counts;
 	bool same = ledger_compare_run(&c);
 
 	printf("batch size %zu: %zu batches, %zu retries, %zu pages, %zu "
 	       "applied, %zu refused, %zu duplicates, %zu rejected, %zu timers, "
-	       "%zu postings, %zu events\n", batch_size, c.batches, n->retries,
-		c.pages, n->applied, n->refused, n->duplicates, n->rejected,
-		n->timers, n->postings, n->events);
+	       "%zu postings, %zu events\n",
+		batch_size, c.batches, n->retries, c.pages, n->applied,
+		n->refused, n->duplicates, n->rejected, n->timers, n->postings,
+		n->events);
 	(void)fflush(stdout);
 	ck_assert_msg(same, "SEED=%llu: %s", (unsigned long long)seed,
 		c.difference);
@@ -84,13 +87,16 @@ compare(size_t batch_size, uint64_t more)
 /* Every status that there is. */
 START_TEST(the_load_meets_every_status)
 {
-	struct ledger_compare c = {.load = &load, .commands = commands,
-		.batch_size = 50, .seed = seed};
+	struct ledger_compare c = {.load = &load,
+		.commands = commands,
+		.batch_size = 50,
+		.seed = seed};
 
 	ck_assert_msg(ledger_compare_run(&c), "SEED=%llu: %s",
 		(unsigned long long)seed, c.difference);
 	for (unsigned k = 0; k < STATUS_COUNT; k++) {
-		printf("%s=%zu ", ledger_statuses[k].name, c.counts.by_status[k]);
+		printf("%s=%zu ", ledger_statuses[k].name,
+			c.counts.by_status[k]);
 		if (load.count >= 20000)
 			ck_assert_msg(c.counts.by_status[k] > 0,
 				"SEED=%llu: no answer is %s",
@@ -112,14 +118,17 @@ END_TEST
 /* What would this test be worth if it could not fail? */
 START_TEST(seeded_bug_is_found)
 {
-	struct ledger_compare c = {.load = &load, .commands = commands,
-		.batch_size = 1, .seed = seed,
+	struct ledger_compare c = {.load = &load,
+		.commands = commands,
+		.batch_size = 1,
+		.seed = seed,
 		.bug = (enum mem_store_bug)_i};
 
 	ck_assert_msg(!ledger_compare_run(&c),
-		"SEED=%llu: bug %d was not found", (unsigned long long)seed, _i);
-	printf("bug %d found at %.*s\n", _i,
-		(int)strcspn(c.difference, "\n"), c.difference);
+		"SEED=%llu: bug %d was not found", (unsigned long long)seed,
+		_i);
+	printf("bug %d found at %.*s\n", _i, (int)strcspn(c.difference, "\n"),
+		c.difference);
 }
 END_TEST
 

@@ -83,7 +83,8 @@ free_load(void)
 static void
 add_to(json_t *object, const char *key, int64_t n)
 {
-	(void)json_object_set_new(object, key, json_integer(n +
+	(void)json_object_set_new(object, key,
+		json_integer(n +
 			json_integer_value(json_object_get(object, key))));
 }
 
@@ -95,9 +96,8 @@ note(struct play *p, const char *result, bool timer)
 		p->log = model_need(realloc(p->log,
 			p->log_cap * sizeof(*p->log)));
 	}
-	p->log[p->log_count++] = (struct decided){
-		timer ? load.count : p->item, p->at,
-		timer ? strdup(result) : NULL, strdup(result)};
+	p->log[p->log_count++] = (struct decided){timer ? load.count : p->item,
+		p->at, timer ? strdup(result) : NULL, strdup(result)};
 }
 
 /* "org|account|shard|leg|amount|..." */
@@ -242,8 +242,9 @@ sum_row(struct sums *s, const json_t *row)
 		add_to(s->filled, key, figure(row, "qty"));
 	} else if (name[0] == 'm' && strcmp(state, "settling") == 0) {
 		key_in_org(key, row, text_of(row, "payer"));
-		add_to(s->held, key, figure(row, "reserved") -
-				figure(row, "paid") - figure(row, "unpaid"));
+		add_to(s->held, key,
+			figure(row, "reserved") - figure(row, "paid") -
+				figure(row, "unpaid"));
 	} else if (name[0] == 'p') {
 		const char *account = strchr(name + 2, '/') + 1;
 
@@ -265,9 +266,9 @@ check_account(const struct sums *s, const json_t *sums, const json_t *row)
 	char *name = strdup(text_of(row, "row") + 2);
 	char *account = strchr(name, '/') + 1;
 	char *shard = strchr(account, '/'); /* accounts' names have none */
-	int64_t held = figure(json_object_get(s->held, name) != NULL
-			? s->held
-			: NULL, name);
+	int64_t held =
+		figure(json_object_get(s->held, name) != NULL ? s->held : NULL,
+			name);
 
 	if (shard != NULL)
 		*shard = '\0';
@@ -324,8 +325,8 @@ check_row(const struct sums *s, const struct play *p, const json_t *row)
 START_TEST(the_books_balance)
 {
 	struct play p = {.item = 0};
-	struct sums s = {json_object(), json_object(), json_object(),
-		json_object()};
+	struct sums s = {
+		json_object(), json_object(), json_object(), json_object()};
 	json_t *rows = json_array();
 	const json_t *row;
 	char *dump;
@@ -339,9 +340,9 @@ START_TEST(the_books_balance)
 	rest = dump;
 	while ((line = strsep(&rest, "\n")) != NULL && *line != '\0')
 		(void)json_array_append_new(rows, json_loads(line, 0, NULL));
-	json_array_foreach(rows, i, row)
+	json_array_foreach (rows, i, row)
 		sum_row(&s, row);
-	json_array_foreach(rows, i, row)
+	json_array_foreach (rows, i, row)
 		check_row(&s, &p, row);
 	printf("%zu rows\n", json_array_size(rows));
 	free(dump);
@@ -375,7 +376,7 @@ START_TEST(the_load_meets_every_status)
 	size_t i;
 
 	play(&p);
-	json_array_foreach(list, i, status) {
+	json_array_foreach (list, i, status) {
 		const char *name = text_of(status, "status");
 		int64_t n = figure(p.statuses, name);
 
@@ -423,7 +424,8 @@ replay_timer(struct play *p, const struct decided *d,
 		bool hold = strcmp(type, "hold.expire") == 0;
 
 		row = json_array_get(json_object_get(timer,
-			hold ? "holds" : "reservations"), 0);
+					     hold ? "holds" : "reservations"),
+			0);
 		serial_expire(p->model, org, type,
 			text_of(row, hold ? "hold" : "reservation"), now,
 			compare, p);

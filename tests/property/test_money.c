@@ -24,7 +24,7 @@ from_environment(const char *name, uint64_t otherwise)
 	int64_t value;
 
 	if (text == NULL || *text == '\0' ||
-	    ch_view_int(ch_view_of(text), 0, INT64_MAX, &value) != 0)
+		ch_view_int(ch_view_of(text), 0, INT64_MAX, &value) != 0)
 		return otherwise;
 	return (uint64_t)value;
 }
@@ -100,7 +100,7 @@ static enum ch_decimal_status
 model_value(const char *digits, bool negative, int64_t *out)
 {
 	const char *limit =
-	    negative ? "9223372036854775808" : "9223372036854775807";
+		negative ? "9223372036854775808" : "9223372036854775807";
 	size_t n = strlen(digits);
 	int64_t value = 0;
 
@@ -153,8 +153,8 @@ add_digits(char *s, size_t max)
 	/* often zeros, often near the ends of int64 */
 	for (size_t i = 0; i < n; i++)
 		s[at + i] = ch_rng_chance(&rng, 1, 3)
-				? '0'
-				: (char)('0' + ch_rng_below(&rng, 10));
+			? '0'
+			: (char)('0' + ch_rng_below(&rng, 10));
 	s[at + n] = '\0';
 }
 
@@ -162,13 +162,14 @@ static void
 random_decimal(char s[TEXT_MAX], bool exponent)
 {
 	static const char *const near_limit[] = {"9223372036854775807",
-	    "9223372036854775808", "9223372036854775809",
-	    "92233720368.54775807", "92233720368.54775808",
-	    "922337203685477580.7", "922337203685477580.8", "0", "1"};
+		"9223372036854775808", "9223372036854775809",
+		"92233720368.54775807", "92233720368.54775808",
+		"922337203685477580.7", "922337203685477580.8", "0", "1"};
 
 	(void)snprintf(s, TEXT_MAX, "%s%s",
-	    ch_rng_chance(&rng, 1, 3) ? "-" : "",
-	    ch_rng_chance(&rng, 1, 4) ? near_limit[ch_rng_below(&rng, 9)] : "");
+		ch_rng_chance(&rng, 1, 3) ? "-" : "",
+		ch_rng_chance(&rng, 1, 4) ? near_limit[ch_rng_below(&rng, 9)]
+					  : "");
 	if (s[0] == '\0' || s[1] == '\0') {
 		add_digits(s, ch_rng_chance(&rng, 1, 4) ? 45 : 12);
 		if (ch_rng_chance(&rng, 2, 3)) {
@@ -178,10 +179,10 @@ random_decimal(char s[TEXT_MAX], bool exponent)
 	}
 	if (exponent && ch_rng_chance(&rng, 1, 2))
 		(void)snprintf(s + strlen(s), 8, "%c%s%d",
-		    ch_rng_chance(&rng, 1, 2) ? 'e' : 'E',
-		    ch_rng_chance(&rng, 1, 3) ? "+" : "",
-		    (int)ch_rng_below(&rng, 120) -
-			(ch_rng_chance(&rng, 1, 2) ? 60 : 0));
+			ch_rng_chance(&rng, 1, 2) ? 'e' : 'E',
+			ch_rng_chance(&rng, 1, 3) ? "+" : "",
+			(int)ch_rng_below(&rng, 120) -
+				(ch_rng_chance(&rng, 1, 2) ? 60 : 0));
 }
 
 static void
@@ -216,12 +217,13 @@ next_text(char s[TEXT_MAX], bool exponent)
 
 static void
 must_agree(const char *s, int scale, enum ch_decimal_status got,
-    int64_t got_value, enum ch_decimal_status want, int64_t want_value)
+	int64_t got_value, enum ch_decimal_status want, int64_t want_value)
 {
-	ck_assert_msg(
-	    got == want && (got != CH_DECIMAL_OK || got_value == want_value),
-	    "'%s' at scale %d: got %d %lld, the model says %d %lld", s, scale,
-	    (int)got, (long long)got_value, (int)want, (long long)want_value);
+	ck_assert_msg(got == want &&
+			(got != CH_DECIMAL_OK || got_value == want_value),
+		"'%s' at scale %d: got %d %lld, the model says %d %lld", s,
+		scale, (int)got, (long long)got_value, (int)want,
+		(long long)want_value);
 }
 
 START_TEST(parsing_agrees_with_the_model)
@@ -284,11 +286,11 @@ START_TEST(wide_amounts_agree_with_the_model)
 		if (want == CH_DECIMAL_OVERFLOW)
 			want = CH_DECIMAL_OK;
 		ck_assert_int_eq(
-		    ch_amount_parse_wide(ch_view_of(s), scale, &got), want);
-		ck_assert_msg(got == (want == CH_DECIMAL_OK
-						? model_wide(s, scale)
-						: 4711),
-		    "'%s' at scale %d", s, scale);
+			ch_amount_parse_wide(ch_view_of(s), scale, &got), want);
+		ck_assert_msg(got ==
+				(want == CH_DECIMAL_OK ? model_wide(s, scale)
+						       : 4711),
+			"'%s' at scale %d", s, scale);
 	}
 	ck_assert_uint_gt(beyond, rounds / 100);
 }
@@ -327,17 +329,18 @@ START_TEST(check_agrees_with_the_model)
 
 		next_text(s, false);
 		want = strlen(s) <= CH_DECIMAL_MAX && model_grammar(s, false);
-		ck_assert_msg(
-		    ch_decimal_check(ch_view_of(s), &sign, &digits) == want,
-		    "'%s'", s);
+		ck_assert_msg(ch_decimal_check(ch_view_of(s), &sign, &digits) ==
+				want,
+			"'%s'", s);
 		if (!want)
 			continue;
-		ck_assert_int_eq(sign, strpbrk(s, "123456789") == NULL ? 0
-				       : *s == '-'                     ? -1
-								       : 1);
-		ck_assert_int_eq(digits, strchr(s, '.') != NULL
-					     ? (int)strlen(strchr(s, '.') + 1)
-					     : 0);
+		ck_assert_int_eq(sign,
+			strpbrk(s, "123456789") == NULL ? 0
+				: *s == '-'		? -1
+							: 1);
+		ck_assert_int_eq(digits,
+			strchr(s, '.') != NULL ? (int)strlen(strchr(s, '.') + 1)
+					       : 0);
 	}
 }
 END_TEST
@@ -346,7 +349,7 @@ static int64_t
 random_int64(void)
 {
 	static const int64_t ends[] = {
-	    0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1};
+		0, 1, -1, INT64_MAX, INT64_MIN, INT64_MAX - 1, INT64_MIN + 1};
 	uint64_t bits = ch_rng_next(&rng) >> ch_rng_below(&rng, 64);
 
 	if (ch_rng_chance(&rng, 1, 4))
@@ -360,10 +363,10 @@ model_format(int64_t minor, int scale, char out[64])
 {
 	char digits[64];
 	int n = snprintf(digits, sizeof(digits), "%0*lld",
-	    scale + 1 + (minor < 0 ? 1 : 0), (long long)minor);
+		scale + 1 + (minor < 0 ? 1 : 0), (long long)minor);
 
 	(void)snprintf(out, 64, "%.*s%s%s", n - scale, digits,
-	    scale > 0 ? "." : "", digits + n - scale);
+		scale > 0 ? "." : "", digits + n - scale);
 }
 
 START_TEST(formatting_agrees_with_the_model_and_comes_back)
@@ -379,9 +382,9 @@ START_TEST(formatting_agrees_with_the_model_and_comes_back)
 		model_format(a.minor, scale, want);
 		ck_assert_str_eq(text, want);
 		ck_assert_uint_eq(n, strlen(text));
-		ck_assert_int_eq(
-		    ch_amount_parse(ch_view_of(text), scale, &back),
-		    CH_DECIMAL_OK);
+		ck_assert_int_eq(ch_amount_parse(ch_view_of(text), scale,
+					 &back),
+			CH_DECIMAL_OK);
 		ck_assert_int_eq(back.minor, a.minor);
 	}
 }
@@ -403,12 +406,12 @@ START_TEST(sums_agree_with_128_bits)
 		struct ch_qty q = {4711};
 		bool ok;
 
-		ok = ch_amount_add(
-		    (struct ch_amount){x}, (struct ch_amount){y}, &a);
+		ok = ch_amount_add((struct ch_amount){x}, (struct ch_amount){y},
+			&a);
 		must_be_sum(ok, a.minor, (__int128)x + y, 4711);
 		a.minor = 4711;
-		ok = ch_amount_sub(
-		    (struct ch_amount){x}, (struct ch_amount){y}, &a);
+		ok = ch_amount_sub((struct ch_amount){x}, (struct ch_amount){y},
+			&a);
 		must_be_sum(ok, a.minor, (__int128)x - y, 4711);
 		ok = ch_qty_add((struct ch_qty){x}, (struct ch_qty){y}, &q);
 		must_be_sum(ok, q.units, (__int128)x + y, 4711);
@@ -432,7 +435,7 @@ main(void)
 	seed = from_environment("SEED", seed >> 1);
 	rounds = from_environment("N", rounds);
 	printf("SEED=%llu N=%llu\n", (unsigned long long)seed,
-	    (unsigned long long)rounds);
+		(unsigned long long)rounds);
 	ch_rng_seed(&rng, seed);
 	tcase_set_timeout(cases, 600);
 	tcase_add_test(cases, parsing_agrees_with_the_model);

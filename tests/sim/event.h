@@ -61,7 +61,7 @@ enum sim_event {
 	EVENT_CONFLICT,	   /* 23505 of a row */
 	EVENT_ID_CONFLICT, /* of an id, through two partitions at once */
 	EVENT_DUPLICATE,
-	EVENT_DUE_FIRST, /* more was due than one batch settles */
+	EVENT_DUE_FIRST,  /* more was due than one batch settles */
 	EVENT_OWNER_MADE, /* a row made since discovery: locked once more */
 	EVENT_CLOCK_BACK,
 	EVENT_CLOCK_AHEAD,

@@ -103,8 +103,7 @@ print_figure(const struct sim *s, uint64_t played, int64_t cpu_us)
 		     "\"histories\": %llu, \"steps\": %llu, \"seed\": %llu, "
 		     "\"load\": %.4g, \"cpus\": %ld}\n",
 		(double)played / minutes, WANTED_A_MINUTE,
-		(unsigned long long)played,
-		(unsigned long long)s->counts.steps,
+		(unsigned long long)played, (unsigned long long)s->counts.steps,
 		(unsigned long long)s->seed, load,
 		sysconf(_SC_NPROCESSORS_ONLN));
 }

@@ -37,8 +37,8 @@ struct taking {
 	int64_t due_max, due_until;
 	struct due_list due[2]; /* holds, reservations */
 	bool due_is_cut;
-	bool locks, loads;	/* both, unless BUG_DECIDES_UNLOCKED */
-	bool again;		/* a row names an owner that is not locked */
+	bool locks, loads; /* both, unless BUG_DECIDES_UNLOCKED */
+	bool again;	   /* a row names an owner that is not locked */
 	struct partition *fenced;
 };
 

@@ -57,8 +57,8 @@ struct ch_view
 mem_rows_transfer_key(struct mem_rows *t, const struct org *org,
 	const struct ch_uuid *id, int32_t member)
 {
-	(void)key_of(t, org, (struct ch_view){(const char *)id->bytes,
-		sizeof(id->bytes)});
+	(void)key_of(t, org,
+		(struct ch_view){(const char *)id->bytes, sizeof(id->bytes)});
 	ch_buf_add_be32(&t->key, (uint32_t)member);
 	return ch_buf_view(&t->key);
 }

@@ -28,8 +28,8 @@ struct mem_row {
 	int64_t posted;		 /* accounts: the sum of its postings */
 	struct ch_amount before; /* accounts: the balance one version ago */
 	int64_t version_before;
-	struct mem_list open;  /* accounts, SKUs: holds, reservations */
-	int64_t next_due;      /* no open one is due before */
+	struct mem_list open;	   /* accounts, SKUs: holds, reservations */
+	int64_t next_due;	   /* no open one is due before */
 	struct mem_list positions; /* accounts, markets: in order of number */
 	/* Who has locked it, by numbers of the caller's: 0, or the one that may
 	 * change it; a bit for each that reads it under a shared lock. */
@@ -45,8 +45,8 @@ struct mem_transfer {
 struct mem_rows {
 	struct ch_arena arena;
 	struct ch_map *maps[ROW_KINDS]; /* to struct mem_row */
-	struct ch_map *orgs;	 /* to struct org */
-	struct ch_map *transfers; /* to struct mem_transfer */
+	struct ch_map *orgs;		/* to struct org */
+	struct ch_map *transfers;	/* to struct mem_transfer */
 	struct mem_list all[ROW_KINDS]; /* struct mem_row as rows */
 	int64_t next_number;
 	struct ch_buf key;

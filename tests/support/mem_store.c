@@ -29,7 +29,8 @@ struct mem_store {
 	size_t stream_count;
 	const struct rate_rule *rules;
 	size_t rule_count;
-	struct rate_rule known[RULES_MAX]; /* every rule so far, by its number */
+	struct rate_rule
+		known[RULES_MAX]; /* every rule so far, by its number */
 	size_t known_count;
 	struct ch_time last_at; /* of the last commit */
 	/* of the page that is loaded */
@@ -262,13 +263,16 @@ want_locks(struct mem_store *s, struct books *b)
 		struct account *a = books_account_at(b, i);
 		const struct mem_row *m = mem_rows_find(&s->rows, &a->row);
 
-		for (size_t k = 0; a->wants_locks && m != NULL &&
-			k < m->positions.count; k++) {
+		for (size_t k = 0;
+			a->wants_locks && m != NULL && k < m->positions.count;
+			k++) {
 			const struct position *p =
 				(const void *)m->positions.rows[k];
 
-			(void)books_position(b, a, books_market(b, a->row.org,
-				p->market->row.name), p->outcome);
+			(void)books_position(b, a,
+				books_market(b, a->row.org,
+					p->market->row.name),
+				p->outcome);
 		}
 	}
 }
@@ -301,7 +305,8 @@ mem_store_load_holdings(struct mem_store *s, struct books *b)
 		const struct mem_row *stored = mem_rows_find(&s->rows, &m->row);
 
 		for (size_t k = 0; m->wants_holdings && stored != NULL &&
-			k < stored->positions.count; k++)
+			k < stored->positions.count;
+			k++)
 			add_holding(b, m,
 				(const void *)stored->positions.rows[k]);
 	}
@@ -375,8 +380,7 @@ mem_store_load_due_row(struct books *b, struct row *owner,
 }
 
 static void
-load_due_of(struct mem_store *s, struct books *b, struct row *owner,
-	int64_t at)
+load_due_of(struct mem_store *s, struct books *b, struct row *owner, int64_t at)
 {
 	struct mem_row *m;
 
@@ -465,8 +469,8 @@ mem_store_want_page(struct mem_store *s, struct batch *b, struct ch_view in_org,
 void
 mem_store_page(struct mem_store *s, struct batch *b)
 {
-	b->pay = (struct market_page){s->page_market, s->page, s->page_count,
-		s->page_last};
+	b->pay = (struct market_page){
+		s->page_market, s->page, s->page_count, s->page_last};
 }
 
 /* ---- writing ---- */
@@ -556,10 +560,12 @@ link_row(struct mem_store *s, struct mem_row *m, const struct row *row)
 			(void *)stored_owner(s, &p->market->row);
 		((struct position *)(void *)m->row)->outcome =
 			ch_arena_view(&s->rows.arena, p->outcome);
-		mem_list_add(&mem_rows_find(&s->rows, &p->account->row)
-				->positions, m->row);
-		mem_list_add(&mem_rows_find(&s->rows, &p->market->row)
-				->positions, m->row);
+		mem_list_add(
+			&mem_rows_find(&s->rows, &p->account->row)->positions,
+			m->row);
+		mem_list_add(
+			&mem_rows_find(&s->rows, &p->market->row)->positions,
+			m->row);
 		break;
 	default:
 		break;
@@ -582,8 +588,8 @@ write_row(struct mem_store *s, struct row *row)
 	mem_rows_copy(m->row, row, &s->rows.arena);
 	if (row->kind == ROW_ACCOUNT)
 		write_account(s, m, (const void *)row);
-	if (row->kind == ROW_SKU && (k->reserved.units < 0 ||
-			k->reserved.units > k->on_hand.units))
+	if (row->kind == ROW_SKU &&
+		(k->reserved.units < 0 || k->reserved.units > k->on_hand.units))
 		complain(s, "stock_covers", row);
 	link_row(s, m, row);
 }
@@ -634,13 +640,13 @@ write_transfer(struct mem_store *s, const struct command *c, int32_t member)
 	for (size_t i = 0; i < t->count; i++) {
 		const struct command_move *m = &c->as.transfer_post.moves[i];
 
-		t->moves[i].from_name = ch_arena_view(&s->rows.arena,
-			m->from_name);
+		t->moves[i].from_name =
+			ch_arena_view(&s->rows.arena, m->from_name);
 		t->moves[i].to_name = ch_arena_view(&s->rows.arena, m->to_name);
 		t->moves[i].amount = ch_arena_view(&s->rows.arena, m->amount);
 	}
-	(void)ch_map_put(s->rows.transfers, mem_rows_transfer_key(&s->rows,
-		c->org, &c->id, member), t);
+	(void)ch_map_put(s->rows.transfers,
+		mem_rows_transfer_key(&s->rows, c->org, &c->id, member), t);
 }
 
 static void
@@ -662,7 +668,8 @@ write_ids(struct mem_store *s, const struct batch_out *out)
 	for (size_t i = 0; i < out->log_count; i++) {
 		const struct log_row *l = &out->log[i];
 		struct org org = *l->org;
-		struct row row = {.kind = ROW_ID, .org = &org,
+		struct row row = {.kind = ROW_ID,
+			.org = &org,
 			.name = {(const char *)l->id.bytes, 16}};
 		struct mem_row *m = mem_rows_insert(&s->rows, &row);
 		struct known_id *k;
@@ -700,8 +707,9 @@ check_log_seq(struct mem_store *s, const struct batch *b)
 	for (size_t i = 0; i < b->stream_count; i++)
 		moved += b->streams[i].next_log_seq -
 			stream_of(s, b->streams[i].stream)->next_log_seq;
-	if (moved != (int64_t)(out->log_count + out->answer_count +
-			     out->rejected_count))
+	if (moved !=
+		(int64_t)(out->log_count + out->answer_count +
+			out->rejected_count))
 		(void)snprintf(s->problem, sizeof(s->problem),
 			"log_seq moved by %lld for %zu rows", (long long)moved,
 			out->log_count + out->answer_count +
@@ -733,5 +741,6 @@ char *
 mem_store_dump(struct mem_store *s)
 {
 	return mem_dump(&(struct mem_dump_of){&s->rows, s->known,
-		s->known_count, s->last_at}, s->problem, sizeof(s->problem));
+				s->known_count, s->last_at},
+		s->problem, sizeof(s->problem));
 }

@@ -710,7 +710,8 @@ wait_until_it_sleeps(const struct ch_pg *sleeper)
 
 	(void)snprintf(sql, sizeof(sql),
 		"SELECT count(*) FROM pg_stat_activity WHERE pid = %d"
-		" AND wait_event = 'PgSleep'", ch_pg_backend_pid(sleeper));
+		" AND wait_event = 'PgSleep'",
+		ch_pg_backend_pid(sleeper));
 	while (one_i64(other, sql) != 1)
 		ck_assert_msg(time(NULL) < deadline, "it does not sleep");
 	ch_pg_free(other);

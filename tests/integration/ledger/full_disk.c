@@ -13,10 +13,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define REAL(name, ...)                                                    \
-	static __typeof__(name) *real;                                     \
-	if (real == NULL)                                                  \
-		*(void **)&real = dlsym(RTLD_NEXT, #name);                 \
+#define REAL(name, ...)                                                        \
+	static __typeof__(name) *real;                                         \
+	if (real == NULL)                                                      \
+		*(void **)&real = dlsym(RTLD_NEXT, #name);                     \
 	return real(__VA_ARGS__)
 
 /* Would writing up to `end` make the file longer on a disk that is full? */

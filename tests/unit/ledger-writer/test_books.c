@@ -55,8 +55,7 @@ START_TEST(what_was_not_found_is_absent_and_what_was_found_is_owed)
 {
 	struct account *found = books_account(&books, acme, CH_VIEW("x"));
 	struct account *other = books_account(&books, acme, CH_VIEW("y"));
-	struct reservation *r =
-		books_reservation(&books, acme, CH_VIEW("r"));
+	struct reservation *r = books_reservation(&books, acme, CH_VIEW("r"));
 
 	books_found_account(&books, found, 7, CH_VIEW("USD"), 2, 0);
 	ck_assert_int_eq((int)found->asset->row.state, ROW_LOADED);
@@ -236,7 +235,8 @@ main(void)
 	tcase_add_checked_fixture(c, set_up, tear_down);
 	tcase_add_test(c, a_name_is_one_row_and_organisations_share_none);
 	tcase_add_test(c, rows_stay_where_they_are_while_the_set_grows);
-	tcase_add_test(c, what_was_not_found_is_absent_and_what_was_found_is_owed);
+	tcase_add_test(c,
+		what_was_not_found_is_absent_and_what_was_found_is_owed);
 	tcase_add_test(c, a_reset_forgets_values_and_keeps_facts);
 	tcase_add_test(c, undo_takes_back_everything_of_one_command);
 	tcase_add_test(c, undo_can_stop_at_a_mark);

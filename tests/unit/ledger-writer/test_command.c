@@ -14,8 +14,8 @@
 
 #define EXAMPLES "schema/messages/examples/"
 #define ID "\"id\":\"01a1fd8c-67be-7f60-8a1b-000000000001\","
-#define RECEIVE                                                       \
-	"\"org\":\"acme\",\"type\":\"stock.receive\",\"sku\":\"s\"," \
+#define RECEIVE                                                                \
+	"\"org\":\"acme\",\"type\":\"stock.receive\",\"sku\":\"s\","           \
 	"\"qty\":\"1\""
 
 static struct ch_arena arena;
@@ -144,7 +144,8 @@ START_TEST(every_refused_example_is_refused_for_its_reason)
 	size_t n = 0;
 
 	ck_assert_msg(all != NULL, "%s", err.text);
-	for (const struct ch_json *e = all->child; e != NULL; e = e->next, n++) {
+	for (const struct ch_json *e = all->child; e != NULL;
+		e = e->next, n++) {
 		struct ch_view value, class, reason;
 		bool answered;
 
@@ -168,7 +169,8 @@ START_TEST(a_whole_command_keeps_all_that_was_sent)
 	char *text = read_file(EXAMPLES "commands/transfer.post.whole.json");
 
 	must_decode(text);
-	ck_assert(ch_view_eq_str(command.id_text, "01M7YRRSXYFXG8M6R00000002D"));
+	ck_assert(ch_view_eq_str(command.id_text,
+		"01M7YRRSXYFXG8M6R00000002D"));
 	ck_assert(ch_view_eq_str(command.actor, "user:1"));
 	ck_assert(ch_view_eq_str(command.ref, "inv-2026-77"));
 	ck_assert(ch_view_eq_str(command.reason, "order 77"));
@@ -206,11 +208,12 @@ same_payload(const char *a, const char *b)
 
 START_TEST(the_payload_is_the_same_in_other_words)
 {
-	ck_assert(same_payload(BASE, "{\"qty\":\"1\" , \"sku\" : \"\\u0073\",\n"
+	ck_assert(same_payload(BASE,
+		"{\"qty\":\"1\" , \"sku\" : \"\\u0073\",\n"
 		"\"type\":\"stock.receive\",\"org\":\"acme\"," ID
 		"\"traceparent\":\"x\"}"));
-	ck_assert(same_payload(BASE, "{\"id\":\"01M7YRRSXYFXG8M6R00000002D\","
-		RECEIVE "}"));
+	ck_assert(same_payload(BASE,
+		"{\"id\":\"01M7YRRSXYFXG8M6R00000002D\"," RECEIVE "}"));
 }
 END_TEST
 
@@ -236,7 +239,8 @@ END_TEST
 
 START_TEST(amounts_with_other_digits_are_other_payloads)
 {
-	ck_assert(!same_payload("{" ID "\"org\":\"a\",\"type\":\"transfer.post\","
+	ck_assert(!same_payload(
+		"{" ID "\"org\":\"a\",\"type\":\"transfer.post\","
 		"\"moves\":[{\"from\":\"a\",\"to\":\"b\",\"amount\":\"1.50\"}]}",
 		"{" ID "\"org\":\"a\",\"type\":\"transfer.post\","
 		"\"moves\":[{\"from\":\"a\",\"to\":\"b\",\"amount\":\"1.5\"}]}"));
@@ -246,16 +250,16 @@ END_TEST
 START_TEST(defaults_are_filled_in)
 {
 	must_decode("{" ID "\"org\":\"a\",\"type\":\"account.open\","
-		"\"account\":\"x\",\"asset\":\"USD\"}");
+		    "\"account\":\"x\",\"asset\":\"USD\"}");
 	ck_assert(command.as.account_open.has_floor);
 	ck_assert(ch_view_eq_str(command.as.account_open.floor, "0"));
 	ck_assert(command.actor.ptr != NULL);
 	ck_assert_ptr_null(command.ref.ptr);
 	must_decode("{" ID "\"org\":\"a\",\"type\":\"account.open\","
-		"\"account\":\"x\",\"asset\":\"USD\",\"floor\":null}");
+		    "\"account\":\"x\",\"asset\":\"USD\",\"floor\":null}");
 	ck_assert(!command.as.account_open.has_floor);
 	must_decode("{" ID "\"org\":\"a\",\"type\":\"stock.reserve\","
-		"\"sku\":\"x\",\"qty\":\"1\"}");
+		    "\"sku\":\"x\",\"qty\":\"1\"}");
 	ck_assert(ch_view_eq(command.as.stock_reserve.name, command.id_text));
 	ck_assert(!command.as.stock_reserve.deadline.set);
 }
@@ -264,10 +268,10 @@ END_TEST
 START_TEST(a_quantity_beyond_an_int64_is_read_and_marked)
 {
 	must_decode("{" ID "\"org\":\"a\",\"type\":\"stock.receive\","
-		"\"sku\":\"x\",\"qty\":\"9223372036854775808\"}");
+		    "\"sku\":\"x\",\"qty\":\"9223372036854775808\"}");
 	ck_assert(command.as.stock_receive.qty.huge);
 	must_decode("{" ID "\"org\":\"a\",\"type\":\"stock.receive\","
-		"\"sku\":\"x\",\"qty\":\"9223372036854775807\"}");
+		    "\"sku\":\"x\",\"qty\":\"9223372036854775807\"}");
 	ck_assert(!command.as.stock_receive.qty.huge);
 }
 END_TEST
@@ -279,13 +283,17 @@ START_TEST(names_are_limited_to_the_byte)
 
 	memset(name, 'x', sizeof(name));
 	name[128] = '\0';
-	(void)snprintf(text, sizeof(text), "{" ID "\"org\":\"a\",\"type\":"
-		"\"stock.receive\",\"qty\":\"1\",\"sku\":\"%s\"}", name);
+	(void)snprintf(text, sizeof(text),
+		"{" ID "\"org\":\"a\",\"type\":"
+		"\"stock.receive\",\"qty\":\"1\",\"sku\":\"%s\"}",
+		name);
 	must_decode(text);
 	/* 127 bytes and one character of two */
 	memcpy(name + 127, "\xc3\xa9", 3);
-	(void)snprintf(text, sizeof(text), "{" ID "\"org\":\"a\",\"type\":"
-		"\"stock.receive\",\"qty\":\"1\",\"sku\":\"%s\"}", name);
+	(void)snprintf(text, sizeof(text),
+		"{" ID "\"org\":\"a\",\"type\":"
+		"\"stock.receive\",\"qty\":\"1\",\"sku\":\"%s\"}",
+		name);
 	must_refuse(text, "invalid", "sku: ");
 	/* the reason is cut between characters: it must stay UTF-8 */
 	ck_assert(ch_view_is_utf8(refusal.reason));
@@ -337,7 +345,8 @@ END_TEST
 START_TEST(what_is_no_document_may_still_name_whom_an_answer_is_owed)
 {
 	must_refuse("{" ID "\"traceparent\":\"" TRACE "\"," RECEIVE
-		",\"ref\":\"a\\u0000\"}", "malformed", "not valid JSON at byte");
+		    ",\"ref\":\"a\\u0000\"}",
+		"malformed", "not valid JSON at byte");
 	ck_assert(refusal.has_id && refusal.has_org);
 	ck_assert(ch_view_eq_str(refusal.id,
 		"01a1fd8c-67be-7f60-8a1b-000000000001"));
@@ -379,10 +388,10 @@ START_TEST(a_trace_of_another_form_is_ignored)
 	must_decode("{" ID RECEIVE ",\"traceparent\":\"junk\"}");
 	ck_assert_ptr_null(command.traceparent.ptr);
 	must_decode("{" ID RECEIVE ",\"traceparent\":\"00-00000000000000000000"
-		"000000000000-00f067aa0ba902b7-01\"}");
+		    "000000000000-00f067aa0ba902b7-01\"}");
 	ck_assert_ptr_null(command.traceparent.ptr);
 	must_decode("{" ID RECEIVE ",\"traceparent\":\"00-4bf92f3577b34da6a3ce"
-		"929d0e0e4736-00f067aa0ba902b7-00\"}");
+		    "929d0e0e4736-00f067aa0ba902b7-00\"}");
 	ck_assert_ptr_nonnull(command.traceparent.ptr);
 	must_refuse("{" ID RECEIVE ",\"traceparent\":1}", "invalid",
 		"traceparent: ");

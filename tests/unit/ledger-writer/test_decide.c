@@ -49,8 +49,10 @@ text_of(unsigned n, const char *body)
 	static char text[4096];
 	int64_t ms = clock_now.us / 1000;
 
-	(void)snprintf(text, sizeof(text), "{\"id\":\"%08llx-%04llx-7000-8000-"
-		"%012x\",\"org\":\"acme\",%s}", (unsigned long long)(ms >> 16),
+	(void)snprintf(text, sizeof(text),
+		"{\"id\":\"%08llx-%04llx-7000-8000-"
+		"%012x\",\"org\":\"acme\",%s}",
+		(unsigned long long)(ms >> 16),
 		(unsigned long long)(ms & 0xffff), n, body);
 	return text;
 }
@@ -58,9 +60,10 @@ text_of(unsigned n, const char *body)
 static void
 add(const char *text)
 {
-	(void)batch_add(&batch, 0, &(struct batch_record){
-		.offset = (int64_t)batch.count, .key = CH_VIEW("acme/x"),
-		.value = ch_view_of(text)});
+	(void)batch_add(&batch, 0,
+		&(struct batch_record){.offset = (int64_t)batch.count,
+			.key = CH_VIEW("acme/x"),
+			.value = ch_view_of(text)});
 }
 
 static void
@@ -131,17 +134,18 @@ expect_status(const char *answer, const char *status)
 	expect(answer, part);
 }
 
-#define DEFINE(a, s) "\"type\":\"asset.define\",\"asset\":\"" a "\",\"scale\":" s
-#define OPEN(a, more) \
+#define DEFINE(a, s)                                                           \
+	"\"type\":\"asset.define\",\"asset\":\"" a "\",\"scale\":" s
+#define OPEN(a, more)                                                          \
 	"\"type\":\"account.open\",\"account\":\"" a "\",\"asset\":\"USD\"" more
-#define MOVE(f, t, a) \
+#define MOVE(f, t, a)                                                          \
 	"{\"from\":\"" f "\",\"to\":\"" t "\",\"amount\":\"" a "\"}"
 #define POST(moves) "\"type\":\"transfer.post\",\"moves\":[" moves "]"
-#define RECEIVE(k, q) \
+#define RECEIVE(k, q)                                                          \
 	"\"type\":\"stock.receive\",\"sku\":\"" k "\",\"qty\":\"" q "\""
-#define RESERVE(k, q, more) \
+#define RESERVE(k, q, more)                                                    \
 	"\"type\":\"stock.reserve\",\"sku\":\"" k "\",\"qty\":\"" q "\"" more
-#define COMMIT(r, more) \
+#define COMMIT(r, more)                                                        \
 	"\"type\":\"reservation.commit\",\"reservation\":\"" r "\"" more
 #define RELEASE(r) "\"type\":\"reservation.release\",\"reservation\":\"" r "\""
 #define NAMED(r) ",\"reservation\":\"" r "\""
@@ -188,8 +192,8 @@ START_TEST(a_refusal_for_now_takes_no_id)
 {
 	open_accounts();
 	paused_type = CH_VIEW("transfer.post");
-	pause_row = (struct batch_pause){CH_VIEW("acme"), &paused_type, 1,
-		CH_VIEW("audit")};
+	pause_row = (struct batch_pause){
+		CH_VIEW("acme"), &paused_type, 1, CH_VIEW("audit")};
 	context.pauses = &pause_row;
 	context.pause_count = 1;
 	expect_status(say(1, POST(MOVE("a", "b", "1"))), "trading_paused");
@@ -207,8 +211,8 @@ START_TEST(a_pause_of_everybody_spares_facts)
 	expect_status(say(1, RECEIVE("k", "5")), "applied");
 	expect_status(say(2, RESERVE("k", "2", NAMED("r"))), "applied");
 	paused_type = CH_VIEW("reservation.commit");
-	pause_row = (struct batch_pause){CH_VIEW("trading"), &paused_type, 1,
-		CH_VIEW("audit")};
+	pause_row = (struct batch_pause){
+		CH_VIEW("trading"), &paused_type, 1, CH_VIEW("audit")};
 	context.pauses = &pause_row;
 	context.pause_count = 1;
 	expect_status(say(3, COMMIT("r", "")), "applied");
@@ -263,8 +267,10 @@ START_TEST(an_unreadable_record_is_rejected_and_answered)
 	ck_assert_uint_eq(batch.out.rejected_count, 1);
 	ck_assert_uint_eq(batch.out.answer_count, 0);
 	/* no document, but it says whose it is */
-	expect(say_text(text_of(1, "\"type\":\"asset.define\",\"ref\":\"\\u0000"
-		"\"")), "\"type\":\"asset.define\",\"status\":\"invalid\",\"reason"
+	expect(say_text(text_of(1,
+		       "\"type\":\"asset.define\",\"ref\":\"\\u0000"
+		       "\"")),
+		"\"type\":\"asset.define\",\"status\":\"invalid\",\"reason"
 		"\":\"not valid JSON at byte ");
 	ck_assert_uint_eq(batch.out.rejected_count, 1);
 	ck_assert_str_eq(batch.out.rejected[0].error_class, "malformed");
@@ -294,15 +300,19 @@ END_TEST
 
 static const struct ch_view limited_type = {"asset.define", 12};
 static const struct rate_rule one_a_minute = {.rule_id = 7,
-	.name = {"defines", 7}, .by_actor = true, .types = &limited_type,
-	.type_count = 1, .most = 1, .window_us = INT64_C(60000000),
+	.name = {"defines", 7},
+	.by_actor = true,
+	.types = &limited_type,
+	.type_count = 1,
+	.most = 1,
+	.window_us = INT64_C(60000000),
 	.shares = 1};
 
 START_TEST(the_rate_gate_stands_behind_the_pause)
 {
 	paused_type = CH_VIEW("asset.define");
-	pause_row = (struct batch_pause){CH_VIEW("acme"), &paused_type, 1,
-		CH_VIEW("audit")};
+	pause_row = (struct batch_pause){
+		CH_VIEW("acme"), &paused_type, 1, CH_VIEW("audit")};
 	mem_store_rates(store, &one_a_minute, 1);
 	context.rates = &one_a_minute;
 	context.rate_count = 1;
@@ -344,10 +354,12 @@ END_TEST
 START_TEST(a_dip_below_the_floor_is_refused)
 {
 	open_accounts();
-	expect_status(say(1, POST(MOVE("b", "a", "5") ","
-		MOVE("a", "b", "50"))), "insufficient_funds");
-	expect_status(say(2, POST(MOVE("a", "b", "50") ","
-		MOVE("b", "a", "5"))), "applied");
+	expect_status(
+		say(1, POST(MOVE("b", "a", "5") "," MOVE("a", "b", "50"))),
+		"insufficient_funds");
+	expect_status(
+		say(2, POST(MOVE("a", "b", "50") "," MOVE("b", "a", "5"))),
+		"applied");
 }
 END_TEST
 
@@ -369,20 +381,33 @@ END_TEST
 START_TEST(precedence_goes_over_all_moves)
 {
 	open_accounts();
-	expect_status(say(1, "\"type\":\"account.open\",\"account\":\"e\","
-		"\"asset\":\"EUR\""), "applied");
+	expect_status(say(1,
+			      "\"type\":\"account.open\",\"account\":\"e\","
+			      "\"asset\":\"EUR\""),
+		"applied");
 	/* insufficient first, invalid amount second, unknown account last */
-	expect_status(say(2, POST(MOVE("b", "a", "5") "," MOVE("a", "b", "0.001")
-		"," MOVE("a", "nobody", "1"))), "account_not_found");
-	expect_status(say(3, POST(MOVE("b", "a", "5") "," MOVE("a", "b", "0.001")
-		"," MOVE("a", "e", "1"))), "asset_mismatch");
-	expect_status(say(4, POST(MOVE("b", "a", "5") ","
-		MOVE("a", "b", "0.001"))), "invalid_amount");
-	expect_status(say(5, POST(MOVE("a", "e", "1")) ",\"expected_version\":{"
-		"\"account\":{\"a\":7}}"), "version_conflict");
+	expect_status(say(2,
+			      POST(MOVE("b", "a", "5") "," MOVE("a", "b",
+				      "0.001") "," MOVE("a", "nobody", "1"))),
+		"account_not_found");
+	expect_status(say(3,
+			      POST(MOVE("b", "a", "5") "," MOVE("a", "b",
+				      "0.001") "," MOVE("a", "e", "1"))),
+		"asset_mismatch");
+	expect_status(
+		say(4, POST(MOVE("b", "a", "5") "," MOVE("a", "b", "0.001"))),
+		"invalid_amount");
+	expect_status(
+		say(5,
+			POST(MOVE("a", "e", "1")) ",\"expected_version\":{"
+						  "\"account\":{\"a\":7}}"),
+		"version_conflict");
 	/* an overflow before a shortage: the shortage is the answer */
-	expect_status(say(6, POST(MOVE("world", "a", "92233720368547758.07") ","
-		MOVE("b", "a", "5"))), "insufficient_funds");
+	expect_status(say(6,
+			      POST(MOVE("world", "a",
+				      "92233720368547758.07") "," MOVE("b", "a",
+				      "5"))),
+		"insufficient_funds");
 	expect_status(say(7, POST(MOVE("world", "a", "92233720368547758.07"))),
 		"overflow");
 }
@@ -391,10 +416,12 @@ END_TEST
 START_TEST(amounts_beyond_an_int64_are_judged_by_funds_first)
 {
 	open_accounts();
-	expect_status(say(1, POST(MOVE("a", "b", "99999999999999999999999999"))),
+	expect_status(
+		say(1, POST(MOVE("a", "b", "99999999999999999999999999"))),
 		"insufficient_funds");
-	expect_status(say(2, POST(MOVE("world", "b",
-		"99999999999999999999999999"))), "overflow");
+	expect_status(
+		say(2, POST(MOVE("world", "b", "99999999999999999999999999"))),
+		"overflow");
 }
 END_TEST
 
@@ -403,22 +430,37 @@ END_TEST
 START_TEST(a_shortage_is_found_behind_an_overflow_of_any_size)
 {
 	open_accounts();
-	expect_status(say(1, POST(MOVE("world", "b",
-		"92233720368547758.08") "," MOVE("b", "a",
-		"99999999999999999999999999"))), "insufficient_funds");
-	expect_status(say(2, POST(MOVE("world", "b",
-		"1000000000000000000000000000000") "," MOVE("b", "a",
-		"1000000000000000000000000000000.01"))), "insufficient_funds");
-	expect_status(say(3, POST(MOVE("world", "b",
-		"1000000000000000000000000000000.01") "," MOVE("b", "a",
-		"1000000000000000000000000000000"))), "overflow");
+	expect_status(say(1,
+			      POST(MOVE("world", "b",
+				      "92233720368547758.08") "," MOVE("b", "a",
+				      "99999999999999999999999999"))),
+		"insufficient_funds");
+	expect_status(
+		say(2,
+			POST(MOVE("world", "b",
+				"1000000000000000000000000000000") "," MOVE("b",
+				"a", "1000000000000000000000000000000.01"))),
+		"insufficient_funds");
+	expect_status(
+		say(3,
+			POST(MOVE("world", "b",
+				"1000000000000000000000000000000.01") "," MOVE("b",
+				"a", "1000000000000000000000000000000"))),
+		"overflow");
 	/* both stand for 10^36 minor units: the first pays for the second */
-	expect_status(say(4, POST(MOVE("world", "b",
-		"10000000000000000000000000000000000") "," MOVE("b", "a",
-		"9999999999999999999999999999999999999999"))), "overflow");
-	expect_status(say(5, POST(MOVE("world", "b",
-		"9999999999999999999999999999999999.99") "," MOVE("b", "a",
-		"10000000000000000000000000000000000"))), "insufficient_funds");
+	expect_status(
+		say(4,
+			POST(MOVE("world", "b",
+				"10000000000000000000000000000000000") "," MOVE("b",
+				"a",
+				"9999999999999999999999999999999999999999"))),
+		"overflow");
+	expect_status(
+		say(5,
+			POST(MOVE("world", "b",
+				"9999999999999999999999999999999999.99") "," MOVE("b",
+				"a", "10000000000000000000000000000000000"))),
+		"insufficient_funds");
 }
 END_TEST
 
@@ -446,8 +488,9 @@ START_TEST(both_sides_can_overflow)
 {
 	open_accounts();
 	expect_status(say(1, OPEN("sink", ",\"floor\":null")), "applied");
-	expect_status(say(2, POST(MOVE("world", "sink",
-		"92233720368547658.08"))), "applied");
+	expect_status(
+		say(2, POST(MOVE("world", "sink", "92233720368547658.08"))),
+		"applied");
 	expect_status(say(3, POST(MOVE("world", "b", "0.01"))), "overflow");
 	expect_status(say(4, POST(MOVE("a", "sink", "99.99"))), "applied");
 	expect_status(say(5, POST(MOVE("a", "sink", "0.01"))), "overflow");
@@ -472,14 +515,25 @@ END_TEST
 START_TEST(versions_are_expected_of_named_rows)
 {
 	open_accounts();
-	expect_status(say(1, POST(MOVE("a", "b", "1")) ",\"expected_version\":{"
-		"\"account\":{\"a\":2,\"b\":1}}"), "applied");
-	expect(say(2, POST(MOVE("a", "b", "1")) ",\"expected_version\":{"
-		"\"account\":{\"a\":2}}"), "\\\"a\\\" has version 3, 2 is expected");
-	expect_status(say(3, OPEN("n", ",\"expected_version\":{\"account\":{"
-		"\"n\":1}}")), "version_conflict");
-	expect_status(say(4, OPEN("n", ",\"expected_version\":{\"account\":{"
-		"\"n\":0}}")), "applied");
+	expect_status(say(1,
+			      POST(MOVE("a", "b",
+				      "1")) ",\"expected_version\":{"
+					    "\"account\":{\"a\":2,\"b\":1}}"),
+		"applied");
+	expect(say(2,
+		       POST(MOVE("a", "b", "1")) ",\"expected_version\":{"
+						 "\"account\":{\"a\":2}}"),
+		"\\\"a\\\" has version 3, 2 is expected");
+	expect_status(say(3,
+			      OPEN("n",
+				      ",\"expected_version\":{\"account\":{"
+				      "\"n\":1}}")),
+		"version_conflict");
+	expect_status(say(4,
+			      OPEN("n",
+				      ",\"expected_version\":{\"account\":{"
+				      "\"n\":0}}")),
+		"applied");
 }
 END_TEST
 
@@ -535,7 +589,8 @@ START_TEST(a_part_commit_gives_the_rest_back)
 	expect_status(say(2, RESERVE("k", "5", NAMED("r"))), "applied");
 	expect_status(say(3, COMMIT("r", ",\"qty\":\"6\"")),
 		"amount_exceeds_hold");
-	expect(say(4, COMMIT("r", ",\"qty\":\"2\"")), "\"stock\":[{\"sku\":\"k\","
+	expect(say(4, COMMIT("r", ",\"qty\":\"2\"")),
+		"\"stock\":[{\"sku\":\"k\","
 		"\"on_hand\":\"8\",\"reserved\":\"0\",\"version\":3}],"
 		"\"reservations\":[{\"reservation\":\"r\",\"sku\":\"k\",\"qty\":"
 		"\"5\",\"state\":\"committed\"}]");
@@ -554,8 +609,9 @@ START_TEST(a_reservation_is_due_at_its_deadline)
 	expect_status(say(1, RECEIVE("k", "10")), "applied");
 	expect_status(say(2, RESERVE("k", "5", NAMED("r") UNTIL("00:00:01"))),
 		"applied");
-	expect_status(say(3, RESERVE("k", "5", NAMED("s")
-		UNTIL("00:00:01.000001"))), "applied");
+	expect_status(
+		say(3, RESERVE("k", "5", NAMED("s") UNTIL("00:00:01.000001"))),
+		"applied");
 	clock_now.us = NOW + 1000000;
 	expect_status(say(4, COMMIT("s", "")), "applied");
 	ck_assert_uint_eq(batch.counts.timers, 1);
@@ -610,7 +666,8 @@ START_TEST(a_sweep_settles_without_commands)
 	ck_assert_uint_eq(batch.out.log_count, 2);
 	/* equal deadlines: by name */
 	expect(batch.out.log[0].result.ptr, "\"reservation\":\"a\"");
-	ck_assert_int_eq(memcmp(batch.out.log[0].record_key.ptr, "acme/k", 6), 0);
+	ck_assert_int_eq(memcmp(batch.out.log[0].record_key.ptr, "acme/k", 6),
+		0);
 	ck_assert_int_ne(batch.out.log[0].id.bytes[15],
 		batch.out.log[1].id.bytes[15]);
 }
@@ -670,13 +727,18 @@ END_TEST
 START_TEST(an_id_spelled_as_ulid_is_the_same_id)
 {
 	clock_now.us = NOW + DAY / 2;
-	expect_status(say_text("{\"id\":\"01a1fd8c-67be-7f60-8a1b-000000000001\","
-		"\"org\":\"acme\"," RECEIVE("k", "1") "}"), "applied");
-	expect(say_text("{\"id\":\"01M7YRRSXYFXG8M6R000000001\",\"org\":\"acme\","
-		RECEIVE("k", "1") "}"), "\"duplicate\":true");
+	expect_status(
+		say_text("{\"id\":\"01a1fd8c-67be-7f60-8a1b-000000000001\","
+			 "\"org\":\"acme\"," RECEIVE("k", "1") "}"),
+		"applied");
+	expect(say_text(
+		       "{\"id\":\"01M7YRRSXYFXG8M6R000000001\",\"org\":\"acme\"," RECEIVE(
+			       "k", "1") "}"),
+		"\"duplicate\":true");
 	/* another organisation's ids are its own */
 	expect_status(say_text("{\"id\":\"01M7YRRSXYFXG8M6R000000001\",\"org\":"
-		"\"beta\"," RECEIVE("k", "2") "}"), "applied");
+			       "\"beta\"," RECEIVE("k", "2") "}"),
+		"applied");
 }
 END_TEST
 

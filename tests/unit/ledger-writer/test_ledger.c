@@ -32,12 +32,14 @@ parse_file(struct ch_arena *arena, const char *path)
 START_TEST(statuses_are_those_of_the_schema_in_their_order)
 {
 	struct ch_arena arena = CH_ARENA_INIT;
-	const struct ch_json *list = ch_json_get(
-		parse_file(&arena, "schema/messages/statuses.json"), "statuses");
+	const struct ch_json *list =
+		ch_json_get(parse_file(&arena, "schema/messages/statuses.json"),
+			"statuses");
 	unsigned i = 0;
 
 	ck_assert_ptr_nonnull(list);
-	for (const struct ch_json *s = list->child; s != NULL; s = s->next, i++) {
+	for (const struct ch_json *s = list->child; s != NULL;
+		s = s->next, i++) {
 		struct ch_view name;
 		bool takes_id;
 
@@ -61,7 +63,8 @@ START_TEST(every_type_has_a_schema)
 	struct ch_view title;
 
 	(void)snprintf(path, sizeof(path),
-		"schema/messages/command.%s.schema.json", command_types[_i].name);
+		"schema/messages/command.%s.schema.json",
+		command_types[_i].name);
 	ck_assert(ch_json_str(parse_file(&arena, path), "title", &title));
 	ck_assert(ch_view_eq_str(title, command_types[_i].name));
 	ck_assert_int_eq((int)command_type_of(title), _i);
@@ -86,8 +89,7 @@ suite(void)
 	TCase *c = tcase_create("tables");
 
 	tcase_add_test(c, statuses_are_those_of_the_schema_in_their_order);
-	tcase_add_loop_test(c, every_type_has_a_schema, 0,
-		COMMAND_TYPES);
+	tcase_add_loop_test(c, every_type_has_a_schema, 0, COMMAND_TYPES);
 	tcase_add_test(c, a_type_that_is_not_in_the_design_is_none);
 	suite_add_tcase(s, c);
 	return s;

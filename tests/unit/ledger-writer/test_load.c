@@ -8,15 +8,17 @@
 
 #include "load.h"
 
-#define COMMAND(org) \
-	"{\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"org\":\"" org \
+#define COMMAND(org)                                                           \
+	"{\"id\":\"01890a5d-ac96-774b-bcce-b302099a8057\",\"org\":\"" org      \
 	"\",\"type\":\"asset.define\",\"asset\":\"USD\",\"scale\":2}"
 
 static const struct command_limits limits = {.value_max = 65536};
-static struct partition free_for_all = {.topic = "ledger.commands",
-	.stream = 1, .state = PARTITION_OWNED};
+static struct partition free_for_all = {
+	.topic = "ledger.commands", .stream = 1, .state = PARTITION_OWNED};
 static struct partition of_acme = {.topic = "ledger.commands.acme",
-	.stream = 2, .org_len = 4, .state = PARTITION_OWNED};
+	.stream = 2,
+	.org_len = 4,
+	.state = PARTITION_OWNED};
 
 static const struct batch_entry *
 add(struct load **l, struct partition *p, const char *value)
@@ -110,7 +112,9 @@ END_TEST
 
 START_TEST(what_waits_is_told_of_every_partition_that_has_a_place)
 {
-	struct partition p = {.topic = "t", .next_offset = 10, .end = 14,
+	struct partition p = {.topic = "t",
+		.next_offset = 10,
+		.end = 14,
 		.state = PARTITION_WANTED};
 	struct ch_mono t = {INT64_C(1000000000)};
 
@@ -147,12 +151,15 @@ static void
 add_group(struct load **l, struct ch_buf *text, size_t n)
 {
 	ch_buf_clear(text);
-	ch_buf_printf(text, "{\"id\":\"01890a5d-ac96-774b-bcce-%012zx\","
-		"\"org\":\"acme\",\"type\":\"group\",\"commands\":[", n);
+	ch_buf_printf(text,
+		"{\"id\":\"01890a5d-ac96-774b-bcce-%012zx\","
+		"\"org\":\"acme\",\"type\":\"group\",\"commands\":[",
+		n);
 	for (size_t i = 0; i < LEDGER_GROUP_MAX; i++)
-		ch_buf_printf(text, "%s{\"type\":\"hold.void\",\"hold\":"
-			"\"h%zu\"}", i > 0 ? "," : "",
-			n * LEDGER_GROUP_MAX + i);
+		ch_buf_printf(text,
+			"%s{\"type\":\"hold.void\",\"hold\":"
+			"\"h%zu\"}",
+			i > 0 ? "," : "", n * LEDGER_GROUP_MAX + i);
 	ch_buf_add(text, "]}", 2);
 	ck_assert(add(l, &free_for_all, ch_buf_str(text))->readable);
 }
@@ -163,8 +170,7 @@ add_group(struct load **l, struct ch_buf *text, size_t n)
 START_TEST(a_load_is_full_before_its_events_have_no_numbers)
 {
 	struct load *l = load_new(&limits);
-	struct batch_context context = {.number = 1,
-		.lowest_day = INT64_MIN};
+	struct batch_context context = {.number = 1, .lowest_day = INT64_MIN};
 	struct ch_buf text = CH_BUF_INIT;
 	struct ch_err err = CH_ERR_INIT;
 	size_t n = 0;
@@ -193,7 +199,8 @@ main(void)
 	tcase_add_test(tc, a_time_that_no_column_can_hold_counts_as_none);
 	tcase_add_test(tc,
 		a_bound_topic_is_its_organisations_alone_also_within_one_batch);
-	tcase_add_test(tc, a_page_that_somebody_else_has_paid_is_not_paid_again);
+	tcase_add_test(tc,
+		a_page_that_somebody_else_has_paid_is_not_paid_again);
 	tcase_add_test(tc,
 		what_waits_is_told_of_every_partition_that_has_a_place);
 	tcase_add_test(tc, a_load_is_full_before_its_events_have_no_numbers);

@@ -18,8 +18,8 @@ numbered(char buf[32], int n)
 START_TEST(test_found_as_put)
 {
 	struct name_cache *c = name_cache_new();
-	struct name_fact f = {.id = 7, .text = CH_VIEW("USD"), .scale = 2,
-		.place = 99};
+	struct name_fact f = {
+		.id = 7, .text = CH_VIEW("USD"), .scale = 2, .place = 99};
 	struct name_fact got;
 
 	ck_assert(!name_cache_find(c, NAME_ACCOUNT, 1, CH_VIEW("a"), &got));
@@ -76,12 +76,12 @@ START_TEST(test_bounded_and_fresh)
 		ck_assert_int_eq(got.id, 500 + i % 2000 / 1000);
 		ck_assert(ch_view_eq(got.text, CH_VIEW("USD")));
 		/* the last one is there */
-		ck_assert(name_cache_find(c, NAME_ACCOUNT, 1,
-			numbered(buf, i), &got));
+		ck_assert(name_cache_find(c, NAME_ACCOUNT, 1, numbered(buf, i),
+			&got));
 		ck_assert_int_eq(got.id, i);
 	}
-	first_gone = !name_cache_find(c, NAME_ACCOUNT, 1, numbered(buf, 1),
-		&got);
+	first_gone =
+		!name_cache_find(c, NAME_ACCOUNT, 1, numbered(buf, 1), &got);
 	ck_assert(first_gone);
 	ck_assert_uint_lt(most, 2 * NAME_CACHE_BYTES / 40);
 	name_cache_free(c);

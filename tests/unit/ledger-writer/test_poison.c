@@ -20,8 +20,10 @@ static void
 setup(void)
 {
 	for (int i = 0; i < 3; i++)
-		parts[i] = (struct partition){.topic = "t", .part = i,
-			.state = PARTITION_OWNED, .stream = 10 + i,
+		parts[i] = (struct partition){.topic = "t",
+			.part = i,
+			.state = PARTITION_OWNED,
+			.stream = 10 + i,
 			.in_doubt = -1};
 }
 
@@ -102,7 +104,8 @@ START_TEST(any_set_of_culprits_is_found)
 	size_t want = 0;
 	size_t parked;
 	for (size_t i = 0; i < n; i++) {
-		bad[i] = 0 != ch_rng_chance(&rng, 1, 1 + ch_rng_below(&rng, 50));
+		bad[i] =
+			0 != ch_rng_chance(&rng, 1, 1 + ch_rng_below(&rng, 50));
 		want += bad[i];
 	}
 	(void)play(n, bad, &parked);
@@ -193,12 +196,10 @@ suite(void)
 	Suite *s = suite_create("poison");
 	TCase *c = tcase_create("all");
 	tcase_add_checked_fixture(c, setup, NULL);
-	tcase_add_loop_test(c, one_culprit_is_parked_alone_in_few_tries, 0,
-		14);
+	tcase_add_loop_test(c, one_culprit_is_parked_alone_in_few_tries, 0, 14);
 	tcase_add_loop_test(c, any_set_of_culprits_is_found, 0, 20);
 	tcase_add_test(c, what_is_due_is_settled_without_it_however_often);
-	tcase_add_test(c,
-		streams_stay_ascending_whatever_the_order_of_arrival);
+	tcase_add_test(c, streams_stay_ascending_whatever_the_order_of_arrival);
 	tcase_add_test(c,
 		records_of_a_partition_that_was_taken_away_are_dropped);
 	suite_add_tcase(s, c);

@@ -20,11 +20,10 @@ struct member {
 
 static const struct member good[] = {{"trade_id", "\"" H64 "\""},
 	{"condition_id", "\"0x" H64 "\""}, {"asset", "\"123456\""},
-	{"wallet", "\"0x" H40 "\""}, {"side", "\"BUY\""},
-	{"price", "\"0.57\""}, {"size", "\"5e-05\""}, {"outcome", "\"Yes\""},
-	{"tx_hash", "\"0x" H64 "\""},
-	{"traded_at", "\"2026-11-21T10:00:00Z\""}, {"source", "\"trades\""},
-	{"title", "\"ignored\""}};
+	{"wallet", "\"0x" H40 "\""}, {"side", "\"BUY\""}, {"price", "\"0.57\""},
+	{"size", "\"5e-05\""}, {"outcome", "\"Yes\""},
+	{"tx_hash", "\"0x" H64 "\""}, {"traded_at", "\"2026-11-21T10:00:00Z\""},
+	{"source", "\"trades\""}, {"title", "\"ignored\""}};
 
 #define MEMBERS (sizeof(good) / sizeof(good[0]))
 
@@ -38,7 +37,8 @@ decodes_with(const char *name, const char *value, struct trade *t)
 	for (size_t i = 0; i < MEMBERS; i++) {
 		const char *v = name != NULL &&
 				ch_view_eq_str(ch_view_of(name), good[i].name)
-			? value : good[i].value;
+			? value
+			: good[i].value;
 		if (v != NULL)
 			ch_buf_printf(&b, "%s\"%s\":%s", b.len > 0 ? "," : "{",
 				good[i].name, v);
@@ -97,8 +97,7 @@ START_TEST(keys_go_where_javas_partitioner_sends_them)
 	} of[] = {{"21", -973932308}, {"foobar", -790332482},
 		{"a-little-bit-long-string", -985981536},
 		{"a-little-bit-longer-string", -1486304829},
-		{"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-			-58897971},
+		{"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
 		{"abc", 479470107}};
 	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
 		for (int32_t n = 1; n < 40; n++)

@@ -192,8 +192,8 @@ START_TEST(keys_and_certificates_are_looked_at)
 	ck_assert_int_eq(ch_pg_target_check(text, NULL, &secret, &err),
 		CH_ECONFIG);
 	ck_assert_ptr_nonnull(strstr(err.text, "sslrootcert: "));
-	ck_assert_int_eq(ch_pg_target_check("sslrootcert=system", NULL,
-				 &secret, &err),
+	ck_assert_int_eq(ch_pg_target_check("sslrootcert=system", NULL, &secret,
+				 &err),
 		0);
 	ck_assert_int_eq(ch_pg_target_check("sslkey=pkcs11:token", NULL,
 				 &secret, &err),
