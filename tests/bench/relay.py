@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""outbox-relay beside pg_recvlogical, which reads the same slot kind over the
-same kind of connection into /dev/null: at once the simplest peer and the most
-that PostgreSQL gives.
+"""outbox-relay beside Debezium, which reads the same rows of the same table by
+a slot of its own, and beside pg_recvlogical, which reads the same slot kind over
+the same kind of connection into /dev/null: the most that PostgreSQL gives.
 
-backlog  N rows of the outbox (243 bytes of payload, keys of which few are hot)
-         in transactions of one row and of 500; ours = records / (last - first
-         LogAppendTime); from_start: the same from the start of the process;
-         limit = N / the time of the pg_recvlogical process. No row lost, none
-         doubled, or the run fails.
+backlog  N rows (243 bytes of payload, keys of which few are hot) in
+         transactions of one row and of 500; ours and peer = records / (last -
+         first LogAppendTime); from_start: the same from the start of the
+         process, or of the connector. limit = N / the time of the
+         pg_recvlogical process. No row lost, none doubled, or the run fails.
+         The application's table is read by both; the ledger's outbox by us
+         alone (its peer is pg_recvlogical). Debezium knows TCP only.
 latency  from the commit's timestamp (taken by PostgreSQL before its fsync) to
          the record's LogAppendTime, at 20 and at 500 transactions a second.
          The latter has a grain of 1 ms, cut off: half of one is added.
@@ -15,10 +17,10 @@ application  its transactions a second with the relay (ours) and without
          (peer).
 
 Environment: N=100000, SECONDS=10 of each rate, RATES="20 500",
-CONNECTIONS="tcp socket" of the backlog; the first is the latencies'.
+CONNECTIONS="tcp socket" of the backlog; the first is the latencies';
+CASES="backlog latency application".
 """
 
-import json
 import pathlib
 import statistics
 import subprocess
@@ -28,43 +30,13 @@ import uuid
 
 from bench_cell import BenchCell, pgbench_tps
 from cost import cpu_seconds, peak_mib
+from debezium import LATENCY, THROUGHPUT, Debezium
 from figures import figure, say, size, words
-from harness.cell import TEMPLATE
 from harness.daemon import Daemon
 from harness.wait import until
+from relay_homes import KIND, ONE_ROW, Application, Ledger
 
 IDLE_SECONDS = 5
-KIND = "bench"
-PAYLOAD = json.dumps({"text": "x" * 231})
-assert len(PAYLOAD) == 243
-
-# Each COMMIT is a transaction of the WAL; that the loading itself does not
-# wait for the disk changes nothing in what is read later.
-LOAD = """
-DO $$
-DECLARE
-	i int8;
-BEGIN
-	PERFORM set_config('synchronous_commit', 'off', false);
-	FOR i IN 1..{rows} LOOP
-		INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type,
-			payload, created_at) VALUES (i, gen_random_uuid(), '{kind}',
-			'acme/k' || floor(power(random(), 3) * 5000)::int8, 'happened',
-			'{payload}', clock_timestamp());
-		IF i % {per} = 0 THEN
-			COMMIT;
-		END IF;
-	END LOOP;
-	COMMIT;
-	PERFORM set_config('synchronous_commit', 'on', false);
-END $$"""
-
-ONE_ROW = r"""
-\set key random(1, 5000)
-INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, payload,
-  created_at) VALUES (nextval('batch_seq'), gen_random_uuid(), '@kind@',
-  'acme/k' || :key, 'happened', '@payload@', clock_timestamp());
-"""
 
 
 class Relay(BenchCell):
@@ -74,142 +46,164 @@ class Relay(BenchCell):
         self.seconds = size("SECONDS", 10)
         self.kinds = words("CONNECTIONS", "tcp socket")
         self.folder = folder
+        say("starting Kafka Connect")
+        self.debezium = Debezium(cell.bootstrap)
 
-    def place(self, database, kind, **more):
-        """A topic and a slot of its own, and the flags that name them."""
-        tag = uuid.uuid4().hex[:8]
-        topic = f"ev{tag}.{KIND}"
-        self.kafka.create(topic, config=(
+    def topic(self):
+        """(a topic of its own, the prefix that leads to it)"""
+        prefix = f"ev{uuid.uuid4().hex[:8]}."
+        self.kafka.create(prefix + KIND, config=(
             "message.timestamp.type=LogAppendTime",))
+        return prefix + KIND, prefix
+
+    def place(self, home, kind):
+        """A topic and a slot, and the flags that name them."""
+        topic, prefix = self.topic()
         return topic, {"bootstrap": self.cell.bootstrap,
-                       "database_url": self.url("relay", database, kind),
-                       "slot": f"s{tag}", "outbox_prefix": f"ev{tag}.",
-                       "results_topic": topic, **more}
+                       "database_url": self.url("relay", home.name, kind),
+                       "slot": f"s{uuid.uuid4().hex[:8]}",
+                       **home.flags(prefix)}
 
     # ---- backlog
 
-    def load_rows(self, database, per):
-        db = self.cell.connect("owner", database)
-        began = time.monotonic()
-        with db.cursor() as cur:
-            cur.execute(LOAD.format(rows=self.count - 1, kind=KIND,
-                                    payload=PAYLOAD, per=per))
-            cur.execute("SELECT pg_current_wal_insert_lsn()")
-            end = cur.fetchone()[0]
-            # one row more, behind the end, lets pg_recvlogical see the end;
-            # its commit brings everything before it to the disk
-            cur.execute("INSERT INTO outbox (seq, id, aggregatetype, "
-                        "aggregateid, type, payload, created_at) VALUES "
-                        "(%s, gen_random_uuid(), %s, 'acme/k', 'happened', "
-                        "%s, now())", (self.count, KIND, PAYLOAD))
-        db.close()
-        say(f"backlog of {self.count} rows, {per} a transaction, in "
-            f"{time.monotonic() - began:.1f} s")
-        return end
-
-    def received(self, database, kind, slot, end):
+    def received(self, home, kind, slot, end):
         """Rows/s of pg_recvlogical."""
         began = time.monotonic()
         subprocess.run(
-            ["pg_recvlogical", "-d", self.url("relay", database, kind),
+            ["pg_recvlogical", "-d", self.url("relay", home.name, kind),
              f"--slot={slot}", "--start", f"--endpos={end}", "--no-loop",
              "--file=/dev/null", "--option=proto_version=1",
-             "--option=publication_names=ch_relay", "--option=binary=true"],
+             f"--option=publication_names={home.publication}",
+             "--option=binary=true"],
             check=True, timeout=600, stdin=subprocess.DEVNULL)
         rate = self.count / (time.monotonic() - began)
         say(f"pg_recvlogical over {kind}: {rate:.0f} rows/s")
         return rate
 
-    def delivered(self, topic, flags):
+    def drained(self, topic, began):
+        """(records/s, the same from the start)"""
+        told = self.load("read", topic=topic, count=self.count, seconds=900)
+        if told["records"] != self.count or told["distinct"] != self.count:
+            raise AssertionError(f"{self.count} rows became {told}")
+        return (self.count / ((told["last_ms"] - told["first_ms"]) / 1e3),
+                self.count / (told["last_ms"] / 1e3 - began))
+
+    def delivered(self, home, topic, flags):
         """(records/s, what it cost)"""
         broker, began = self.broker_cpu(), time.time()
         relay = Daemon("outbox-relay", wait_ready=False, **flags)
         try:
-            told = self.load("read", topic=topic, count=self.count,
-                             seconds=600)
+            rate, whole = self.drained(topic, began)
             cost = {"relay_cpu_s": cpu_seconds(relay.pid),
-                    "walsender_cpu_s": cpu_seconds(self.walsender(flags)),
+                    "walsender_cpu_s": cpu_seconds(
+                        home.reader_of(flags["slot"])),
                     "broker_cpu_s": self.broker_cpu() - broker,
-                    "relay_peak_mib": peak_mib(relay.pid)}
+                    "relay_peak_mib": peak_mib(relay.pid),
+                    "from_start": whole}
         finally:
             relay.stop()
-        if told["records"] != self.count or told["distinct"] != self.count:
-            raise AssertionError(f"{self.count} rows became {told}")
-        seconds = (told["last_ms"] - told["first_ms"]) / 1e3
-        cost["from_start"] = self.count / (told["last_ms"] / 1e3 - began)
-        say(f"ours: {self.count / seconds:.0f} records/s")
-        return self.count / seconds, cost
+        say(f"ours: {rate:.0f} records/s")
+        return rate, cost
 
-    def walsender(self, flags):
-        return self.as_superuser(
-            "postgres", "SELECT active_pid FROM pg_replication_slots WHERE "
-            f"slot_name = '{flags['slot']}'")[0][0]
+    def delivered_by_debezium(self, home, slot):
+        topic, prefix = self.topic()
+        began, before = time.time(), self.debezium.cpu()
+        self.debezium.begin(home, slot, prefix, THROUGHPUT, wait=False)
+        rate, whole = self.drained(topic, began)
+        cost = {"peer_cpu_s": self.debezium.cpu() - before,
+                "peer_peak_mib": self.debezium.peak_mib(),
+                "peer_from_start": whole}
+        self.debezium.end(home, slot)
+        say(f"Debezium: {rate:.0f} records/s")
+        return rate, cost
 
     def broker_cpu(self):
         file = self.cell.state / "run" / "kafka.pid"
         return cpu_seconds(int(file.read_text()))
 
-    def backlog(self, case, per):
-        name = self.copy_of(TEMPLATE)
-        slots, places = {}, {}
-        for kind in self.kinds:
-            slots[kind] = f"r{uuid.uuid4().hex[:8]}"
-            self.as_superuser(name, "SELECT pg_create_logical_replication_"
-                              f"slot('{slots[kind]}', 'pgoutput')")
-            places[kind] = self.place(name, kind)
-            Daemon("outbox-relay", **places[kind][1]).stop()
-        end = self.load_rows(name, per)
+    def backlog(self, home, case, per):
+        limits = {kind: home.make_slot() for kind in self.kinds}
+        places = {kind: self.place(home, kind) for kind in self.kinds}
+        for _, flags in places.values():
+            Daemon("outbox-relay", **flags).stop()
+        slot = home.make_slot()
+        began = time.monotonic()
+        end = home.load(self.count, per)
+        say(f"backlog of {self.count} rows, {per} a transaction, in "
+            f"{time.monotonic() - began:.1f} s")
         self.checkpoint()
+        peer, theirs = None, {}
+        if home.alone:
+            peer, theirs = self.delivered_by_debezium(home, slot)
         for kind in self.kinds:
-            limit = self.received(name, kind, slots[kind], end)
-            rate, cost = self.delivered(*places[kind])
-            # Debezium (issue 5) reads a slot of its own here: its rate
-            # becomes the peer
-            figure("relay", f"backlog, {case}, {kind}", "records/s", rate,
-                   limit, limit, rows=self.count, peer_is="pg_recvlogical",
-                   connection=kind, **cost)
-        self.drop(name)
+            limit = self.received(home, kind, limits[kind], end)
+            rate, cost = self.delivered(home, *places[kind])
+            figure("relay", f"backlog, {home.kind}, {case}, {kind}",
+                   "records/s", rate, peer or limit, limit, rows=self.count,
+                   peer_is="Debezium, tcp" if peer else "pg_recvlogical",
+                   connection=kind, **cost, **theirs)
+        home.drop()
 
     # ---- latency
 
-    def script(self):
+    def script(self, home):
         path = self.folder / "one-row.pgbench"
-        path.write_text(ONE_ROW.replace("@kind@", KIND).replace("@payload@",
-                                                                PAYLOAD))
+        path.write_text(home.insert(ONE_ROW))
         return str(path)
+
+    def paced(self, home, topic, rate, cpu):
+        """(sorted milliseconds, CPU seconds) at that rate."""
+        before = cpu()
+        self.pgbench(home.name, "-c", "4", "-j", "1", "-R", str(rate),
+                     "-T", str(self.seconds), "-f", self.script(home))
+        took = self.waits(home, topic)
+        return took, cpu() - before
+
+    def latency_of_ours(self, rate, first):
+        home = Application(self)
+        topic, flags = self.place(home, self.kinds[0])
+        relay = Daemon("outbox-relay", **flags)
+        try:
+            if first:
+                self.idle(relay)
+            took, cpu = self.paced(home, topic, rate,
+                                   lambda: cpu_seconds(relay.pid))
+            peak = peak_mib(relay.pid)
+        finally:
+            relay.stop()
+        home.drop()
+        return took, {"relay_cpu_s": cpu, "relay_peak_mib": peak,
+                      "transactions": len(took), "max_ms": took[-1]}
+
+    def latency_of_debezium(self, rate):
+        home = Application(self)
+        topic, prefix = self.topic()
+        slot = home.make_slot()
+        self.debezium.begin(home, slot, prefix, LATENCY)
+        took, cpu = self.paced(home, topic, rate, self.debezium.cpu)
+        self.debezium.end(home, slot)
+        home.drop()
+        return took, {"peer_cpu_s": cpu, "peer_max_ms": took[-1]}
 
     def latencies(self):
         for turn, rate in enumerate(map(int, words("RATES", "20 500"))):
-            name = self.copy_of(TEMPLATE)
-            topic, flags = self.place(name, self.kinds[0])
-            relay = Daemon("outbox-relay", **flags)
-            try:
-                if turn == 0:
-                    self.idle(relay)
-                say(f"latency at {rate} transactions/s")
-                before = cpu_seconds(relay.pid)
-                self.pgbench(name, "-c", "4", "-j", "1", "-R", str(rate),
-                             "-T", str(self.seconds), "-f", self.script())
-                took = self.waits(name, topic)
-                cost = {"relay_cpu_s": cpu_seconds(relay.pid) - before,
-                        "relay_peak_mib": peak_mib(relay.pid),
-                        "transactions": len(took), "max_ms": took[-1]}
-            finally:
-                relay.stop()
-            cuts = statistics.quantiles(took, n=100, method="inclusive")
+            say(f"latency at {rate} transactions/s")
+            theirs, cost = self.latency_of_debezium(rate)
+            took, more = self.latency_of_ours(rate, turn == 0)
+            cuts, others = (statistics.quantiles(
+                ms, n=100, method="inclusive") for ms in (took, theirs))
             for cut in (50, 99):
                 figure("relay", f"commit to append, {rate}/s, p{cut}", "ms",
-                       cuts[cut - 1], connection=self.kinds[0], grain_ms=1,
-                       **cost)
-            self.drop(name)
+                       cuts[cut - 1], others[cut - 1], peer_is="Debezium",
+                       connection=self.kinds[0], grain_ms=1, **more, **cost)
 
-    def waits(self, database, topic):
+    def waits(self, home, topic):
         """Sorted milliseconds from commit to append."""
-        db = self.cell.connect("owner", database)
+        db = home.connect()
         with db.cursor() as cur:
             cur.execute("SELECT id::text, extract(epoch FROM "
                         "pg_xact_commit_timestamp(xmin))::float8 * 1000 "
-                        "FROM outbox")
+                        f"FROM {home.table}")
             commits = dict(cur.fetchall())
         db.close()
         out = self.folder / "appended"
@@ -230,25 +224,41 @@ class Relay(BenchCell):
     # ---- the application beside it
 
     def application(self):
-        name = self.copy_of(TEMPLATE)
+        home = Application(self)
         args = ("-c", "4", "-j", "1", "-T", str(self.seconds), "-f",
-                self.script())
-        topic, flags = self.place(name, self.kinds[0])
+                self.script(home))
+        topic, flags = self.place(home, self.kinds[0])
         self.checkpoint()
-        without = pgbench_tps(self.pgbench(name, *args))
+        without = pgbench_tps(self.pgbench(home.name, *args))
         say(f"application without relay: {without:.0f} transactions/s")
-        relay = Daemon("outbox-relay", **flags)
+        relay = Daemon("outbox-relay", **{**flags, "outbox_snapshot":
+                                          "initial"})
         try:
-            done = self.as_superuser(name, "SELECT count(*) FROM ch.outbox")
-            self.load("read", topic=topic, count=done[0][0])
+            self.load("read", topic=topic,
+                      count=home.one(f"SELECT count(*) FROM {home.table}"))
             self.checkpoint()
-            beside = pgbench_tps(self.pgbench(name, *args))
+            beside = pgbench_tps(self.pgbench(home.name, *args))
         finally:
             relay.stop()
         figure("relay", "application's transactions with the relay",
                "transactions/s", beside, without, peer_is="without relay",
                connection=self.kinds[0])
-        self.drop(name)
+        home.drop()
+
+    def run(self):
+        cases = words("CASES", "backlog latency application")
+        if "backlog" in cases:
+            for make in (Application, Ledger):
+                self.backlog(make(self), "1 row a transaction", 1)
+                self.backlog(make(self), "500 rows a transaction", 500)
+        if "latency" in cases:
+            self.latencies()
+        if "application" in cases:
+            self.application()
+
+    def close(self):
+        self.debezium.stop()
+        self.drop_all()
 
 
 def keep_commit_times(cell):
@@ -271,9 +281,6 @@ def measure(cell):
     with tempfile.TemporaryDirectory(prefix="ch-bench-") as folder:
         bench = Relay(cell, pathlib.Path(folder))
         try:
-            bench.backlog("1 row a transaction", 1)
-            bench.backlog("500 rows a transaction", 500)
-            bench.latencies()
-            bench.application()
+            bench.run()
         finally:
-            bench.drop_all()
+            bench.close()

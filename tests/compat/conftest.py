@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness.alone import Alone  # noqa: E402
-from connect import Connect  # noqa: E402
+from harness.connect import Connect  # noqa: E402
 from pair import Pair  # noqa: E402
 
 SEED = int(os.environ.get("SEED") or uuid.uuid4().int % 10 ** 9)

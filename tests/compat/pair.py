@@ -8,9 +8,8 @@ import json
 import subprocess
 import uuid
 
+from harness.connect import outbox_connector
 from harness.wait import until
-
-ROUTER = "io.debezium.transforms.outbox.EventRouter"
 
 
 def read(kafka, topic):
@@ -87,27 +86,12 @@ class Pair:
     # ---- the two
 
     def start_debezium(self, slot=None, router=None, wait=True, **more):
-        """router: options of the transform; more: of the connector, with
-        double underscores for dots."""
+        """router and more: as outbox_connector() takes them."""
         slot = slot or self.slot("dbz")
-        host, port, password = self.alone.login()
-        router = {"route.topic.replacement":
-                  self.theirs + "${routedByValue}", **(router or {})}
-        config = {
-            "connector.class":
-                "io.debezium.connector.postgresql.PostgresConnector",
-            "plugin.name": "pgoutput", "slot.name": slot,
-            "publication.name": self.name,
-            "publication.autocreate.mode": "disabled",
-            "table.include.list": self.table, "topic.prefix": self.name,
-            "snapshot.mode": "no_data", "tombstones.on.delete": "false",
-            "poll.interval.ms": "20", "extended.headers.enabled": "false",
-            "transforms": "outbox", "transforms.outbox.type": ROUTER,
-            "database.hostname": host, "database.port": port,
-            "database.user": "ch_relay", "database.password": password,
-            "database.dbname": self.alone.name,
-            **{f"transforms.outbox.{k}": v for k, v in router.items()},
-            **{k.replace("__", "."): v for k, v in more.items()}}
+        config = outbox_connector(
+            self.alone, self.name, slot, self.name, self.table,
+            {"route.topic.replacement": self.theirs + "${routedByValue}",
+             **(router or {})}, **more)
         self.connect.add(self.name, config)
         if wait:
             until(lambda: self.connect.state(self.name) == "RUNNING"

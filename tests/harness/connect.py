@@ -12,10 +12,11 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from harness.cell import ROOT
-from harness.wait import until
+from .cell import ROOT
+from .wait import until
 
 HERE = pathlib.Path(__file__).resolve().parent
+SMALL_JVM = ("-Xmx384m", "-XX:+UseSerialGC")
 
 WORKER = """\
 bootstrap.servers={bootstrap}
@@ -38,6 +39,31 @@ rootLogger.appenderRef.out.ref = out
 """
 
 
+def outbox_connector(alone, name, slot, publication, table, router=None,
+                     **more):
+    """The configuration of a connector with the outbox event router, on an
+    application's table (harness.alone). router: options of the transform; more:
+    of the connector, with double underscores for dots."""
+    host, port, password = alone.login()
+    return {
+        "connector.class":
+            "io.debezium.connector.postgresql.PostgresConnector",
+        "plugin.name": "pgoutput", "slot.name": slot,
+        "publication.name": publication,
+        "publication.autocreate.mode": "disabled",
+        "table.include.list": table, "topic.prefix": name,
+        "snapshot.mode": "no_data", "tombstones.on.delete": "false",
+        "poll.interval.ms": "20", "extended.headers.enabled": "false",
+        "transforms": "outbox",
+        "transforms.outbox.type":
+            "io.debezium.transforms.outbox.EventRouter",
+        "database.hostname": host, "database.port": port,
+        "database.user": "ch_relay", "database.password": password,
+        "database.dbname": alone.name,
+        **{f"transforms.outbox.{k}": v for k, v in (router or {}).items()},
+        **{k.replace("__", "."): v for k, v in more.items()}}
+
+
 def free_port():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -46,7 +72,7 @@ def free_port():
 
 def jars():
     """The class path's directory; fetched when it is not there."""
-    run = subprocess.run([str(HERE / "fetch.sh")], cwd=ROOT, check=True,
+    run = subprocess.run([str(HERE / "fetch-debezium.sh")], cwd=ROOT, check=True,
                          stdout=subprocess.PIPE, text=True)
     return run.stdout.strip().splitlines()[-1]
 
@@ -54,7 +80,8 @@ def jars():
 class Connect:
     """One worker, and the connectors on it."""
 
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, jvm=SMALL_JVM):
+        self.jvm = jvm
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="ch-connect-"))
         self.port = free_port()
         (self.home / "worker.properties").write_text(WORKER.format(
@@ -64,7 +91,7 @@ class Connect:
         self.process = None
 
     def start(self):
-        argv = ["java", "-Xmx384m", "-XX:+UseSerialGC",
+        argv = ["java", *self.jvm,
                 f"-Dlog4j2.configurationFile={self.home}/log4j2.properties",
                 "-cp", f"{jars()}/*",
                 "org.apache.kafka.connect.cli.ConnectStandalone",

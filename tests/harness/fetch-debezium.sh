@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Fetches what `make compat` compares the relay with: the Debezium connector
-# and the Kafka Connect that runs it (deploy/debezium/pom.xml), once, by Maven,
-# into $CH_CACHE/debezium/<digest of the pom and Kafka's version>/libs.
+# Fetches what `make compat` and `make bench B=relay` hold the relay against: the
+# Debezium connector and the Kafka Connect that runs it
+# (deploy/debezium/pom.xml), once, by Maven, into
+# $CH_CACHE/debezium/<digest of the pom and Kafka's version>/libs.
 #
 # Prints that directory as its last line. Needs the network only the first time;
 # Maven's own settings name mirrors and proxies.
