@@ -363,16 +363,21 @@ log_line(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 		CH_S("fac", fac), CH_S("text", text));
 }
 
+/* On, unless the operator says otherwise. Without nagle.disable the second of
+ * two requests in flight waits until the first one's packet is acknowledged,
+ * which a broker may put off by 40 ms; Java's clients never wait. */
+static const char *const ours[] = {"socket.keepalive.enable",
+	"socket.nagle.disable"};
+
 rd_kafka_conf_t *
 ch_kafka_conf_build(const struct ch_kafka_conf *c)
 {
 	rd_kafka_conf_t *rk = rd_kafka_conf_dup(c->rk);
 
 	rd_kafka_conf_set_log_cb(rk, log_line);
-	/* Ours, unless the operator gave another. */
-	if (find(c, "socket.keepalive.enable") == NULL)
-		(void)ch_kafka_conf_force(rk, "socket.keepalive.enable", "true",
-			NULL);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (find(c, ours[i]) == NULL)
+			(void)ch_kafka_conf_force(rk, ours[i], "true", NULL);
 	return rk;
 }
 

@@ -90,7 +90,7 @@ const struct ch_param relay_params[] = {
 		"how long a missing topic is waited for before rows are parked"},
 	{"message_max", CH_PARAM_BYTES, "1000000", 1024, 100000000, NULL, 0,
 		"largest record; the topics' max.message.bytes must allow it"},
-	{"linger", CH_PARAM_DURATION, "1ms", 0, 1000, NULL, 0,
+	{"linger", CH_PARAM_DURATION, "0ms", 0, 1000, NULL, 0,
 		"how long a record may wait for others of its batch"},
 	{"inflight", CH_PARAM_BYTES, "8MiB", 65536, 1024 * MIB, NULL, 0,
 		"rows read and not delivered; reading pauses above it"},

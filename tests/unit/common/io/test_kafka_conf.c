@@ -210,6 +210,31 @@ START_TEST(a_trial_client_finds_what_does_not_fit)
 }
 END_TEST
 
+static void
+assert_built(const char *name, const char *want)
+{
+	rd_kafka_conf_t *rk = ch_kafka_conf_build(conf);
+	char value[64];
+	size_t n = sizeof(value);
+
+	ck_assert_int_eq(rd_kafka_conf_get(rk, name, value, &n),
+		RD_KAFKA_CONF_OK);
+	ck_assert_str_eq(value, want);
+	rd_kafka_conf_destroy(rk);
+}
+
+START_TEST(our_defaults_give_way_to_the_operators)
+{
+	assert_built("socket.nagle.disable", "true");
+	assert_built("socket.keepalive.enable", "true");
+	ck_assert_int_eq(ch_kafka_conf_add(conf,
+				 CH_VIEW("socket.nagle.disable=false"), &err),
+		0);
+	assert_built("socket.nagle.disable", "false");
+	assert_built("socket.keepalive.enable", "true");
+}
+END_TEST
+
 START_TEST(every_reserved_property_exists)
 {
 	const char *const *all[] = {
@@ -357,6 +382,7 @@ main(void)
 	tcase_add_test(t, a_file_of_properties);
 	tcase_add_test(t, owners_refuse_what_they_decide);
 	tcase_add_test(t, a_trial_client_finds_what_does_not_fit);
+	tcase_add_test(t, our_defaults_give_way_to_the_operators);
 	tcase_add_test(t, every_reserved_property_exists);
 	tcase_add_loop_test(t, codes_have_their_class, 0,
 		(int)(sizeof(classes) / sizeof(classes[0])));
