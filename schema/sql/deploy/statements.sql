@@ -359,9 +359,32 @@ CREATE FUNCTION command_changes(sent_id text, of_type text, command text,
 				CASE WHEN o.state = 'filled' THEN ' or cancelled'
 					ELSE '' END END, o.state
 		FROM fills o
+		UNION ALL
+		SELECT 6, 'market', v->>'market', x.figure, v->>'version' = '1',
+			x.before, x.after
+		FROM c, json_array_elements(r->'markets') AS v, LATERAL (VALUES
+			('state', CASE of_type WHEN 'market.settle' THEN 'open'
+				WHEN 'market.pay' THEN 'settling' ELSE v->>'state' END,
+				v->>'state'),
+			('address', CASE WHEN EXISTS (SELECT FROM asked a
+				WHERE a.type = 'pool.deploy' AND a.j->>'market' = v->>'market')
+				THEN 'none' ELSE v->>'address' END, v->>'address'))
+			AS x (figure, before, after)
+		UNION ALL -- a trade sets its own position, and a skim other locks
+		SELECT 7, 'position', concat_ws('/', v->>'account', v->>'market',
+			v->>'outcome'), x.figure, v->>'version' = '1', x.before, x.after
+		FROM c, json_array_elements(r->'positions') AS v, LATERAL (VALUES
+			('qty', CASE WHEN NOT EXISTS (SELECT FROM asked a
+				WHERE a.type = 'trade.record'
+				AND a.j->>'account' = v->>'account'
+				AND a.j->>'market' = v->>'market'
+				AND a.j->>'outcome' = v->>'outcome') THEN v->>'qty' END,
+				v->>'qty'),
+			('lock', NULL, v->>'lock'), ('paid', 'none', v->>'paid'))
+			AS x (figure, before, after)
 	)
 	SELECT kind, name, figure, CASE WHEN made THEN 'none' ELSE before END, after
-	FROM f WHERE made OR before IS DISTINCT FROM after
+	FROM f WHERE after IS NOT NULL AND (made OR before IS DISTINCT FROM after)
 	ORDER BY place, name, figure
 	$$;
 

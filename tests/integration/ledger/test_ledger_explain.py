@@ -117,10 +117,49 @@ def test_what_postings_do_not_show_before_and_after(ledger, console):
         [("order", "o", "state", "partial or lost", "cancelled")],
         [("order", "o", "filled", "2.00000000", "3.00000000"),
          ("order", "o", "state", "partial or lost or cancelled", "filled")]]
-    stake = command("trade.record", account="a", market="m", outcome="Yes",
-                    side="BUY", tx="t", position="1", lock="3")
-    ledger.do(stake)
-    assert ("account", "a", "held", None, "5.00") in changes(console, stake)
+
+
+def test_markets_and_positions_before_and_after(ledger, console):
+    ledger.writer()
+    ledger.open_books()
+    ledger.do(transfer("house", "a", "50.00"))
+
+    def told(type_, **fields):
+        cmd = command(type_, **fields)
+        assert ledger.do(cmd)["status"] == "applied", cmd
+        return changes(console, cmd)
+
+    def trade(tx, market, position, lock, **more):
+        return told("trade.record", account="a", market=market, side="BUY",
+                    outcome="Yes", tx=tx, position=position, lock=lock, **more)
+    assert trade("t1", "m", "1", "3") == [
+        ("account", "a", "held", None, "3.00"),
+        ("market", "m", "state", "none", "open"),
+        ("position", "a/m/Yes", "lock", "none", "3.00"),
+        ("position", "a/m/Yes", "qty", "none", "1.00000000")]
+    # the skim takes of the other position's lock too
+    assert trade("t2", "n", "2", "3", skim={"amount": "2", "to": "house"}) == [
+        ("account", "a", "held", None, "5.88"),
+        ("market", "n", "state", "none", "open"),
+        ("position", "a/m/Yes", "lock", None, "2.88"),
+        ("position", "a/n/Yes", "lock", "none", "3.00"),
+        ("position", "a/n/Yes", "qty", "none", "2.00000000")]
+    assert trade("t3", "m", "4", "1") == [
+        ("account", "a", "held", None, "4.00"),
+        ("position", "a/m/Yes", "lock", None, "1.00"),
+        ("position", "a/m/Yes", "qty", None, "4.00000000")]
+    assert told("pool.deploy", market="m", address="0x1") == [
+        ("market", "m", "address", "none", "0x1")]
+    assert ("market", "m", "state", "open", "settling") in told(
+        "market.settle", market="m", payouts={"Yes": "1"}, **{"from": "house"})
+    until(lambda: ledger.value("SELECT state FROM ledger_markets WHERE "
+                               "name = 'm'") == "settled", 30, "settled")
+    paid = {"id": ledger.value("SELECT result::json ->> 'id' FROM command_log "
+                               "WHERE type = 'market.pay'")}
+    assert [c for c in changes(console, paid) if c[0] != "account"] == [
+        ("market", "m", "state", "settling", "settled"),
+        ("position", "a/m/Yes", "lock", None, "0.00"),
+        ("position", "a/m/Yes", "paid", "none", "4.00")]
 
 
 def test_a_refused_one_and_its_repetitions(ledger, console):
