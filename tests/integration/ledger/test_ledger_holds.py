@@ -1,7 +1,7 @@
 """Holds and reservations end exactly once: captured, voided, or by time, at
 the boundary, idle, in masses, with their writer gone.
 
-HOLDS= (default 30000) run out at once in the test of masses."""
+HOLDS= (default 100000) run out at once in the test of masses."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ from ledger_kit import clock_shim, command, rfc3339, transfer, v7
 
 HERE = pathlib.Path(__file__).resolve().parent
 BACKLOG = int(os.environ.get("BACKLOG") or 40000)
-HOLDS = int(os.environ.get("HOLDS") or 30000)
+HOLDS = int(os.environ.get("HOLDS") or 100000)
 LATE = "coalesce(max(decided_at - {}), interval '0')"
 
 

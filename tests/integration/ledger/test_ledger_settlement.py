@@ -1,6 +1,6 @@
 """A market with many holders is settled page by page, whoever dies meanwhile.
 
-HOLDERS= (default 20000) positions are paid."""
+HOLDERS= (default 100000) positions are paid."""
 
 import os
 
@@ -11,7 +11,7 @@ from harness.wait import until
 from ledger_kit import command, transfer
 from ledger_markets import applied, groups, market, trade
 
-HOLDERS = int(os.environ.get("HOLDERS") or 20000)
+HOLDERS = int(os.environ.get("HOLDERS") or 100000)
 PRICES = {"yes": "0.73000001", "no": "0.26999999"}  # a third one pays nothing
 KILLS = (0.1, 0.35, 0.6) if HOLDERS >= 100000 else (0.2, 0.6)  # of the pages
 
