@@ -65,7 +65,9 @@ print_target(const struct dlq *d, const PGresult *res, int i,
 	dlq_print_age(d->now.us - oldest.us);
 	printf("  to ");
 	dlq_print_safe(topic, 249);
-	if (by_key)
+	if (topic.len == 0)
+		printf("(no origin: held; dlq replay --to TOPIC sends them)\n");
+	else if (by_key)
 		printf(" (by the key)\n");
 	else
 		printf("[%" PRId64 "]\n", part);
