@@ -39,7 +39,7 @@ static const char usage_text[] =
 	"           share groups) become letters of kind foreign; without\n"
 	"           --from it goes on where the last import ended\n"
 	"  plan     <letter>...|filter --reason R [--rate N] [--bytes-rate N]\n"
-	"           [--canary N [--canary-returns N]] [--two-person]\n"
+	"           [--canary N [--canary-returns N]] [--two-person] [--to TOPIC]\n"
 	"  approve  <plan> --reason R [--two-person]\n"
 	"  run      <plan> [--canary-wait 60s]\n"
 	"  stop     <plan> --reason R       run goes on where it stopped\n"
@@ -421,8 +421,8 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		return "a change needs --reason";
 	if (*d->actor == '\0')
 		return "--actor is empty: who are you?";
-	if (d->to != NULL && !is_verb(d, "replay"))
-		return "--to is an option of replay";
+	if (d->to != NULL && !is_verb(d, "replay") && !is_verb(d, "plan"))
+		return "--to is an option of replay and of plan";
 	if (d->to != NULL && !dialect_is_topic(ch_view_of(d->to)))
 		return "--to is no legal name of a topic";
 	if (verb->subject == SUBJECT_PLAN)

@@ -44,20 +44,6 @@ struct change {
 	size_t open_count;
 };
 
-/* As it is to be sent. */
-static int
-read_row(const struct change *c, int i, struct letters_row *row,
-	struct ch_err *err)
-{
-	int rc = letters_row(c->res, i, row, err);
-
-	if (rc == CH_OK && row->is_foreign && c->d->to != NULL) {
-		row->topic = ch_view_of(c->d->to);
-		row->part = -1;
-	}
-	return rc;
-}
-
 /* CH_EEXIST with the reason in err when an earlier letter of its key stays
  * open. */
 static int
@@ -69,8 +55,9 @@ check_behind(const struct change *c, const struct letters_row *row,
 	size_t i;
 
 	for (i = 0; i < c->open_count && row->key.ptr != NULL; i++) {
-		if (read_row(c, c->open[i], &first, err) != CH_OK)
+		if (letters_row(c->res, c->open[i], &first, err) != CH_OK)
 			return CH_EPROTO;
+		(void)replay_redirect(&first, c->d->to, NULL);
 		if (!ch_view_eq(first.topic, row->topic) ||
 			!ch_view_eq(first.key, row->key))
 			continue;
@@ -82,19 +69,6 @@ check_behind(const struct change *c, const struct letters_row *row,
 			id);
 	}
 	return CH_OK;
-}
-
-/* Of the others the origin is known for certain. */
-static int
-check_to(const struct change *c, const struct letters_row *row,
-	struct ch_err *err)
-{
-	if (c->d->to == NULL || row->is_foreign)
-		return CH_OK;
-	return ch_err_set(err, CH_EEXIST,
-		"--to is for foreign letters: this one (%s) goes to its own "
-		"topic",
-		letters_kind(row));
 }
 
 static int
@@ -139,7 +113,7 @@ change_one(const struct change *c, struct letters_row *row, bool *stays_open)
 {
 	struct dlq *d = c->d;
 	struct ch_err err = CH_ERR_INIT;
-	int rc = check_to(c, row, &err);
+	int rc = replay_redirect(row, d->to, &err);
 
 	if (rc == CH_OK && c->replaying)
 		rc = check_behind(c, row, &err);
@@ -165,7 +139,7 @@ change_rows(struct change *c)
 	int worst = DLQ_DONE, rc, i;
 
 	for (i = 0; i < PQntuples(c->res); i++) {
-		if (read_row(c, i, &row, &err) != CH_OK)
+		if (letters_row(c->res, i, &row, &err) != CH_OK)
 			return dlq_say_failed(&err);
 		rc = change_one(c, &row, &stays_open);
 		if (rc == DLQ_FAILED)

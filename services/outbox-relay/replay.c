@@ -97,6 +97,21 @@ replay_looped(const struct letters_row *row, int32_t replays_max)
 }
 
 int
+replay_redirect(struct letters_row *row, const char *to, struct ch_err *err)
+{
+	if (to == NULL)
+		return CH_OK;
+	if (!row->is_foreign)
+		return ch_err_set(err, CH_EEXIST,
+			"--to is for foreign letters: this one (%s) goes to its "
+			"own topic",
+			letters_kind(row));
+	row->topic = ch_view_of(to);
+	row->part = -1;
+	return CH_OK;
+}
+
+int
 replay_check(struct ch_pg *pg, const struct letters_row *row,
 	int32_t replays_max, struct ch_err *err)
 {
@@ -109,7 +124,7 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 	if (row->topic.len == 0)
 		return ch_err_set(err, CH_ERANGE,
 			"its headers name no topic that it came from: say which "
-			"with dlq replay --to TOPIC");
+			"with --to TOPIC (of dlq replay or dlq plan)");
 	rc = letters_command(pg, row, &c, err);
 	if (rc != CH_OK || !c.known)
 		return rc;
@@ -159,15 +174,14 @@ check_origin(struct replay *r, const char *topic, int32_t part,
 	if (rc == CH_ENOTFOUND)
 		return ch_err_set(err, CH_ERANGE,
 			"topic %s, which its headers name, does not exist: "
-			"create it, or send it elsewhere with dlq replay --to "
-			"TOPIC",
+			"create it, or send it elsewhere with --to TOPIC",
 			topic);
 	if (rc == CH_OK && part >= r->known_parts)
 		return ch_err_set(err, CH_ERANGE,
 			"partition %" PRId32 ", which its headers name, is not "
 			"in topic %s, which has %" PRId32
 			": send it by its key "
-			"with dlq replay --to %s",
+			"with --to %s",
 			part, topic, r->known_parts, topic);
 	return rc;
 }

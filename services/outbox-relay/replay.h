@@ -40,6 +40,11 @@ void replay_close(struct replay *r);
  * (too often, its id's day is gone, or no topic is known). Reads only. */
 int replay_check(struct ch_pg *pg, const struct letters_row *row,
 	int32_t replays_max, struct ch_err *err);
+/* The row as it is to be sent when `to` (NULL: as it is) says where: a foreign
+ * letter goes there by its key. CH_EEXIST: of another kind the topic is known
+ * for certain. `to` must live as long as the row is used. */
+int replay_redirect(struct letters_row *row, const char *to,
+	struct ch_err *err);
 /* Is it the loop guard that refuses it? */
 bool replay_looped(const struct letters_row *row, int32_t replays_max);
 
