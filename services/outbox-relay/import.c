@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/failpoint.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/client_conf.h"
@@ -426,9 +427,11 @@ store(struct import *im, enum dialect *dialects, enum foreign_outcome *outcomes,
 		rc = queue_cursors(im, err);
 	if (rc == CH_OK && ch_pg_pipeline_count(im->pg) > 0)
 		rc = run_queued(im, outcomes, err);
+	CH_FAILPOINT("relay.before_import");
 	if (rc == CH_OK && !im->opt->dry_run &&
 		ch_pg_commit(im->pg, err) != CH_PG_COMMITTED)
 		rc = CH_EIO;
+	CH_FAILPOINT("relay.after_import");
 	(void)ch_pg_rollback(im->pg, NULL);
 	ch_arena_free(&arena);
 	return rc;

@@ -17,8 +17,6 @@
 
 #include "dialect.h"
 
-#define INPUT_HEADERS_MAX 8192
-
 static inline size_t
 input_header(struct ch_view *rest, struct ch_arena *arena,
 	struct message_header *out)
@@ -93,13 +91,12 @@ input_check(const void *bytes, size_t size)
 	struct ch_view rest = {bytes, size};
 	struct ch_arena arena = CH_ARENA_INIT;
 	struct message_header *headers =
-		ch_arena_calloc(&arena, INPUT_HEADERS_MAX, sizeof(*headers));
+		ch_arena_calloc(&arena, size / 3 + 1, sizeof(*headers));
 	struct dialect_origin o;
 	const char *broken;
 	size_t n = 0;
 
-	while (n < INPUT_HEADERS_MAX &&
-		input_header(&rest, &arena, &headers[n]))
+	while (input_header(&rest, &arena, &headers[n]))
 		n++;
 	dialect_read(headers, n, &arena, &o);
 	broken = input_broken_rule(&o);
