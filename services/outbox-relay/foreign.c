@@ -186,6 +186,7 @@ foreign_move(struct ch_pg *pg, const struct foreign_log *log, int32_t part,
 	ch_pg_arg_str(&args, log->topic);
 	ch_pg_arg_i64(&args, to->next);
 	ch_pg_arg_time(&args, to->newest);
+	ch_pg_arg_bool(&args, to->back);
 	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
 }
 

@@ -6,7 +6,7 @@
  * its log, partition and offset, and the place in the log is unique in the
  * table. The log is the topic's id: a topic that was deleted and made again is
  * another one. The cursor of a partition moves in the transaction that stores
- * its letters, and never back.
+ * its letters, and never back, unless the log has lost its end.
  *
  * foreign_put() and foreign_move() queue statements in the connection's
  * pipeline; who calls them runs it, inside of a transaction.
@@ -35,6 +35,7 @@ struct foreign_log {
 
 struct foreign_cursor {
 	bool known;
+	bool back;	       /* to be stored though it is smaller */
 	int64_t next;	       /* offset */
 	struct ch_time newest; /* `at` of the last letter */
 };

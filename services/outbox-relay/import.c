@@ -173,6 +173,25 @@ tell_gone(const struct import *im, struct topic *t, int32_t part, int64_t from,
 		t->log.topic, part, to, from, to - from);
 }
 
+/* An unclean election of a leader does that. Who reads on at the old cursor
+ * would miss what is written below it. */
+static void
+go_back(const struct import *im, struct topic *t, int32_t part, int64_t end)
+{
+	struct partition *p = &t->parts[part];
+
+	warn(im,
+		"%s[%" PRId32 "]: the cursor is at %" PRId64
+		", and the log ends at %" PRId64
+		": it has lost its end; going on from there, where offsets "
+		"that were imported count as imported",
+		t->log.topic, part, p->position, end);
+	p->position = end;
+	p->cursor.next = end;
+	p->cursor.back = true;
+	p->moved = true;
+}
+
 static int
 open_partition(struct import *im, struct topic *t, int32_t part,
 	struct ch_err *err)
@@ -186,18 +205,19 @@ open_partition(struct import *im, struct topic *t, int32_t part,
 		rc = wanted_start(im, t, part, low, &p->position, err);
 	if (rc != CH_OK)
 		return rc;
-	if (p->position > p->end) {
-		warn(im,
-			"%s[%" PRId32 "]: the cursor is at %" PRId64
-			", and the log ends at %" PRId64
-			": it has lost its end; going on from there",
-			t->log.topic, part, p->position, p->end);
-		p->position = p->end;
-	}
+	if (p->position > p->end)
+		go_back(im, t, part, p->end);
 	if (p->position < low) {
 		tell_gone(im, t, part, p->position, low);
 		p->position = low;
 	}
+	if (p->cursor.known && p->position > p->cursor.next &&
+		im->opt->from != IMPORT_CURSOR)
+		warn(im,
+			"%s[%" PRId32
+			"]: --from passes over the offsets %" PRId64
+			" to %" PRId64 ", which were not imported",
+			t->log.topic, part, p->cursor.next, p->position - 1);
 	/* what is read again stands in its own time */
 	if (!p->cursor.known || p->position < p->cursor.next)
 		p->cursor.newest = (struct ch_time){0};
@@ -307,12 +327,15 @@ restart_lost(struct import *im, struct topic *t, int32_t part,
 
 	if (rc != CH_OK)
 		return rc;
-	if (low > p->position)
+	if (p->position > high)
+		go_back(im, t, part, high);
+	if (p->position < low) {
 		tell_gone(im, t, part, p->position, low);
-	p->position = low > p->position ? low : high;
-	p->lost = false;
+		p->position = low;
+	}
 	if (p->position > p->cursor.next)
 		p->cursor.next = p->position;
+	p->lost = false;
 	p->moved = true;
 	return ch_kafka_consumer_start(im->consumer, t->log.topic, part,
 		p->position, err);
@@ -376,6 +399,7 @@ queue_cursors(struct import *im, struct ch_err *err)
 				rc = foreign_move(im->pg, &im->topics[i].log, n,
 					&p->cursor, err);
 			p->moved = false;
+			p->cursor.back = false;
 		}
 	return rc;
 }

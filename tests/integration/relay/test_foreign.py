@@ -127,8 +127,8 @@ def test_an_import_says_what_it_did_and_is_done_once(relay_cell, origin):
             broken["reason"]) and "partition" not in broken
     groups = [json.loads(x) for x in cell.dlq(
         "group", "--by", "class,kind", "--json").splitlines()]
-    assert [(g["class"], g["letters"]) for g in groups] == [
-        ("DataException", 5), ("BadOrder", 1), ("unknown", 1)]
+    assert {g["class"]: g["letters"] for g in groups} == {
+        "DataException": 5, "BadOrder": 1, "unknown": 1}
     assert "(no origin)" in cell.dlq("list")
 
     _, said = run_import(cell, cell.kafka.unique("none"), status=2)
@@ -246,8 +246,11 @@ def test_records_that_the_log_dropped_are_said_and_counted(relay_cell,
     cell.kafka.delete(dlt)
 
     def made_anew():
-        cell.kafka.create(dlt)
-        return cell.kafka.read(dlt) == []
+        try:
+            cell.kafka.create(dlt)
+            return cell.kafka.read(dlt) == []
+        except subprocess.CalledProcessError:
+            return False  # it is not gone yet
     until(made_anew, 60, "the topic is there again")
     write(2)
     [summary], said = run_import(cell, dlt)
@@ -329,7 +332,7 @@ def test_our_own_dead_letter_topic_doubles_nothing(relay_cell, relay):
     assert (summary["known"], summary["stored"]) == (1, 0)
     assert [x["letter_id"] for x in cell.letters()] == [letter]
 
-    headers = [(n, v.encode()) for n, v in pairs(record)]
+    headers = [(n, v and v.encode()) for n, v in pairs(record)]
     other = [(n, b"01900000-0000-7000-8000-000000000000")
              if n == "ch_letter_id" else (n, v) for n, v in headers]
     put(cell.kafka, dlq, [(1, b"k", b"{}", other)])
