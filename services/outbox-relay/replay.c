@@ -111,6 +111,19 @@ replay_redirect(struct letters_row *row, const char *to, struct ch_err *err)
 	return CH_OK;
 }
 
+/* Both null would be sent as a tombstone of nothing, or worse. */
+static int
+check_copied(const struct letters_row *row, struct ch_err *err)
+{
+	if (!row->is_foreign || row->key.ptr != NULL || row->value.ptr != NULL)
+		return CH_OK;
+	return ch_err_set(err, CH_ERANGE,
+		"it has neither key nor value: its dead-letter topic holds no "
+		"copy of the record (share groups: "
+		"errors.deadletterqueue.copy.record.enable); dlq show names "
+		"where that stood: discard it, or dlq edit it to the value");
+}
+
 int
 replay_check(struct ch_pg *pg, const struct letters_row *row,
 	int32_t replays_max, struct ch_err *err)
@@ -121,6 +134,9 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 	if (!letter_may(LETTER_REPLAY, row->state, count_of(row), replays_max,
 		    err))
 		return err->code;
+	rc = check_copied(row, err);
+	if (rc != CH_OK)
+		return rc;
 	if (row->topic.len == 0)
 		return ch_err_set(err, CH_ERANGE,
 			"its headers name no topic that it came from: say which "

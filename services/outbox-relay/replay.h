@@ -37,7 +37,8 @@ struct replay *replay_open(const struct ch_params *p,
 void replay_close(struct replay *r);
 
 /* What the letter says against it: CH_OK, CH_EEXIST (decided), CH_ERANGE
- * (too often, its id's day is gone, or no topic is known). Reads only. */
+ * (too often, its id's day is gone, no topic is known, or nothing is
+ * there to send). Reads only. */
 int replay_check(struct ch_pg *pg, const struct letters_row *row,
 	int32_t replays_max, struct ch_err *err);
 /* The row as it is to be sent when `to` (NULL: as it is) says where: a foreign

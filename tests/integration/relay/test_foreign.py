@@ -182,6 +182,27 @@ def test_letters_without_an_origin_are_sent_where_one_says(relay_cell,
     assert ran.returncode == 2 and "--to is for foreign" in ran.stderr
 
 
+def test_what_was_not_copied_is_not_sent_as_a_tombstone(relay_cell, origin,
+                                                        tmp_path):
+    """A share group copies key and value only when it is told to."""
+    cell, dlt = relay_cell, f"{origin}.dlt"
+    put(cell.kafka, dlt, [(0, None, None, share(origin, 3, 41))])
+    imported(cell, dlt)
+    [letter] = cell.letters()
+    for more in ([], ["--dry-run"], ["--to", origin]):
+        ran = cell.run_dlq("replay", letter["letter_id"], "--reason", "r",
+                           *more)
+        assert ran.returncode == 2 and "neither key nor value" in ran.stderr
+    assert cell.records(origin) == []
+    value = tmp_path / "value"
+    value.write_bytes(b"found")
+    cell.dlq("edit", letter["letter_id"], "--set-file", str(value),
+             "--reason", "from the topic")
+    cell.dlq("replay", cell.letters()[0]["letter_id"], "--reason", "r")
+    assert [(r["payload"], r["partition"]) for r in cell.records(origin)] == [
+        ("found", 3)]
+
+
 def test_killed_in_the_middle_and_run_again(relay_cell, origin):
     """Each record is exactly one letter, in the order of the log."""
     cell, dlt = relay_cell, f"{origin}.dlt"
