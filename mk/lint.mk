@@ -17,7 +17,8 @@ format: ## clang-format all C files in place
 format-check: ## what `make format` would change, if anything
 	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
 
-reference: all ## write docs/reference/*.md from the tables of each daemon
-	@mkdir -p docs/reference
+reference: all ## write docs/reference/*.md and docs/man/*.1 from the tables of each daemon
+	@mkdir -p docs/reference docs/man
 	@for s in $(HAVE_SERVICES); do \
-		$(OUT)/bin/$$s --reference > docs/reference/$$s.md; done
+		$(OUT)/bin/$$s --reference > docs/reference/$$s.md; \
+		$(OUT)/bin/$$s --man > docs/man/$$s.1; done

@@ -30,6 +30,7 @@ $(foreach t,$(CHECK_SRC),$(eval $(call check-rule,$(t))))
 # Fuzz targets: libFuzzer with our libraries built for it (BUILD=fuzz, clang).
 # Which service each belongs to; none: common/base alone.
 FUZZ_SERVICE.command := ledger-writer
+FUZZ_SERVICE.dialect := outbox-relay
 FUZZ_SERVICE.filter := outbox-relay
 FUZZ_SERVICE.frame := trade-stream
 FUZZ_SERVICE.json :=
@@ -38,7 +39,7 @@ FUZZ_SERVICE.prices := price-cache
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 define fuzz-rule
 $(1).svc := $$(FUZZ_SERVICE.$$(patsubst fuzz_%,%,$$(notdir $$(basename $(1)))))
-$$(call obj,$(1)): CPPFLAGS += $$(if $$($(1).svc),-Iservices/$$($(1).svc))
+$$(call obj,$(1)): CPPFLAGS += -Itests/support $$(if $$($(1).svc),-Iservices/$$($(1).svc))
 $(call check-bin,$(1)): $$(call obj,$(1)) $$(if $$($(1).svc),$$(call lib,$$($(1).svc))) $$(LAYER_A)
 	@mkdir -p $$(@D)
 	$$(if $$(V),,@echo "  LD   $$@";) $$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $$@ $$^ $(IO_LIBS)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/roff.h"
 #include "io/lib_versions.h"
 
 #ifndef CH_VERSION
@@ -31,7 +32,15 @@ static const struct {
 	{"--sample-config", "", CLI_SAMPLE, "a file with every key"},
 	{"--reference", "", CLI_REFERENCE,
 		"parameters and metrics as Markdown"},
+	{"--man", "", CLI_MAN, "the manual page, for man(1)"},
 };
+
+static const char signals_text[] =
+	"SIGTERM drains, a second one exits at once; SIGHUP reads the\n"
+	"configuration again; SIGUSR1 switches debug logging.";
+static const char status_text[] =
+	"0 drained; 1 failed; 3 drain deadline passed; 4 forced; 64 usage;\n"
+	"69 a dependency at the start; 78 configuration.";
 
 #define MODES (sizeof(modes) / sizeof(modes[0]))
 
@@ -96,12 +105,78 @@ add_help(struct ch_buf *out, const struct ch_daemon *d,
 		ch_buf_printf(out, "\nCommands (after the options):\n");
 	for (; s != NULL && s->name != NULL; s++)
 		ch_buf_printf(out, "  %s\n      %s\n", s->usage, s->help);
+	ch_buf_printf(out, "\nSignals: %s\nExit status: %s\n", signals_text,
+		status_text);
+}
+
+static void
+man_section(struct ch_buf *out, const char *title)
+{
+	ch_buf_printf(out, ".SH %s\n", title);
+}
+
+static void
+man_commands(struct ch_buf *out, const struct ch_subcommand *s)
+{
+	if (s == NULL || s->name == NULL)
+		return;
+	man_section(out, "COMMANDS");
+	for (; s->name != NULL; s++) {
+		ch_buf_adds(out, ".SS ");
+		ch_roff_add(out, s->name);
+		ch_buf_addc(out, '\n');
+		ch_roff_add(out, s->help);
+		ch_buf_addc(out, '\n');
+		ch_roff_add_example(out,
+			s->manual != NULL ? s->manual : s->usage);
+	}
+}
+
+static void
+man_head(struct ch_buf *out, const struct ch_daemon *d)
+{
+	ch_buf_printf(out, ".\\\" made by `%s --man`; do not edit\n", d->name);
+	ch_buf_adds(out, ".TH \"");
+	ch_roff_add(out, d->name);
 	ch_buf_adds(out,
-		"\nSignals: SIGTERM drains, a second one exits at once; SIGHUP "
-		"reads the\nconfiguration again; SIGUSR1 switches debug "
-		"logging.\nExit status: 0 drained; 1 failed; 3 drain deadline "
-		"passed; 4 forced; 64 usage;\n69 a dependency at the start; 78 "
-		"configuration.\n");
+		"\" 1 \"\" \"countinghouse " CH_VERSION "\"\n.nh\n.ad l\n");
+	man_section(out, "NAME");
+	ch_roff_add(out, d->name);
+	ch_buf_adds(out, " \\- ");
+	ch_roff_add(out, d->summary);
+	ch_buf_addc(out, '\n');
+	man_section(out, "SYNOPSIS");
+	ch_buf_adds(out, ".B ");
+	ch_roff_add(out, d->name);
+	ch_buf_adds(out,
+		d->subcommands != NULL
+			? "\n.RI [ option ...]\n.RI [ command\n.RI [ argument "
+			  "...]]\n"
+			: "\n.RI [ option ...]\n");
+}
+
+/* A page of section 1, by man(7). */
+static void
+add_man(struct ch_buf *out, const struct ch_daemon *d,
+	const struct ch_param *const params[])
+{
+	man_head(out, d);
+	man_section(out, "OPTIONS");
+	ch_params_man(out, d->name, params);
+	for (size_t i = 0; i < MODES; i++) {
+		ch_buf_adds(out, ".TP\n.B ");
+		ch_roff_add(out, modes[i].flag);
+		ch_buf_addc(out, '\n');
+		ch_roff_add(out, modes[i].help);
+		ch_buf_addc(out, '\n');
+	}
+	man_commands(out, d->subcommands);
+	man_section(out, "SIGNALS");
+	ch_roff_add(out, signals_text);
+	ch_buf_addc(out, '\n');
+	man_section(out, "EXIT STATUS");
+	ch_roff_add(out, status_text);
+	ch_buf_addc(out, '\n');
 }
 
 static void
@@ -132,7 +207,9 @@ ch_cli_print(enum cli_mode mode, const struct ch_daemon *d,
 		ch_buf_printf(&out, "%s %s (%s)\n", d->name, CH_VERSION,
 			CH_GIT_ID);
 		ch_lib_versions(&out);
-	} else if (mode == CLI_REFERENCE)
+	} else if (mode == CLI_MAN)
+		add_man(&out, d, params);
+	else if (mode == CLI_REFERENCE)
 		add_reference(&out, d, params, metrics);
 	else if (mode == CLI_SAMPLE)
 		ch_params_sample(&out, d->name, params);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli: what a daemon prints about itself and then ends: --help, --version,
- * --reference, --sample-config; and the modes that need the configuration:
+ * --reference, --man, --sample-config; and the modes that need the configuration:
  * --check-config, --dump-config.
  *
  * Thread: main.
@@ -16,6 +16,7 @@ enum cli_mode {
 	CLI_HELP,
 	CLI_VERSION,
 	CLI_REFERENCE,
+	CLI_MAN,
 	CLI_SAMPLE,
 	CLI_CHECK,
 	CLI_DUMP

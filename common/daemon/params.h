@@ -129,5 +129,8 @@ void ch_params_sample(struct ch_buf *out, const char *service,
 	const struct ch_param *const tables[]);
 void ch_params_reference(struct ch_buf *out, const char *service,
 	const struct ch_param *const tables[]); /* Markdown */
+/* The options of a man page, and where else they may stand. */
+void ch_params_man(struct ch_buf *out, const char *service,
+	const struct ch_param *const tables[]);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "daemon/params_impl.h"
+#include "daemon/roff.h"
 
 static const char *const type_names[] = {"text", "integer", "duration", "size",
 	"boolean", "choice", "path", "URL", "connection string", "list",
@@ -34,19 +35,12 @@ add_flag(struct ch_buf *out, const struct ch_param *p)
 		ch_buf_adds(out, ".<property>");
 }
 
+/* What it is, its limits, its default. */
 static void
-help_line(struct ch_buf *out, const struct ch_param *p)
+add_meaning(struct ch_buf *out, const struct ch_param *p)
 {
 	struct ch_buf limits = CH_BUF_INIT;
-	size_t start = out->len;
 
-	ch_buf_adds(out, "  --");
-	add_flag(out, p);
-	ch_buf_printf(out, "=<%s>",
-		p->type == CH_PARAM_SECRET ? "path" : type_names[p->type]);
-	do
-		ch_buf_addc(out, ' ');
-	while (out->len - start < 36);
 	ch_buf_adds(out, p->help);
 	ch_param_add_limits(&limits, p);
 	if (limits.len > 0)
@@ -57,8 +51,28 @@ help_line(struct ch_buf *out, const struct ch_param *p)
 		ch_buf_adds(out, "; required");
 	if ((p->flags & CH_PARAM_RELOADABLE) != 0)
 		ch_buf_adds(out, "; reloadable");
-	ch_buf_addc(out, '\n');
 	ch_buf_free(&limits);
+}
+
+static const char *
+value_name(const struct ch_param *p)
+{
+	return p->type == CH_PARAM_SECRET ? "path" : type_names[p->type];
+}
+
+static void
+help_line(struct ch_buf *out, const struct ch_param *p)
+{
+	size_t start = out->len;
+
+	ch_buf_adds(out, "  --");
+	add_flag(out, p);
+	ch_buf_printf(out, "=<%s>", value_name(p));
+	do
+		ch_buf_addc(out, ' ');
+	while (out->len - start < 36);
+	add_meaning(out, p);
+	ch_buf_addc(out, '\n');
 }
 
 static void
@@ -84,6 +98,36 @@ ch_params_help(struct ch_buf *out, const char *service, const char *summary,
 		"underscores) of the file that --config names.\nFlag wins over "
 		"variable, variable over file, file over default.\n\n");
 	each(out, tables, help_line);
+}
+
+static void
+man_line(struct ch_buf *out, const struct ch_param *p)
+{
+	struct ch_buf text = CH_BUF_INIT;
+
+	ch_buf_adds(out, ".TP\n\\fB\\-\\-");
+	add_flag(&text, p);
+	ch_roff_add(out, ch_buf_str(&text));
+	ch_buf_printf(out, "\\fR=\\fI%s\\fR\n", value_name(p));
+	ch_buf_clear(&text);
+	add_meaning(&text, p);
+	ch_roff_add(out, ch_buf_str(&text));
+	ch_buf_addc(out, '\n');
+	ch_buf_free(&text);
+}
+
+void
+ch_params_man(struct ch_buf *out, const char *service,
+	const struct ch_param *const tables[])
+{
+	ch_buf_adds(out, "Each option is also the variable\n.B ");
+	add_upper(out, service);
+	ch_buf_adds(out,
+		"_OPTION\nor\n.BR CH_OPTION ,\nor a line\n"
+		".RI \"\" option \" = \" value\n(with underscores) of the "
+		"file that\n.B \\-\\-config\nnames. Flag wins over variable, "
+		"variable over file, file over default.\n");
+	each(out, tables, man_line);
 }
 
 static void

@@ -559,6 +559,31 @@ ch_kafka_consumer_query_watermarks(struct ch_kafka_consumer *c,
 		rd_kafka_err2str(code), rd_kafka_err2name(code));
 }
 
+int
+ch_kafka_consumer_query_time(struct ch_kafka_consumer *c, const char *topic,
+	int32_t partition, int64_t time_ms, int timeout_ms, int64_t *offset,
+	struct ch_err *err)
+{
+	rd_kafka_topic_partition_list_t *one =
+		rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_t *asked =
+		rd_kafka_topic_partition_list_add(one, topic, partition);
+	rd_kafka_resp_err_t code;
+
+	asked->offset = time_ms;
+	code = rd_kafka_offsets_for_times(c->rk, one, timeout_ms);
+	if (code == 0)
+		code = asked->err;
+	*offset = asked->offset;
+	rd_kafka_topic_partition_list_destroy(one);
+	if (code == 0)
+		return 0;
+	return ch_err_set(err,
+		code == RD_KAFKA_RESP_ERR__TIMED_OUT ? CH_ETIMEOUT : CH_EKAFKA,
+		"offset of a time in %s-%d: %s (%s)", topic, partition,
+		rd_kafka_err2str(code), rd_kafka_err2name(code));
+}
+
 int64_t
 ch_kafka_consumer_lag(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition)

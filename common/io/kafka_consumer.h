@@ -179,6 +179,10 @@ int ch_kafka_consumer_watermarks(struct ch_kafka_consumer *c, const char *topic,
 int ch_kafka_consumer_query_watermarks(struct ch_kafka_consumer *c,
 	const char *topic, int32_t partition, int timeout_ms, int64_t *low,
 	int64_t *high, struct ch_err *err);
+/* The first record of that time or later; CH_KAFKA_END: there is none. */
+int ch_kafka_consumer_query_time(struct ch_kafka_consumer *c, const char *topic,
+	int32_t partition, int64_t time_ms, int timeout_ms, int64_t *offset,
+	struct ch_err *err);
 /* Records behind (by cached watermark and position); -1 = not known. */
 int64_t ch_kafka_consumer_lag(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition);

@@ -18,8 +18,8 @@
 --	DROP OWNED BY outbox_relay; DROP ROLE outbox_relay;
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
--- are those of schema/sql/deploy/relay.sql and plans.sql: a test compares columns,
--- constraints and bodies.
+-- are those of schema/sql/deploy/relay.sql, plans.sql and foreign_letters.sql: a
+-- test compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -186,6 +186,45 @@ CREATE TABLE IF NOT EXISTS replay_plan_letters (
 CREATE INDEX IF NOT EXISTS replay_plan_letters_held ON replay_plan_letters
 	(plan_id, key_digest) WHERE outcome IN ('quarantined', 'held');
 
+CREATE TABLE IF NOT EXISTS foreign_letters (
+	letter_id     uuid PRIMARY KEY,
+	log_id        uuid NOT NULL,
+	dlq_topic     text NOT NULL,
+	dlq_part      int4 NOT NULL,
+	dlq_offset    int8 NOT NULL,
+	dialect       text NOT NULL,
+	topic         text NOT NULL,
+	part          int4,
+	src_offset    int8,
+	origin_at     timestamptz,
+	record_key    bytea,
+	value         bytea,
+	header_names  bytea[] NOT NULL,
+	header_values bytea[] NOT NULL,
+	error_class   text NOT NULL,
+	reason        text NOT NULL,
+	attempts      int4 NOT NULL,
+	at            timestamptz NOT NULL,
+	came_back     uuid,
+	imported_by   text NOT NULL CHECK (imported_by <> ''),
+	imported_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	UNIQUE (log_id, dlq_part, dlq_offset)
+);
+CREATE INDEX IF NOT EXISTS foreign_letters_at ON foreign_letters (at);
+CREATE INDEX IF NOT EXISTS foreign_letters_back ON foreign_letters (came_back)
+	WHERE came_back IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS foreign_cursors (
+	log_id      uuid NOT NULL,
+	part        int4 NOT NULL,
+	cluster     text NOT NULL,
+	topic       text NOT NULL,
+	next_offset int8 NOT NULL,
+	newest      timestamptz NOT NULL,
+	updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (log_id, part)
+);
+
 CREATE TABLE IF NOT EXISTS audit_events (
 	event_id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	at       timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -218,6 +257,13 @@ CREATE OR REPLACE VIEW letters AS
 			parked_at AS at, blocks_key, NULL::uuid AS original_id
 		FROM dead_letters
 		UNION ALL
+		SELECT letter_id, 'foreign', topic, part, src_offset,
+			dlq_topic || '-' || dlq_part || '-' || dlq_offset,
+			dlq_offset, record_key, value, header_names,
+			header_values, error_class, reason, attempts, NULL, at,
+			false, NULL
+		FROM foreign_letters
+		UNION ALL
 		SELECT letter_id, kind, topic, part, src_offset, row_id,
 			row_order, record_key, value, header_names,
 			header_values, error_class, reason, attempts, sqlstate,
@@ -243,12 +289,14 @@ CREATE OR REPLACE FUNCTION letter_fingerprint(class text, reason text) RETURNS t
 	SELECT left(encode(sha256(convert_to(class || E'\n'
 		|| letter_pattern(reason), 'UTF8')), 'hex'), 12) $$;
 
--- A delivery is done when it is acknowledged: nothing comes back.
+-- A letter is done when it is acknowledged, unless an import has found it in a
+-- dead-letter topic since.
 CREATE OR REPLACE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	OUT judged int8, OUT returned int8)
 	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-	SELECT count(*), count(*), 0::int8 FROM letter_replays r
-	WHERE r.plan_id = plan $$;
+	SELECT count(*), count(*), count(DISTINCT r.letter_id) FILTER (WHERE EXISTS (
+		SELECT FROM foreign_letters f WHERE f.came_back = r.letter_id))
+	FROM letter_replays r WHERE r.plan_id = plan $$;
 
 -- As in core.sql.
 CREATE OR REPLACE FUNCTION insist_who_and_why(what text, actor text, reason text)
@@ -316,7 +364,10 @@ GRANT SELECT, INSERT ON dead_letters, letter_replays TO :"role";
 GRANT SELECT, INSERT (actor, action, subject, reason, before, after)
 	ON audit_events TO :"role";
 GRANT SELECT ON letters TO :"role";
-GRANT SELECT, INSERT ON letter_edits, replay_plan_letters TO :"role";
+GRANT SELECT, INSERT ON letter_edits, replay_plan_letters, foreign_letters
+	TO :"role";
+GRANT SELECT, INSERT, UPDATE (next_offset, newest, updated_at)
+	ON foreign_cursors TO :"role";
 GRANT UPDATE (outcome, detail) ON replay_plan_letters TO :"role";
 GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
 	bytes_per_second, canary, canary_returns, replays_max),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "dialect.h"
 #include "dlq_private.h"
 
 #define CANARY_WAIT_MS 60000
@@ -27,11 +28,18 @@ static const char usage_text[] =
 	"           LIST of topic,class,fingerprint,message,key,age,kind,state\n"
 	"  show     <letter>... [--json|--hex|--pretty]\n"
 	"  export   [filter]                JSON lines with headers and value\n"
-	"  replay   <letter>...|filter --reason R\n"
+	"  replay   <letter>...|filter --reason R [--to TOPIC]\n"
+	"           --to: where foreign letters go, by their keys; needed\n"
+	"           where their headers name no topic\n"
 	"  discard  <letter>...|filter --reason R\n"
 	"  edit     <letter> --set-file FILE --reason R   (- is stdin)\n"
+	"  import   <topic>... --reason R [--from earliest|latest|2h|RFC3339]\n"
+	"           [--follow] [--json]     records of another system's\n"
+	"           dead-letter topics (Kafka Connect, Spring, Kafka Streams,\n"
+	"           share groups) become letters of kind foreign; without\n"
+	"           --from it goes on where the last import ended\n"
 	"  plan     <letter>...|filter --reason R [--rate N] [--bytes-rate N]\n"
-	"           [--canary N [--canary-returns N]] [--two-person]\n"
+	"           [--canary N [--canary-returns N]] [--two-person] [--to TOPIC]\n"
 	"  approve  <plan> --reason R [--two-person]\n"
 	"  run      <plan> [--canary-wait 60s]\n"
 	"  stop     <plan> --reason R       run goes on where it stopped\n"
@@ -59,7 +67,7 @@ usage(const char *problem)
 
 /* ---- verbs ---- */
 
-enum subject { SUBJECT_LETTERS, SUBJECT_PLAN };
+enum subject { SUBJECT_LETTERS, SUBJECT_PLAN, SUBJECT_TOPICS };
 
 struct verb {
 	const char *name;
@@ -67,7 +75,7 @@ struct verb {
 	enum subject subject;
 	bool changes;  /* it needs a primary */
 	bool reasoned; /* it needs --reason, unless it is a dry run */
-	bool chosen;   /* it needs ids or a filter; a plan's number */
+	bool chosen;   /* it needs ids or a filter; a plan's number; topics */
 };
 
 static const struct verb verbs[] = {
@@ -79,6 +87,7 @@ static const struct verb verbs[] = {
 	{"replay", dlq_change, SUBJECT_LETTERS, true, true, true},
 	{"discard", dlq_change, SUBJECT_LETTERS, true, true, true},
 	{"edit", dlq_edit, SUBJECT_LETTERS, true, true, true},
+	{"import", dlq_import, SUBJECT_TOPICS, true, true, true},
 	{"plan", dlq_plan, SUBJECT_LETTERS, true, true, true},
 	{"approve", dlq_approve, SUBJECT_PLAN, true, true, true},
 	{"run", dlq_run, SUBJECT_PLAN, true, false, true},
@@ -204,6 +213,24 @@ take_number(struct dlq *d, int option, const char *value)
 }
 
 static const char *
+take_from(struct dlq *d, const char *value)
+{
+	int64_t us;
+
+	d->from = IMPORT_TIME;
+	if (strcmp(value, "earliest") == 0)
+		d->from = IMPORT_EARLIEST;
+	else if (strcmp(value, "latest") == 0)
+		d->from = IMPORT_LATEST;
+	else if (filter_duration(ch_view_of(value), &us))
+		d->from_time.us = d->now.us - us;
+	else if (!ch_time_parse(ch_view_of(value), &d->from_time))
+		return "--from is earliest, latest, like 30m, 2h, 1d, or "
+		       "RFC 3339";
+	return NULL;
+}
+
+static const char *
 take_option(struct dlq *d, int option, const char *value)
 {
 	switch (option) {
@@ -228,6 +255,14 @@ take_option(struct dlq *d, int option, const char *value)
 		return NULL;
 	case 'f':
 		d->file = value;
+		return NULL;
+	case 'T':
+		d->to = value;
+		return NULL;
+	case 'M':
+		return take_from(d, value);
+	case 'o':
+		d->follow = true;
 		return NULL;
 	case 'W':
 		return take_duration(d, value);
@@ -282,6 +317,26 @@ take_ids(struct dlq *d, int argc, char **argv)
 }
 
 static const char *
+take_topics(struct dlq *d, int argc, char **argv)
+{
+	int i, j;
+
+	if (argc > IMPORT_TOPICS_MAX)
+		return "more than 100 topics at once";
+	for (i = 0; i < argc; i++)
+		for (j = 0; j < i; j++)
+			if (strcmp(argv[i], argv[j]) == 0)
+				return "a topic is named twice";
+	for (i = 0; i < argc; i++)
+		if (!dialect_is_topic(ch_view_of(argv[i])))
+			return "a topic's name has letters, digits, '.', '_', "
+			       "'-', at most 249";
+	d->topics = (const char *const *)argv;
+	d->topic_count = (size_t)argc;
+	return NULL;
+}
+
+static const char *
 parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 {
 	static const struct option options[] = {{"topic", 1, NULL, 't'},
@@ -295,7 +350,9 @@ parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		{"reason", 1, NULL, 'r'}, {"actor", 1, NULL, 'a'},
 		{"json", 0, NULL, 'j'}, {"hex", 0, NULL, 'h'},
 		{"pretty", 0, NULL, 'p'}, {"dry-run", 0, NULL, 'n'},
-		{"two-person", 0, NULL, '2'}, {NULL, 0, NULL, 0}};
+		{"to", 1, NULL, 'T'}, {"from", 1, NULL, 'M'},
+		{"follow", 0, NULL, 'o'}, {"two-person", 0, NULL, '2'},
+		{NULL, 0, NULL, 0}};
 	const char *problem;
 	int c;
 
@@ -307,9 +364,17 @@ parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		if (problem != NULL)
 			return problem;
 	}
-	return verb->subject == SUBJECT_PLAN
-		? take_plan(d, argc - optind, argv + optind)
-		: take_ids(d, argc - optind, argv + optind);
+	argc -= optind;
+	argv += optind;
+	switch (verb->subject) {
+	case SUBJECT_PLAN:
+		return take_plan(d, argc, argv);
+	case SUBJECT_TOPICS:
+		return take_topics(d, argc, argv);
+	case SUBJECT_LETTERS:
+		break;
+	}
+	return take_ids(d, argc, argv);
 }
 
 /* ---- what is missing, and what is meant without words ---- */
@@ -319,6 +384,16 @@ check_plan_verb(const struct dlq *d, const struct verb *verb)
 {
 	if (verb->chosen && d->plan == 0)
 		return "name the plan by its number (see `dlq plans`)";
+	return NULL;
+}
+
+static const char *
+check_topics_verb(const struct dlq *d, const struct verb *verb)
+{
+	if (verb->chosen && d->topic_count == 0)
+		return "name the dead-letter topics that are to be read";
+	if (d->follow && d->dry_run)
+		return "--dry-run reads to the end, and --follow has none";
 	return NULL;
 }
 
@@ -346,8 +421,14 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		return "a change needs --reason";
 	if (*d->actor == '\0')
 		return "--actor is empty: who are you?";
-	return verb->subject == SUBJECT_PLAN ? check_plan_verb(d, verb)
-					     : check_letters_verb(d, verb);
+	if (d->to != NULL && !is_verb(d, "replay") && !is_verb(d, "plan"))
+		return "--to is an option of replay and of plan";
+	if (d->to != NULL && !dialect_is_topic(ch_view_of(d->to)))
+		return "--to is no legal name of a topic";
+	if (verb->subject == SUBJECT_PLAN)
+		return check_plan_verb(d, verb);
+	return verb->subject == SUBJECT_TOPICS ? check_topics_verb(d, verb)
+					       : check_letters_verb(d, verb);
 }
 
 static void
@@ -438,7 +519,7 @@ run_dlq(const struct ch_runtime *rt, int argc, char **argv)
 }
 
 const struct ch_subcommand relay_subcommands[] = {
-	{"dlq", "dlq list|count|group|show|export|replay|discard|edit|plan|...",
+	{"dlq", "dlq list|count|group|show|export|replay|discard|edit|import|plan|...",
 		"the dead letters: see them, send them again, put them away",
 		run_dlq, usage_text},
 	{NULL, NULL, NULL, NULL, NULL},

@@ -57,6 +57,7 @@ check_behind(const struct change *c, const struct letters_row *row,
 	for (i = 0; i < c->open_count && row->key.ptr != NULL; i++) {
 		if (letters_row(c->res, c->open[i], &first, err) != CH_OK)
 			return CH_EPROTO;
+		(void)replay_redirect(&first, c->d->to, NULL);
 		if (!ch_view_eq(first.topic, row->topic) ||
 			!ch_view_eq(first.key, row->key))
 			continue;
@@ -112,8 +113,10 @@ change_one(const struct change *c, struct letters_row *row, bool *stays_open)
 {
 	struct dlq *d = c->d;
 	struct ch_err err = CH_ERR_INIT;
-	int rc = c->replaying ? check_behind(c, row, &err) : CH_OK;
+	int rc = replay_redirect(row, d->to, &err);
 
+	if (rc == CH_OK && c->replaying)
+		rc = check_behind(c, row, &err);
 	*stays_open = rc == CH_EEXIST;
 	if (rc == CH_OK && d->dry_run)
 		rc = check_only(d, row, c->replaying, &err);

@@ -65,7 +65,9 @@ print_target(const struct dlq *d, const PGresult *res, int i,
 	dlq_print_age(d->now.us - oldest.us);
 	printf("  to ");
 	dlq_print_safe(topic, 249);
-	if (by_key)
+	if (topic.len == 0)
+		printf("(no origin: they will be held; plan them with --to)\n");
+	else if (by_key)
 		printf(" (by the key)\n");
 	else
 		printf("[%" PRId64 "]\n", part);
@@ -155,6 +157,7 @@ selection_of(const struct dlq *d, struct ch_buf *b)
 	add_wish(b, "class", d->filter.class);
 	add_wish(b, "key", d->filter.key);
 	add_wish(b, "state", d->filter.state);
+	add_wish(b, "to", d->to);
 	if (d->filter.has_since) {
 		ch_time_format(d->filter.since, since);
 		ch_json_add_member(b, "since", ch_view_of(since));

@@ -50,12 +50,13 @@ dlq_print_line(const struct dlq *d, const struct letters_row *r)
 
 	ch_uuid_format(&r->id, id);
 	printf("%s  %-9s  %-8s ", id, letter_state_name(r->state),
-		r->is_delivery ? "delivery" : "rejected");
+		letters_kind(r));
 	dlq_print_age(d->now.us - r->at.us);
 	printf("  ");
 	dlq_print_safe(r->class, 40);
 	printf("  ");
-	dlq_print_safe(r->topic, 249);
+	dlq_print_safe(r->topic.len > 0 ? r->topic : CH_VIEW("(no origin)"),
+		249);
 	if (r->part >= 0)
 		printf("[%" PRId32 "]", r->part);
 	printf("  ");
@@ -131,8 +132,7 @@ dlq_print_json(const struct letters_row *r, bool whole)
 	ch_time_format(r->at, text);
 	ch_buf_addc(&b, '{');
 	ch_json_add_member(&b, "letter_id", ch_view_of(id));
-	ch_json_add_member(&b, "kind",
-		ch_view_of(r->is_delivery ? "delivery" : "rejected"));
+	ch_json_add_member(&b, "kind", ch_view_of(letters_kind(r)));
 	ch_json_add_member(&b, "state",
 		ch_view_of(letter_state_name(r->state)));
 	ch_json_add_member(&b, "topic", r->topic);
@@ -309,8 +309,7 @@ dlq_print_letter(const struct letters_row *r, enum dlq_form form)
 	ch_uuid_format(&r->id, id);
 	ch_time_format(r->at, text);
 	printf("letter      %s\nkind        %s\nstate       %s", id,
-		r->is_delivery ? "delivery" : "rejected",
-		letter_state_name(r->state));
+		letters_kind(r), letter_state_name(r->state));
 	if (r->actor.len > 0) {
 		printf(" by ");
 		dlq_print_safe(r->actor, 128);

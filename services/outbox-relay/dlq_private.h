@@ -5,6 +5,7 @@
  *	dlq.c	      options, which verb, connection
  *	dlq_list.c    list, show, export, count, group: read only
  *	dlq_change.c  replay, discard, edit: letters one by one
+ *	dlq_import.c  import: letters of other systems' topics
  *	dlq_plan.c    plan, approve, run, stop, plans
  *	dlq_print.c   how letters look
  *
@@ -21,6 +22,7 @@
 #include "base/str.h"
 #include "daemon/daemon.h"
 #include "filter.h"
+#include "import.h"
 #include "io/pg.h"
 #include "letters.h"
 
@@ -46,6 +48,13 @@ struct dlq {
 	int64_t replays_max;
 	bool dry_run, filtered, limited;
 	struct ch_time now;
+	const char *to; /* of a replay: the topic of foreign letters */
+	/* of imports */
+	const char *const *topics;
+	size_t topic_count;
+	enum import_from from;
+	struct ch_time from_time;
+	bool follow;
 	/* of plans */
 	int64_t plan; /* 0: none named */
 	const char *two_person;
@@ -72,6 +81,7 @@ int dlq_export(struct dlq *d);
 int dlq_group(struct dlq *d);  /* group and count */
 int dlq_change(struct dlq *d); /* replay and discard */
 int dlq_edit(struct dlq *d);
+int dlq_import(struct dlq *d);
 int dlq_plan(struct dlq *d);
 int dlq_approve(struct dlq *d);
 int dlq_run(struct dlq *d);

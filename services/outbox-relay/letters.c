@@ -178,10 +178,13 @@ letters_row(const PGresult *res, int i, struct letters_row *out,
 	struct ch_err *err)
 {
 	struct ch_pg_row r = ch_pg_row(res, i);
+	struct ch_view kind;
 	bool null;
 
 	out->id = ch_pg_next_uuid(&r);
-	out->is_delivery = ch_view_eq_str(ch_pg_next_text(&r), "delivery");
+	kind = ch_pg_next_text(&r);
+	out->is_delivery = ch_view_eq_str(kind, "delivery");
+	out->is_foreign = ch_view_eq_str(kind, "foreign");
 	out->topic = ch_pg_next_text(&r);
 	out->part = ch_pg_next_is_null(&r) ? -1 : ch_pg_next_i32(&r);
 	out->src_offset = ch_pg_next_i64_null(&r, &null);
@@ -208,6 +211,14 @@ letters_row(const PGresult *res, int i, struct letters_row *out,
 	out->fingerprint = ch_pg_next_text(&r);
 	out->fitting = ch_pg_next_i64(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+const char *
+letters_kind(const struct letters_row *row)
+{
+	if (row->is_foreign)
+		return "foreign";
+	return row->is_delivery ? "delivery" : "rejected";
 }
 
 int
@@ -370,7 +381,8 @@ letters_command(struct ch_pg *pg, const struct letters_row *row,
 	int rc;
 
 	*out = (struct letters_command){.known = false};
-	if (row->is_delivery || !letter_command_of(row->value, &c))
+	if (row->is_delivery || row->is_foreign ||
+		!letter_command_of(row->value, &c))
 		return CH_OK;
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, c.org);

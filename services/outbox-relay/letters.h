@@ -24,8 +24,10 @@
 /* Views are valid until the PGresult is cleared. */
 struct letters_row {
 	struct ch_uuid id;
-	bool is_delivery; /* else a rejected record */
-	struct ch_view topic, row_id, key, value, names, values, class, reason;
+	bool is_delivery;     /* neither of the two: a rejected record */
+	bool is_foreign;      /* of another system's dead-letter topic */
+	struct ch_view topic; /* empty: a foreign one that names none */
+	struct ch_view row_id, key, value, names, values, class, reason;
 	struct ch_view actor, state_reason;
 	int32_t part;	    /* -1: by the key */
 	int64_t src_offset; /* -1: none */
@@ -43,6 +45,8 @@ int letters_find(struct ch_pg *pg, const struct letters_filter *f,
 	PGresult **out, struct ch_err *err);
 int letters_row(const PGresult *res, int i, struct letters_row *out,
 	struct ch_err *err);
+
+const char *letters_kind(const struct letters_row *row);
 
 /* A large selection, page by page, as it was when it was opened; inside of a
  * transaction of its own. The last page is empty; then close. */

@@ -23,6 +23,7 @@ struct run {
 	struct pace pace;
 	int64_t sent;
 	bool canary_passed, was_stopped;
+	const char *to; /* of foreign letters; NULL: where they came from */
 };
 
 static void
@@ -76,7 +77,9 @@ decide(struct run *r, struct step *s, struct ch_err *err)
 	rc = letters_lock_state(r->pg, s->row, err);
 	if (rc != CH_OK)
 		return rc;
-	rc = replay_locked(r->replay, r->pg, s->row, &s->said);
+	rc = replay_redirect(s->row, r->to, &s->said);
+	if (rc == CH_OK)
+		rc = replay_locked(r->replay, r->pg, s->row, &s->said);
 	s->outcome = outcome_of(r, s->row, rc);
 	return s->outcome[0] != '\0'
 		? CH_OK
@@ -295,6 +298,8 @@ open_and_run(const struct ch_params *p, struct run *r, struct ch_arena *arena,
 		err);
 	if (r->replay == NULL)
 		return CH_ECONFIG;
+	if (r->plan.to.len > 0)
+		r->to = ch_arena_str(arena, r->plan.to);
 	r->sent = r->plan.sent;
 	r->canary_passed = r->plan.canary_passed;
 	pace_init(&r->pace, r->plan.per_second, r->plan.bytes_per_second,

@@ -228,6 +228,7 @@ plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
 	out->held = ch_pg_next_i64(&r);
 	out->judged = ch_pg_next_i64(&r);
 	out->returned = ch_pg_next_i64(&r);
+	out->to = ch_pg_next_text(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 

@@ -26,7 +26,8 @@
 #include "letters_query.h"
 
 struct plans_wish {
-	const char *selection; /* JSON: how the letters were named */
+	/* JSON: how the letters were named, and as "to" where foreign ones go */
+	const char *selection;
 	const char *reason, *actor, *two_person;
 	int64_t per_second, bytes_per_second; /* 0: no limit */
 	int64_t canary, canary_returns;
@@ -60,6 +61,7 @@ struct plans_row {
 	int32_t replays_max;
 	int64_t letters, next_place;
 	int64_t sent, refused, quarantined, held, judged, returned;
+	struct ch_view to; /* of foreign letters; empty: where they came from */
 };
 /* plan 0: the newest `limit` ones; else CH_ENOTFOUND when there is none. */
 int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,

@@ -12,6 +12,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "daemon/client_conf.h"
+#include "dialect.h"
 #include "io/kafka_producer.h"
 #include "io/kafka_topic.h"
 #include "message.h"
@@ -23,7 +24,8 @@
 struct replay {
 	struct ch_kafka_producer *producer;
 	struct replay_options opt;
-	char *known; /* the topic that the last letter went to */
+	char *known; /* the topic that was asked for last, and is there */
+	int32_t known_parts;
 	bool reported;
 	struct ch_kafka_delivery delivery;
 	char text[256];
@@ -95,6 +97,34 @@ replay_looped(const struct letters_row *row, int32_t replays_max)
 }
 
 int
+replay_redirect(struct letters_row *row, const char *to, struct ch_err *err)
+{
+	if (to == NULL)
+		return CH_OK;
+	if (!row->is_foreign)
+		return ch_err_set(err, CH_EEXIST,
+			"--to is for foreign letters: this one (%s) goes to its "
+			"own topic",
+			letters_kind(row));
+	row->topic = ch_view_of(to);
+	row->part = -1;
+	return CH_OK;
+}
+
+/* Both null would be sent as a tombstone of nothing, or worse. */
+static int
+check_copied(const struct letters_row *row, struct ch_err *err)
+{
+	if (!row->is_foreign || row->key.ptr != NULL || row->value.ptr != NULL)
+		return CH_OK;
+	return ch_err_set(err, CH_ERANGE,
+		"it has neither key nor value: its dead-letter topic holds no "
+		"copy of the record (share groups: "
+		"errors.deadletterqueue.copy.record.enable); dlq show names "
+		"where that stood: discard it, or dlq edit it to the value");
+}
+
+int
 replay_check(struct ch_pg *pg, const struct letters_row *row,
 	int32_t replays_max, struct ch_err *err)
 {
@@ -104,6 +134,13 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 	if (!letter_may(LETTER_REPLAY, row->state, count_of(row), replays_max,
 		    err))
 		return err->code;
+	rc = check_copied(row, err);
+	if (rc != CH_OK)
+		return rc;
+	if (row->topic.len == 0)
+		return ch_err_set(err, CH_ERANGE,
+			"its headers name no topic that it came from: say which "
+			"with --to TOPIC (of dlq replay or dlq plan)");
 	rc = letters_command(pg, row, &c, err);
 	if (rc != CH_OK || !c.known)
 		return rc;
@@ -136,7 +173,33 @@ check_topic(struct replay *r, const char *topic, struct ch_err *err)
 	if (!k.exists)
 		return ch_err_set(err, CH_ENOTFOUND,
 			"topic %s does not exist: create it first", topic);
+	free(r->known);
+	r->known = ch_xstrdup(topic);
+	r->known_parts = k.partitions;
 	return CH_OK;
+}
+
+/* Where a foreign letter goes to a header has said: that it is not there is
+ * this letter's matter alone. */
+static int
+check_origin(struct replay *r, const char *topic, int32_t part,
+	struct ch_err *err)
+{
+	int rc = check_topic(r, topic, err);
+
+	if (rc == CH_ENOTFOUND)
+		return ch_err_set(err, CH_ERANGE,
+			"topic %s, which its headers name, does not exist: "
+			"create it, or send it elsewhere with --to TOPIC",
+			topic);
+	if (rc == CH_OK && part >= r->known_parts)
+		return ch_err_set(err, CH_ERANGE,
+			"partition %" PRId32 ", which its headers name, is not "
+			"in topic %s, which has %" PRId32
+			": send it by its key "
+			"with --to %s",
+			part, topic, r->known_parts, topic);
+	return rc;
 }
 
 static int
@@ -195,6 +258,18 @@ name_original(const struct letters_row *row, const char *id,
 	m->header_count++;
 }
 
+/* Whoever reads it again starts with the record as it was. */
+static void
+drop_dialects(struct message *m)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < m->header_count; i++)
+		if (!dialect_adds(m->headers[i].name))
+			m->headers[kept++] = m->headers[i];
+	m->header_count = kept;
+}
+
 /* The record once more; *count is what its ch_replay_count says. */
 static int
 build(const struct letters_row *row, struct ch_arena *arena, struct message *m,
@@ -209,6 +284,8 @@ build(const struct letters_row *row, struct ch_arena *arena, struct message *m,
 		err);
 	if (rc != CH_OK)
 		return rc;
+	if (row->is_foreign)
+		drop_dialects(m);
 	*count = count_of(row) + 1;
 	(void)snprintf(number, sizeof(number), "%" PRId32, *count);
 	ch_uuid_format(&row->id, id);
@@ -229,12 +306,14 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct letters_decision d = {.action = "dlq.replay",
 		.actor = r->opt.actor,
 		.reason = r->opt.reason,
-		.state = row->is_delivery ? LETTER_RESOLVED : LETTER_REPLAYED,
+		.state = row->is_delivery || row->is_foreign ? LETTER_RESOLVED
+							     : LETTER_REPLAYED,
 		.topic = topic,
 		.plan = r->opt.plan};
 	struct letter_command command;
 	struct message m;
-	int rc = check_topic(r, topic, err);
+	int rc = row->is_foreign ? check_origin(r, topic, row->part, err)
+				 : check_topic(r, topic, err);
 
 	if (rc == CH_OK)
 		rc = build(row, arena, &m, &d.replays, err);
@@ -243,9 +322,8 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	if (rc != CH_OK)
 		return rc;
 	CH_FAILPOINT("relay.after_replay");
-	free(r->known);
-	r->known = ch_xstrdup(topic);
-	if (!row->is_delivery && letter_command_of(row->value, &command))
+	if (!row->is_delivery && !row->is_foreign &&
+		letter_command_of(row->value, &command))
 		d.command = &command;
 	d.part = r->delivery.partition;
 	d.offset = r->delivery.offset;

@@ -3,8 +3,9 @@
  * replay: a dead letter to its topic once more, and the decision stored.
  *
  * A rejected record goes to the topic it came from, a delivery to the topic
- * that refused it: original bytes, key, headers and partition; ch_replay_count
- * is one more, ch_letter_id names the letter. The letter is locked while it is
+ * that refused it, a foreign letter to the one that its headers name: original
+ * bytes, key, headers and partition, without what a dead-letter queue has added;
+ * ch_replay_count is one more, ch_letter_id names the letter. The letter is locked while it is
  * sent; the state changes only after Kafka's acknowledgement. A crash between
  * the two leaves it pending: sent again, it is the same record with the same
  * id.
@@ -36,9 +37,15 @@ struct replay *replay_open(const struct ch_params *p,
 void replay_close(struct replay *r);
 
 /* What the letter says against it: CH_OK, CH_EEXIST (decided), CH_ERANGE
- * (too often, or its id's day is gone). Reads only. */
+ * (too often, its id's day is gone, no topic is known, or nothing is
+ * there to send). Reads only. */
 int replay_check(struct ch_pg *pg, const struct letters_row *row,
 	int32_t replays_max, struct ch_err *err);
+/* The row as it is to be sent when `to` (NULL: as it is) says where: a foreign
+ * letter goes there by its key. CH_EEXIST: of another kind the topic is known
+ * for certain. `to` must live as long as the row is used. */
+int replay_redirect(struct letters_row *row, const char *to,
+	struct ch_err *err);
 /* Is it the loop guard that refuses it? */
 bool replay_looped(const struct letters_row *row, int32_t replays_max);
 
@@ -49,7 +56,8 @@ bool replay_looped(const struct letters_row *row, int32_t replays_max);
 int replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err);
 /* In a transaction of its own. CH_OK; as replay_check(), and CH_ERANGE has
- * quarantined it when it looped; CH_ENOTFOUND (no such topic), CH_ETIMEOUT (no
+ * quarantined it when it looped, or says that a foreign letter's topic or
+ * partition is not there (a header's word stops nobody else's replay); CH_ENOTFOUND (no such topic), CH_ETIMEOUT (no
  * acknowledgement: it may still arrive), CH_EKAFKA, or as in io/pg.h. */
 int replay_one(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err);

@@ -6,6 +6,7 @@ import collections
 
 import pytest
 
+from harness.dead_letter_topics import put, streams
 from harness.wait import until
 from integration.relay.conftest import relay_cell  # noqa: F401
 
@@ -51,3 +52,30 @@ def test_killed_at(point, relay_cell, tmp_path, monkeypatch):  # noqa: F811
     assert len(records) == 16 + 3 * POINTS[point]
     assert all(numbers == sorted(numbers) for numbers in keys.values())
     assert sorted({n for ns in keys.values() for n in ns}) == list(range(16))
+
+
+@pytest.mark.parametrize("point", ["relay.before_import",
+                                   "relay.after_import"])
+def test_an_import_killed_at(point, relay_cell, tmp_path,  # noqa: F811
+                             monkeypatch):
+    """Each record is one letter, and the cursor is behind the last."""
+    cell = relay_cell
+    dlt = cell.kafka.unique("dlt")
+    cell.kafka.create(dlt, partitions=2)
+    put(cell.kafka, dlt, [(n % 2, b"k", b"%d" % n, streams("t", 0, n))
+                          for n in range(1200)])
+    rules, log = tmp_path / "rules", tmp_path / "log"
+    monkeypatch.setenv("CH_FAILPOINTS_FILE", str(rules))
+    monkeypatch.setenv("CH_FAILPOINTS_LOG", str(log))
+    for nth in (1, 2):
+        rules.write_text(f"{point}=kill@{nth}\n")
+        ran = cell.run_dlq("import", dlt, "--reason", "r")
+        assert ran.returncode == -9, ran.stdout + ran.stderr
+    rules.write_text("")
+    cell.dlq("import", dlt, "--reason", "r")
+    assert log.read_text().count(point) == 2
+    values = cell.sql("SELECT convert_from(value, 'UTF8')::int "
+                      "FROM foreign_letters")
+    assert sorted(n for n, in values) == list(range(1200))
+    assert cell.sql("SELECT next_offset FROM foreign_cursors") == [
+        (600,), (600,)]

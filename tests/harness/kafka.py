@@ -31,17 +31,30 @@ class Kafka:
                            check=True, stdout=subprocess.DEVNULL)
         return names
 
-    def delete(self, topic):
-        """Gone for good, by Kafka's own tool (a JVM)."""
+    def tool(self, name, *args):
+        """Runs one of Kafka's own tools (a JVM)."""
         cache = pathlib.Path(os.environ.get("CH_CACHE") or pathlib.Path(
             os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
             / "countinghouse")
         (libs,) = (cache / "kafka").glob("*/libs")
         subprocess.run(["java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp",
-                        f"{libs}/*", "org.apache.kafka.tools.TopicCommand",
-                        "--bootstrap-server", self.bootstrap, "--delete",
-                        "--topic", topic], check=True,
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                        f"{libs}/*", f"org.apache.kafka.tools.{name}",
+                        "--bootstrap-server", self.bootstrap, *args],
+                       check=True, stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT)
+
+    def delete(self, topic):
+        """Gone for good."""
+        self.tool("TopicCommand", "--delete", "--topic", topic)
+
+    def trim(self, topic, partition, offset):
+        """Drops the records before the offset, as retention does."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as place:
+            json.dump({"version": 1, "partitions": [
+                {"topic": topic, "partition": partition, "offset": offset}]},
+                place)
+            place.flush()
+            self.tool("DeleteRecordsCommand", "--offset-json-file", place.name)
 
     def produce(self, topic, records, partition=None):
         """records: (key, value) texts without newline or tab; keyed as Java's

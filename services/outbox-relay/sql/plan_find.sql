@@ -4,7 +4,7 @@ SELECT p.plan_id, p.state, p.state_reason, p.selection::text, p.reason,
 	coalesce(p.per_second, 0), coalesce(p.bytes_per_second, 0), p.canary,
 	p.canary_returns, p.canary_passed, p.replays_max, p.letters,
 	p.next_place, c.sent, c.refused, c.quarantined, c.held, r.judged,
-	r.returned
+	r.returned, coalesce(p.selection->>'to', '')
 FROM replay_plans p
 CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'sent') AS sent,
 	count(*) FILTER (WHERE outcome = 'refused') AS refused,

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from harness.alone import INSTALL, Alone
+from harness.dead_letter_topics import put, spring
 from harness.relay_rows import Cell
 from harness.wait import until
 
@@ -108,7 +109,7 @@ def test_installed_tables_are_those_of_the_schema(shop, db):
     assert tables >= {"relay_progress", "dead_letters", "outbox_retry",
                       "letter_states", "letter_replays", "audit_events",
                       "letter_edits", "replay_plans", "replay_plan_letters",
-                      "letters"}
+                      "foreign_letters", "foreign_cursors", "letters"}
     assert own == {row for row in columns(db, "ch") if row[0] in tables}
     assert constraints(shop.db, "outbox_relay", tables) == constraints(
         db, "ch", tables)
@@ -286,3 +287,43 @@ def test_wrong_options_end_with_78(shop, daemons, flags, named):
     daemon = daemons("outbox-relay", wait_ready=False, **shop.flags(**flags))
     assert daemon.process.wait(20) == 78
     assert re.search(re.escape(named), daemon.logged())
+
+
+def planned(shop, *args):
+    """Planned, approved by another and run; what `plans` says of it."""
+    out = shop.dlq("plan", *args, "--reason", "r", "--actor", "ann")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    shop.dlq("approve", number, "--reason", "r", "--actor", "bob")
+    shop.dlq("run", number)
+    return json.loads(shop.dlq("plans", number, "--json"))
+
+
+def test_a_plan_of_parked_rows(shop, relay, kafka):
+    relay(topic_wait="0s")
+    rows = [shop.order(f"k{n}", kind="Missing") for n in range(3)]
+    until(lambda: len(shop.letters()) == 3, 60, "the letters")
+    topic = f"{shop.prefix}Missing"
+    assert f"to {topic}" in shop.dlq("plan", "--topic", topic, "--dry-run")
+    kafka.create(topic)
+    plan = planned(shop, "--topic", topic, "--canary", "1")
+    assert (plan["state"], plan["sent"], plan["returned"]) == ("done", 3, 0)
+    assert sorted(shop.ids(topic)) == sorted(rows)
+    assert shop.sql("SELECT DISTINCT state FROM outbox_relay.letters") == [
+        ("resolved",)]
+
+
+def test_foreign_letters(shop, kafka):
+    """Imported, planned and replayed by the one role that is there."""
+    dlt = kafka.unique("dlt")
+    kafka.create(dlt)
+    put(kafka, dlt, [(0, b"k", b"%d" % n, spring(shop.topic, 2, n))
+                     for n in range(3)])
+    for _ in range(2):
+        shop.dlq("import", dlt, "--from", "earliest", "--reason", "r")
+    assert [x["kind"] for x in shop.letters()] == ["foreign"] * 3
+    plan = planned(shop, "--where", "kind = 'foreign'")
+    assert (plan["state"], plan["sent"]) == ("done", 3)
+    assert [(r["payload"], r["partition"]) for r in shop.records(shop.topic)
+            ] == [("0", 2), ("1", 2), ("2", 2)]
+    assert shop.sql("SELECT count(*) FROM outbox_relay.audit_events "
+                    "WHERE action IN ('dlq.import', 'dlq.imported')")[0][0] == 4

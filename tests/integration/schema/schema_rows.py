@@ -255,6 +255,12 @@ class Rows:
                  source="command_log", row_id=f"{self.stream}-1", topic="t",
                  value=self.org.encode(), error_class="x", reason="x",
                  attempts=1, blocks_key=True)
+        self.put("foreign_letters", letter_id=str(uuid.uuid4()),
+                 log_id=str(uuid.uuid4()), dlq_topic="t", dlq_part=0,
+                 dlq_offset=0, dialect="unknown", topic="",
+                 value=self.org.encode(), header_names=[], header_values=[],
+                 error_class="x", reason="x", attempts=1, at=self.at(),
+                 imported_by="t")
         self.put("outbox_retry", blocked_by=str(uuid.uuid4()),
                  source="outbox", row_id=uuid.uuid4().hex, topic="t",
                  value=self.org.encode())

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/params.h"
+#include "daemon/roff.h"
 
 static const struct ch_param table[] = {
 	{"name", CH_PARAM_STRING, "anna", 2, 8, NULL, CH_PARAM_RELOADABLE,
@@ -447,6 +448,22 @@ START_TEST(sample_and_reference_name_every_key)
 }
 END_TEST
 
+START_TEST(the_manual_names_every_option_and_is_escaped)
+{
+	struct ch_buf page = CH_BUF_INIT;
+
+	ch_params_man(&page, "my-svc", tables);
+	ck_assert_ptr_nonnull(strstr(ch_buf_str(&page), "MY_SVC_OPTION"));
+	ck_assert_ptr_nonnull(strstr(ch_buf_str(&page), "\n.TP\n\\fB\\-\\-"));
+	ch_buf_clear(&page);
+	ch_roff_add_example(&page, ".so /etc\n'x \\d a-b ^~`");
+	ck_assert_str_eq(ch_buf_str(&page),
+		".EX\n\\&.so /etc\n\\&\\(aqx \\ed a\\-b "
+		"\\(ha\\(ti\\(ga\n.EE\n");
+	ch_buf_free(&page);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -456,6 +473,7 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, the_manual_names_every_option_and_is_escaped);
 	tcase_add_test(t, defaults_have_their_types);
 	tcase_add_test(t, flag_wins_over_own_variable_over_shared_over_file);
 	tcase_add_test(t, config_file_is_named_by_variable_too);
