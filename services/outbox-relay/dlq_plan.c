@@ -38,26 +38,20 @@ static int
 print_target(const struct dlq *d, const PGresult *res, int i,
 	struct ch_err *err)
 {
-	struct ch_pg_row r = ch_pg_row(res, i);
-	struct ch_view topic = ch_pg_next_text(&r);
-	bool by_key;
-	int64_t part = ch_pg_next_i64_null(&r, &by_key);
-	int64_t letters = ch_pg_next_i64(&r), keys = ch_pg_next_i64(&r);
-	int64_t bytes = ch_pg_next_i64(&r);
-	struct ch_time oldest = ch_pg_next_time(&r);
+	struct plans_target t;
 
-	if (!ch_pg_row_ok(&r, err))
+	if (plans_target(res, i, &t, err) != CH_OK)
 		return CH_EPROTO;
 	printf("%8" PRId64 " letters  %6" PRId64 " keys  %10" PRId64
 	       " B  oldest",
-		letters, keys, bytes);
-	dlq_print_age(d->now.us - oldest.us);
+		t.letters, t.keys, t.bytes);
+	dlq_print_age(d->now.us - t.oldest.us);
 	printf("  to ");
-	dlq_print_safe(topic, 249);
-	if (by_key)
+	dlq_print_safe(t.topic, 249);
+	if (t.by_key)
 		printf(" (by the key)\n");
 	else
-		printf("[%" PRId64 "]\n", part);
+		printf("[%" PRId64 "]\n", t.part);
 	return CH_OK;
 }
 

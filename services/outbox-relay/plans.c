@@ -358,6 +358,21 @@ plans_targets(struct ch_pg *pg, int64_t plan, PGresult **out,
 }
 
 int
+plans_target(const PGresult *res, int i, struct plans_target *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+
+	out->topic = ch_pg_next_text(&r);
+	out->part = ch_pg_next_i64_null(&r, &out->by_key);
+	out->letters = ch_pg_next_i64(&r);
+	out->keys = ch_pg_next_i64(&r);
+	out->bytes = ch_pg_next_i64(&r);
+	out->oldest = ch_pg_next_time(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+int
 plans_overtaken(struct ch_pg *pg, int64_t plan, int64_t *out,
 	struct ch_err *err)
 {

@@ -83,7 +83,15 @@ int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
 int plans_row(const PGresult *res, int i, struct plans_row *out,
 	struct ch_err *err);
 
-/* Rows: topic, partition (null), letters, keys, bytes, oldest. */
+/* What is still to be sent, and where to. */
+struct plans_target {
+	struct ch_view topic;
+	bool by_key; /* else to part */
+	int64_t part, letters, keys, bytes;
+	struct ch_time oldest;
+};
+int plans_target(const PGresult *res, int i, struct plans_target *out,
+	struct ch_err *err);
 int plans_targets(struct ch_pg *pg, int64_t plan, PGresult **out,
 	struct ch_err *err);
 /* Open letters of the same keys that the plan would pass. */
