@@ -259,7 +259,7 @@ send_answer(struct api *a, struct api_call *c)
 static int
 run_call(struct api_desk *d, struct api_call *c, struct ch_err *err)
 {
-	bool fresh = !ch_pg_is_up(d->pg);
+	bool fresh = !ch_pg_is_up(d->pg) && !c->endpoint->without_database;
 	int rc = fresh ? ch_pg_connect(d->pg, err) : CH_OK;
 
 	if (rc == CH_OK)

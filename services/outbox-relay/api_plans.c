@@ -315,12 +315,12 @@ static const struct api_member run_members[] = {{"dry_run", CH_JSON_TRUE},
 	{"canary_wait_ms", CH_JSON_NUMBER}, {NULL, CH_JSON_NULL}};
 
 const struct api_endpoint api_plan_endpoints[] = {
-	{CH_HTTP_GET, "plans", get_plans, NULL},
-	{CH_HTTP_GET, "plans/*", get_plan, NULL},
-	{CH_HTTP_POST, "plans", post_plan, plan_members},
-	{CH_HTTP_POST, "plans/*/approve", post_approve, approve_members},
-	{CH_HTTP_POST, "plans/*/run", post_run, run_members},
-	{CH_HTTP_POST, "plans/*/stop", post_stop, stop_members},
-	{CH_HTTP_POST, "plans/*/cancel", post_cancel, stop_members},
-	{CH_HTTP_GET, NULL, NULL, NULL},
+	{CH_HTTP_GET, "plans", get_plans, NULL, false},
+	{CH_HTTP_GET, "plans/*", get_plan, NULL, false},
+	{CH_HTTP_POST, "plans", post_plan, plan_members, false},
+	{CH_HTTP_POST, "plans/*/approve", post_approve, approve_members, false},
+	{CH_HTTP_POST, "plans/*/run", post_run, run_members, false},
+	{CH_HTTP_POST, "plans/*/stop", post_stop, stop_members, false},
+	{CH_HTTP_POST, "plans/*/cancel", post_cancel, stop_members, false},
+	{CH_HTTP_GET, NULL, NULL, NULL, false},
 };

@@ -67,6 +67,7 @@ struct api_endpoint {
 	const char *path; /* below /api/v1/; * stands for one part */
 	int (*run)(struct api_desk *d, struct api_call *c, struct ch_err *err);
 	const struct api_member *members; /* ends with NULL; NULL: none */
+	bool without_database;
 };
 extern const struct api_endpoint api_letter_endpoints[];
 extern const struct api_endpoint api_plan_endpoints[];

@@ -84,7 +84,7 @@ function say(place, text, good) {
 
 class Refusal extends Error {
 	constructor(status, error) {
-		super(error.next ? `${error.message} — ${error.next}` : error.message);
+		super(error.next && !error.byte ? `${error.message} — ${error.next}` : error.message);
 		this.status = status;
 		this.byte = error.byte;
 	}
@@ -178,7 +178,7 @@ function letterRow(letter, place) {
 			(letter.blocks_key && letter.state === "pending"
 				? ", blocks its key" : "")),
 		make("td", {className: "short"}, letter.error_class),
-		make("td", {}, target(letter)),
+		make("td", {className: "topic"}, target(letter)),
 		make("td", {className: "cut mono"}, make("span", {}, textOf(letter, "key"))),
 		make("td", {className: "cut"}, make("span", {}, letter.reason)));
 	row.letter = letter;
@@ -209,8 +209,13 @@ function showChosen() {
 	byId("export").disabled = some === 0;
 }
 
+/* The focus stays with the row that had it. */
 function showLetters() {
-	byId("letters").tBodies[0].replaceChildren(...now.letters.map(letterRow));
+	const body = byId("letters").tBodies[0];
+	const held = body.contains(document.activeElement);
+	body.replaceChildren(...now.letters.map(letterRow));
+	if (held)
+		focusRow(byId("letters"), now.cursor);
 	byId("letters").hidden = now.letters.length === 0;
 	say(byId("letters-none"), now.letters.length > 0 ? ""
 		: selection().toString() === "" ? "No letter is pending."
@@ -225,13 +230,15 @@ async function loadLetters(more) {
 	if (more && now.next)
 		q.set("cursor", now.next);
 	const doc = await ask("GET", "letters?" + q);
+	const at = now.letters[now.cursor];
 	now.fitting = more ? now.letters.length + doc.fitting : doc.fitting;
 	now.letters = more ? now.letters.concat(doc.letters) : doc.letters;
 	now.next = doc.next || null;
 	if (!more) {
 		const there = new Set(now.letters.map((l) => l.letter_id));
 		now.chosen = new Set([...now.chosen].filter((id) => there.has(id)));
-		now.cursor = 0;
+		now.cursor = Math.max(0, now.letters.findIndex((l) =>
+			at !== undefined && l.letter_id === at.letter_id));
 	}
 	showLetters();
 }
@@ -269,6 +276,7 @@ async function search() {
 	try {
 		await loadLetters(false);
 		say(byId("notice"), "");
+		showWrong(null);
 		focusRow(byId("letters"), 0);
 	} catch (e) {
 		if (!(e instanceof Refusal))
@@ -318,12 +326,11 @@ function closeDialog() {
 byId("dialog").addEventListener("close", () => {
 	polling++;
 	byId("dialog-body").replaceChildren();
-	refresh().then(() => {
-		if (cameFrom && cameFrom.isConnected && cameFrom !== document.body)
-			cameFrom.focus();
-		else
-			focusRow(byId("letters"), now.cursor);
-	});
+	if (cameFrom && cameFrom.isConnected && cameFrom !== document.body)
+		cameFrom.focus();
+	else
+		focusRow(byId("letters"), now.cursor);
+	refresh();
 });
 
 /* A button of the dialog; what it does may be refused. */
@@ -496,12 +503,15 @@ function valueView(letter) {
 
 function table(id, heads, rows) {
 	return make("table", {id},
-		make("thead", {}, make("tr", {}, ...heads.map((h) => make("th", {}, h)))),
+		make("thead", {}, make("tr", {}, ...heads.map((h) => Array.isArray(h)
+			? make("th", {className: h[1]}, h[0]) : make("th", {}, h)))),
 		make("tbody", {}, ...rows));
 }
 
+/* Texts, or [text, class]. */
 function cells(...texts) {
-	return make("tr", {}, ...texts.map((t) => make("td", {}, t)));
+	return make("tr", {}, ...texts.map((t) => Array.isArray(t)
+		? make("td", {className: t[1]}, t[0]) : make("td", {}, t)));
 }
 
 function pastOf(letter) {
@@ -509,7 +519,7 @@ function pastOf(letter) {
 	parts.push(make("h3", {}, `Sent again ${count(letter.sendings.length, "time")}`));
 	if (letter.sendings.length > 0)
 		parts.push(table("sendings", ["At", "To", "By", "Why", "Plan"],
-			letter.sendings.map((s) => cells(s.at.slice(0, 19) + "Z",
+			letter.sendings.map((s) => cells([s.at.slice(0, 19) + "Z", "short"],
 				`${s.topic}[${s.partition}] at ${s.offset}`, s.actor, s.reason,
 				s.plan === null ? "by hand" : String(s.plan)))));
 	parts.push(make("h3", {}, "Past actions"));
@@ -517,7 +527,7 @@ function pastOf(letter) {
 		parts.push(make("p", {className: "quiet"}, "None."));
 	else
 		parts.push(table("history", ["At", "Who", "What", "Why"],
-			letter.history.map((h) => cells(h.at.slice(0, 19) + "Z", h.actor,
+			letter.history.map((h) => cells([h.at.slice(0, 19) + "Z", "short"], h.actor,
 				h.action.replace(/^dlq\./, ""), h.reason))));
 	return parts;
 }
@@ -565,7 +575,7 @@ async function openLetter(id) {
 
 function resultsView(doc) {
 	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
-		cells(r.letter_id, r.outcome, r.detail)));
+		cells([r.letter_id, "short mono"], [r.outcome, "short"], r.detail)));
 }
 
 function openDiscard(ids) {
@@ -581,7 +591,7 @@ function openDiscard(ids) {
 		say(byId("dialog-notice"), `${doc.done} discarded, ${doc.refused} refused`,
 			doc.refused === 0 && !doc.failed);
 	});
-	const dry = button("Dry run", "primary", async () => {
+	const dry = button("Dry run", "", async () => {
 		const doc = await ask("POST", "letters/discard", {ids, dry_run: true});
 		shown.replaceChildren(resultsView(doc));
 		go.kept = doc.done === 0;
@@ -620,7 +630,7 @@ function openEdit(letter) {
 		await openLetter(doc.letter_id);
 		say(byId("dialog-notice"), "made; the original waits as edited", true);
 	});
-	const dry = button("Dry run", "primary", async () => {
+	const dry = button("Dry run", "", async () => {
 		const d = (await ask("POST", path, wish(true))).difference;
 		shown.textContent = clean(`at byte ${d.at}\n- ${text(d.removed)}\n+ ${text(d.inserted)}`);
 		shown.hidden = false;
@@ -643,9 +653,10 @@ function outlook(plan) {
 	const parts = [];
 	if (plan.targets.length > 0) {
 		parts.push(make("h3", {}, "Still to be sent"));
-		parts.push(table("targets", ["To", "Letters", "Keys", "Bytes", "Oldest"],
-			plan.targets.map((t) => cells(target(t), String(t.letters),
-				String(t.keys), String(t.bytes), age(t.oldest)))));
+		parts.push(table("targets", ["To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
+			(h) => [h, "number"])], plan.targets.map((t) => cells(target(t),
+			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
+				(n) => [String(n), "number"])))));
 	}
 	if (plan.overtaken > 0)
 		parts.push(make("p", {className: "warning", role: "note"},
@@ -653,9 +664,10 @@ function outlook(plan) {
 			"would be overtaken: decide them first, or plan them too."));
 	if (plan.sample.length > 0) {
 		parts.push(make("h3", {}, "The first of them"));
-		parts.push(table("sample", ["Age", "Class", "Topic", "Key", "Reason"],
-			plan.sample.map((l) => cells(age(l.at), l.error_class,
-				target(l), textOf(l, "key"), l.reason))));
+		parts.push(table("sample", [["Age", "number"], "Class", "Topic", "Key", "Reason"],
+			plan.sample.map((l) => cells([age(l.at), "number"],
+				[l.error_class, "short"], [target(l), "topic"],
+				textOf(l, "key"), l.reason))));
 	}
 	return parts;
 }
@@ -708,7 +720,7 @@ function openPlan(ids) {
 		showPlan(plan);
 		say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is sent yet`, true);
 	});
-	const dry = button("Dry run", "primary", async () => {
+	const dry = button("Dry run", "", async () => {
 		const plan = await ask("POST", "plans", wish(true));
 		shown.replaceChildren(...outlook(plan));
 		go.textContent = clean(`Make this plan: ${effect(plan)}`);
@@ -820,15 +832,18 @@ async function openPlans() {
 	await attempt(async () => {
 		const {plans} = await ask("GET", "plans");
 		const rows = plans.map((p) => {
-			const row = cells(String(p.plan), p.state, age(p.planned_at),
-				`${p.next_place - 1} of ${p.letters}`, p.planned_by, p.reason);
+			const row = cells([String(p.plan), "number"], p.state,
+				[age(p.planned_at), "number"],
+				[`${p.next_place - 1} of ${p.letters}`, "number"],
+				p.planned_by, p.reason);
 			row.tabIndex = 0;
 			row.open = () => openPlanNumber(p.plan);
 			return row;
 		});
 		openDialog("Plans", [plans.length === 0
 			? make("p", {className: "quiet"}, "None was made.")
-			: table("plans", ["Plan", "State", "Age", "Decided", "By", "Reason"], rows)],
+			: table("plans", [["Plan", "number"], "State", ["Age", "number"],
+				["Decided", "number"], "By", "Reason"], rows)],
 		[closeButton()]);
 	});
 }
@@ -967,4 +982,7 @@ byId("plan").addEventListener("click", () => openPlan([...now.chosen]));
 byId("discard").addEventListener("click", () => openDiscard([...now.chosen]));
 byId("export").addEventListener("click", () => attempt(exportAll));
 
-refresh().then(() => focusRow(byId("letters"), 0));
+refresh().then(() => {
+	if (document.activeElement === document.body)
+		focusRow(byId("letters"), 0);
+});
