@@ -123,14 +123,14 @@ api_call_read(struct api_call *c, struct ch_err *err)
 	return rc;
 }
 
-const char *
-api_call_text(const struct api_call *c, const char *name)
+/* A string of the body, or NULL. */
+static const char *
+text_of(struct api_call *c, const char *name)
 {
 	const struct ch_json *v = ch_json_get(c->doc, name);
-	struct api_call *owner = (struct api_call *)(uintptr_t)c;
 
 	return v != NULL && v->type == CH_JSON_STRING
-		? ch_arena_str(&owner->arena, v->str)
+		? ch_arena_str(&c->arena, v->str)
 		: NULL;
 }
 
@@ -160,9 +160,9 @@ api_call_number(const struct api_call *c, const char *name, int64_t min,
 }
 
 int
-api_call_reason(const struct api_call *c, const char **out, struct ch_err *err)
+api_call_reason(struct api_call *c, const char **out, struct ch_err *err)
 {
-	const char *reason = api_call_text(c, "reason");
+	const char *reason = text_of(c, "reason");
 	bool dry = api_call_flag(c, "dry_run");
 
 	*out = "dry run";
@@ -262,13 +262,13 @@ api_call_select(struct api_call *c, size_t ids_max, struct api_selection *s,
 	int rc;
 
 	*s = (struct api_selection){.text = NULL};
-	s->text = get ? c->arguments[API_WHERE] : api_call_text(c, "where");
+	s->text = get ? c->arguments[API_WHERE] : text_of(c, "where");
 	if (s->text != NULL && *s->text == '\0')
 		s->text = NULL;
 	rc = take_ids(c, ids_max, &s->f, err);
 	if (rc == CH_OK)
 		rc = take_state(get ? c->arguments[API_STATE]
-				    : api_call_text(c, "state"),
+				    : text_of(c, "state"),
 			&s->f, err);
 	if (rc == CH_OK)
 		rc = take_cursor(c, s, err);

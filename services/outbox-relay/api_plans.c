@@ -169,7 +169,7 @@ people_of(const struct api_desk *d, const struct api_call *c)
 }
 
 static int
-read_wish(const struct api_call *c, struct plans_wish *w, struct ch_err *err)
+read_wish(struct api_call *c, struct plans_wish *w, struct ch_err *err)
 {
 	int64_t replays_max = API_REPLAYS_MAX;
 	int rc = api_call_reason(c, &w->reason, err);

@@ -103,14 +103,12 @@ void api_call_refusal(struct ch_buf *out, const char *code, const char *said,
 	const char *next, size_t wrong_at);
 
 /* Of the body: */
-const char *api_call_text(const struct api_call *c, const char *name);
 bool api_call_flag(const struct api_call *c, const char *name);
 /* Missing: *out stays. CH_EINVAL names the limits. */
 int api_call_number(const struct api_call *c, const char *name, int64_t min,
 	int64_t max, int64_t *out, struct ch_err *err);
 /* Why it is done; a dry run needs none. */
-int api_call_reason(const struct api_call *c, const char **out,
-	struct ch_err *err);
+int api_call_reason(struct api_call *c, const char **out, struct ch_err *err);
 /* The query's limit. */
 int api_call_limit(const struct api_call *c, int64_t most, int64_t *out,
 	struct ch_err *err);

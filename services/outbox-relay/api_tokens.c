@@ -77,8 +77,9 @@ add_line(struct api_tokens *t, struct ch_view line)
 	return NULL;
 }
 
-int
-api_tokens_of(struct api_tokens **out, struct ch_view text, const char *path,
+/* Of the file's text. */
+static int
+read_text(struct api_tokens **out, struct ch_view text, const char *path,
 	struct ch_err *err)
 {
 	struct api_tokens *t = ch_xcalloc(1, sizeof(*t));
@@ -86,7 +87,6 @@ api_tokens_of(struct api_tokens **out, struct ch_view text, const char *path,
 	struct ch_view line;
 	size_t number = 0;
 
-	*out = NULL;
 	while (problem == NULL && ch_view_split(&text, '\n', &line)) {
 		number++;
 		line = ch_view_trim(line);
@@ -145,7 +145,7 @@ api_tokens_read(struct api_tokens **out, const char *path, struct ch_err *err)
 	rc = read_fd(fd, path, &text, err);
 	(void)close(fd);
 	if (rc == CH_OK)
-		rc = api_tokens_of(out, ch_buf_view(&text), path, err);
+		rc = read_text(out, ch_buf_view(&text), path, err);
 	if (text.len > 0)
 		explicit_bzero(text.ptr, text.len);
 	ch_buf_free(&text);

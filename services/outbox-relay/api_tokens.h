@@ -30,9 +30,6 @@ struct api_tokens;
  * caller's. */
 int api_tokens_read(struct api_tokens **out, const char *path,
 	struct ch_err *err);
-/* The same, of the file's text; path is for what it says. */
-int api_tokens_of(struct api_tokens **out, struct ch_view text,
-	const char *path, struct ch_err *err);
 void api_tokens_free(struct api_tokens *t);
 /* The token's name, or NULL. Lives as long as t. */
 const char *api_tokens_name(const struct api_tokens *t, struct ch_view token);

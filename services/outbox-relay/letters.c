@@ -388,8 +388,9 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 	return rc;
 }
 
-int
-letters_decide(struct ch_pg *pg, const struct letters_row *row,
+/* Writes it, and commits; or rolls back. */
+static int
+decide(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err)
 {
 	int rc = letters_write(pg, row, d, err);
@@ -418,7 +419,7 @@ letters_discard(struct ch_pg *pg, struct letters_row *row, const char *actor,
 		return err->code;
 	}
 	decision.replays = row->replays;
-	return letters_decide(pg, row, &decision, err);
+	return decide(pg, row, &decision, err);
 }
 
 int

@@ -99,10 +99,6 @@ struct letters_decision {
  * stands for. Inside of a transaction. */
 int letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err);
-/* The same, and commits; or rolls back. */
-int letters_decide(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err);
-
 /* Never to be sent. In a transaction of its own. CH_EEXIST: it is decided. */
 int letters_discard(struct ch_pg *pg, struct letters_row *row,
 	const char *actor, const char *reason, struct ch_err *err);

@@ -2,21 +2,42 @@
 /* Who may ask the API, and from where. */
 #include "check_suite.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "api_guard.h"
 
 static const char *const no_hosts[] = {NULL};
 static const char *const proxy_hosts[] = {"dlq.example.com", NULL};
 static struct api_tokens *tokens; /* of guard() */
 
+/* Reads the text as a file of this mode. */
+static int
+read_tokens(struct api_tokens **out, const char *text, mode_t mode,
+	struct ch_err *err)
+{
+	char path[] = "/tmp/ch-tokens-XXXXXX";
+	int fd = mkstemp(path), rc;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq((int)write(fd, text, strlen(text)), (int)strlen(text));
+	ck_assert_int_eq(fchmod(fd, mode), 0);
+	ck_assert_int_eq(close(fd), 0);
+	rc = api_tokens_read(out, path, err);
+	ck_assert_int_eq(unlink(path), 0);
+	return rc;
+}
+
 static struct api_guard
 guard(void)
 {
 	api_tokens_free(tokens);
-	ck_assert_int_eq(api_tokens_of(&tokens,
-				 CH_VIEW("ann:0123456789abcdefghij\n"
-					 "# a comment\n\n"
-					 "bob@team:abcdefghij0123456789 \n"),
-				 "tokens", NULL),
+	ck_assert_int_eq(read_tokens(&tokens,
+				 "ann:0123456789abcdefghij\n# a comment\n\n"
+				 "bob@team:abcdefghij0123456789 \n",
+				 0600, NULL),
 		CH_OK);
 	return (struct api_guard){.listen = "127.0.0.1:9604",
 		.hosts = no_hosts,
@@ -140,8 +161,7 @@ refused(const char *text, const char *why)
 	struct ch_err err = CH_ERR_INIT;
 	struct api_tokens *t;
 
-	ck_assert_int_eq(api_tokens_of(&t, ch_view_of(text), "/f", &err),
-		CH_ECONFIG);
+	ck_assert_int_eq(read_tokens(&t, text, 0400, &err), CH_ECONFIG);
 	ck_assert_ptr_null(t);
 	ck_assert_msg(strstr(err.text, why) != NULL, "%s", err.text);
 	ck_assert_ptr_null(strstr(err.text, "0123456789"));
@@ -151,8 +171,8 @@ START_TEST(broken_token_files_are_refused_by_line)
 {
 	refused("", "no token is in it");
 	refused("# nobody\n", "no token is in it");
-	refused("ann\n", "/f, line 1: expected <name>:<token>");
-	refused("\nann:0123456789\n", "/f, line 2: the token has 20");
+	refused("ann\n", ", line 1: expected <name>:<token>");
+	refused("\nann:0123456789\n", ", line 2: the token has 20");
 	refused(":0123456789abcdefghij", "the name has 1 to 64");
 	refused("a b:0123456789abcdefghij", "the name has 1 to 64");
 	refused("a:0123456789abcdefghij\nb:0123456789abcdefghij",
@@ -161,6 +181,29 @@ START_TEST(broken_token_files_are_refused_by_line)
 }
 END_TEST
 
+START_TEST(a_token_file_is_its_owners_alone)
+{
+	const mode_t open_modes[] = {0640, 0604, 0660, 0644, 0700, 0620};
+	struct ch_err err = CH_ERR_INIT;
+	struct api_tokens *t;
+	size_t i;
+
+	for (i = 0; i < sizeof(open_modes) / sizeof(*open_modes); i++) {
+		ck_assert_int_eq(read_tokens(&t, "a:0123456789abcdefghij",
+					 open_modes[i], &err),
+			CH_ECONFIG);
+		ck_assert_ptr_null(t);
+		ck_assert_ptr_nonnull(strstr(err.text, "chmod 600"));
+	}
+	ck_assert_int_eq(api_tokens_read(&t, "/tmp", &err), CH_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(err.text, "no regular file"));
+	ck_assert_int_eq(api_tokens_read(&t, "/nowhere/tokens", &err),
+		CH_ECONFIG);
+	ck_assert_ptr_nonnull(strstr(err.text, "cannot be opened"));
+}
+END_TEST
+
 SUITE_MAIN("api_guard", only_its_own_hosts_are_answered,
 	pages_of_other_hosts_may_not_ask, changes_need_a_known_token,
-	loopback_is_loopback_only, broken_token_files_are_refused_by_line)
+	loopback_is_loopback_only, broken_token_files_are_refused_by_line,
+	a_token_file_is_its_owners_alone)
