@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "api_private.h"
+#include "base/log.h"
 #include "letter_json.h"
 
 #define NODES_MAX 4096
@@ -208,8 +209,9 @@ take_ids(struct api_call *c, size_t most, struct letters_filter *f,
 		return CH_OK;
 	if (list->count == 0 || list->count > most)
 		return ch_err_set(err, CH_EINVAL,
-			"body: \"ids\" names %zu letters, expected 1 to %zu; "
-			"many at once: make a plan with \"where\"",
+			"body: \"ids\" names %zu letters, expected 1 to %zu: "
+			"name them in several requests, or plan their replay "
+			"with \"where\"",
 			list->count, most);
 	ids = ch_arena_calloc(&c->arena, list->count, sizeof(*ids));
 	f->ids = ids;
@@ -275,7 +277,7 @@ api_call_select(struct api_call *c, size_t ids_max, struct api_selection *s,
 	if (rc == CH_OK && s->text != NULL) {
 		rc = filter_compile(ch_view_of(s->text), LETTERS_FILTER_ARG,
 			&s->where, err);
-		c->wrong_at = s->where.wrong_at;
+		c->wrong_at = rc != CH_OK ? s->where.wrong_at : 0;
 		s->f.where = &s->where;
 	}
 	letters_filter_complete(&s->f);
@@ -378,6 +380,17 @@ static const struct failure failures[] = {
 	{CH_EKAFKA, 502, "kafka", "see that Kafka runs, then ask again"},
 };
 
+/* PostgreSQL's no: to a value (a regular expression), or to the time taken. */
+static int
+meaning_of(int rc, const struct ch_err *err)
+{
+	if (rc == CH_ESQL && strncmp(err->sqlstate, "22", 2) == 0)
+		return CH_EINVAL;
+	if (rc == CH_ESQL && strcmp(err->sqlstate, "57014") == 0)
+		return CH_ETIMEOUT;
+	return rc;
+}
+
 void
 api_call_fail(struct api_call *c, int rc, const struct ch_err *err)
 {
@@ -385,11 +398,11 @@ api_call_fail(struct api_call *c, int rc, const struct ch_err *err)
 	size_t i;
 
 	for (i = 0; i < sizeof(failures) / sizeof(*failures); i++)
-		if (failures[i].rc == rc)
+		if (failures[i].rc == meaning_of(rc, err))
 			f = failures[i];
-	/* a value that PostgreSQL does not take: a regular expression */
-	if (rc == CH_ESQL && strncmp(err->sqlstate, "22", 2) == 0)
-		f = failures[0];
+	if (f.status >= 500)
+		ch_warn("api.failed", CH_S("what", c->endpoint->path),
+			CH_S("of", c->name), CH_ERR(err));
 	ch_buf_clear(&c->out);
 	c->status = f.status;
 	c->content_type = "application/json";

@@ -78,14 +78,38 @@ add_sample(struct api_desk *d, struct api_call *c, int64_t plan,
 	return rc;
 }
 
-/* The plan, and what is still to be sent of it. */
+/* What is still to be sent. Not while it runs: it is asked for each second, and
+ * all letters would be read for it. */
+static int
+add_outlook(struct api_desk *d, struct api_call *c, int64_t plan,
+	struct ch_err *err)
+{
+	int64_t overtaken = 0;
+	int rc = add_targets(d, c, plan, err);
+
+	if (rc == CH_OK)
+		rc = add_sample(d, c, plan, err);
+	if (rc == CH_OK)
+		rc = plans_overtaken(d->pg, plan, &overtaken, err);
+	ch_json_add_member_i64(&c->out, "overtaken", overtaken);
+	return rc;
+}
+
+static bool
+is_waiting(const struct plans_row *p)
+{
+	return ch_view_eq_str(p->state, "planned") ||
+		ch_view_eq_str(p->state, "approved") ||
+		ch_view_eq_str(p->state, "stopped");
+}
+
 static int
 add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 	struct ch_err *err)
 {
 	char said[CH_ERR_TEXT_MAX];
 	struct plans_row row;
-	int64_t overtaken = 0;
+	bool waiting = false;
 	PGresult *res;
 	int rc = plans_find(d->pg, plan, 1, &res, err);
 
@@ -93,16 +117,16 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 		return rc;
 	rc = plans_row(res, 0, &row, err);
 	ch_buf_addc(&c->out, '{');
-	if (rc == CH_OK)
+	if (rc == CH_OK) {
+		waiting = is_waiting(&row);
 		letter_json_plan(&c->out, &row);
+	}
 	PQclear(res);
-	if (rc == CH_OK)
-		rc = add_targets(d, c, plan, err);
-	if (rc == CH_OK)
-		rc = add_sample(d, c, plan, err);
-	if (rc == CH_OK)
-		rc = plans_overtaken(d->pg, plan, &overtaken, err);
-	ch_json_add_member_i64(&c->out, "overtaken", overtaken);
+	if (rc == CH_OK && waiting)
+		rc = add_outlook(d, c, plan, err);
+	else
+		ch_buf_adds(&c->out,
+			",\"targets\":[],\"sample\":[],\"overtaken\":0");
 	ch_json_add_member_bool(&c->out, "runs_here",
 		api_run_plan(d->run, said) == plan);
 	ch_json_add_member_bool(&c->out, "dry_run",

@@ -54,7 +54,8 @@ class Api:
 
     def get(self, path, status=200, who=None, **query):
         if query:
-            path += "?" + urllib.parse.urlencode(query)
+            path += "?" + urllib.parse.urlencode(
+                query, quote_via=urllib.parse.quote)
         got, doc = self.ask("GET", "/api/v1/" + path, who=who)
         assert got == status, doc
         return doc

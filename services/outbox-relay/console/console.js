@@ -10,6 +10,7 @@
 "use strict";
 
 const PAGE = 100;
+const CHANGED_AT_ONCE = 50;
 const POLL_MS = 1000;
 const HEX_SHOWN = 16384;
 const byId = (id) => document.getElementById(id);
@@ -119,6 +120,11 @@ async function ask(method, path, body) {
 	return doc;
 }
 
+/* A space as %20: + is for forms. */
+function queryOf(parameters) {
+	return parameters.toString().replace(/\+/g, "%20");
+}
+
 function selection() {
 	const q = new URLSearchParams();
 	if (byId("where").value.trim() !== "")
@@ -160,7 +166,7 @@ async function loadReasons() {
 	const q = new URLSearchParams({by: "class,fingerprint", limit: "20"});
 	if (byId("state").value !== "")
 		q.set("state", byId("state").value);
-	const doc = await ask("GET", "groups?" + q);
+	const doc = await ask("GET", "groups?" + queryOf(q));
 	byId("reasons").tBodies[0].replaceChildren(...doc.groups.map(reasonRow));
 	const all = doc.groups.reduce((n, g) => n + g.letters, 0);
 	byId("reasons").hidden = all === 0;
@@ -229,7 +235,7 @@ async function loadLetters(more) {
 	q.set("limit", String(PAGE));
 	if (more && now.next)
 		q.set("cursor", now.next);
-	const doc = await ask("GET", "letters?" + q);
+	const doc = await ask("GET", "letters?" + queryOf(q));
 	const at = now.letters[now.cursor];
 	now.fitting = more ? now.letters.length + doc.fitting : doc.fitting;
 	now.letters = more ? now.letters.concat(doc.letters) : doc.letters;
@@ -319,18 +325,22 @@ function openDialog(title, body, buttons) {
 	first.focus();
 }
 
+/* At once, not by the event that comes later: keys typed by then must find the
+ * focus where it will stay. */
 function closeDialog() {
-	byId("dialog").close();
-}
-
-byId("dialog").addEventListener("close", () => {
 	polling++;
+	byId("dialog").close();
 	byId("dialog-body").replaceChildren();
 	if (cameFrom && cameFrom.isConnected && cameFrom !== document.body)
 		cameFrom.focus();
 	else
 		focusRow(byId("letters"), now.cursor);
 	refresh();
+}
+
+byId("dialog").addEventListener("cancel", (e) => {
+	e.preventDefault();
+	closeDialog();
 });
 
 /* A button of the dialog; what it does may be refused. */
@@ -347,6 +357,10 @@ function button(text, kind, act) {
 			say(byId("dialog-notice"), e.message);
 		}
 		b.disabled = b.kept === true;
+		/* a button that is disabled loses the focus */
+		if (b.isConnected && !b.disabled &&
+			!document.activeElement.closest("#dialog-body, #dialog-buttons"))
+			b.focus();
 	});
 	return b;
 }
@@ -578,13 +592,27 @@ function resultsView(doc) {
 		cells([r.letter_id, "short mono"], [r.outcome, "short"], r.detail)));
 }
 
+/* So many as one request may name, until one fails. */
+async function discard(ids, wish) {
+	const all = {results: [], done: 0, refused: 0, failed: false};
+	for (let at = 0; at < ids.length && !all.failed; at += CHANGED_AT_ONCE) {
+		const doc = await ask("POST", "letters/discard",
+			{ids: ids.slice(at, at + CHANGED_AT_ONCE), ...wish});
+		all.results.push(...doc.results);
+		all.done += doc.done;
+		all.refused += doc.refused + doc.missing;
+		all.failed = doc.failed;
+	}
+	return all;
+}
+
 function openDiscard(ids) {
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
 	const shown = make("div", {});
 	const what = `Discard ${count(ids.length, "letter")} for good`;
 	const go = button(what, "danger", async (b) => {
-		const doc = await ask("POST", "letters/discard", {ids, reason: reason.value});
+		const doc = await discard(ids, {reason: reason.value});
 		shown.replaceChildren(resultsView(doc));
 		b.kept = true;
 		ids.forEach((id) => now.chosen.delete(id));
@@ -592,7 +620,7 @@ function openDiscard(ids) {
 			doc.refused === 0 && !doc.failed);
 	});
 	const dry = button("Dry run", "", async () => {
-		const doc = await ask("POST", "letters/discard", {ids, dry_run: true});
+		const doc = await discard(ids, {dry_run: true});
 		shown.replaceChildren(resultsView(doc));
 		go.kept = doc.done === 0;
 		go.disabled = go.kept;
@@ -674,6 +702,8 @@ function outlook(plan) {
 
 /* "3 letters: 2 to a[0], 1 to b (by the key)" */
 function effect(plan) {
+	if (plan.targets.length === 0)
+		return count(plan.letters - plan.next_place + 1, "letter");
 	const n = plan.targets.reduce((sum, t) => sum + t.letters, 0);
 	const to = plan.targets.slice(0, 3).map((t) => `${t.letters} to ${target(t)}`);
 	if (plan.targets.length > 3)
@@ -704,7 +734,7 @@ function openPlan(ids) {
 		if (!dry || reason.value !== "")
 			body.reason = reason.value;
 		if (all)
-			body.where = where === "" ? "age >= 0s" : where;
+			body.where = where === "" ? "attempts >= 0" : where;
 		else
 			body.ids = ids;
 		if (all && byId("state").value !== "")
@@ -858,7 +888,7 @@ async function exportAll() {
 		q.set("limit", "1000");
 		if (cursor)
 			q.set("cursor", cursor);
-		const answer = await fetchIt("GET", "export?" + q);
+		const answer = await fetchIt("GET", "export?" + queryOf(q));
 		const text = await answer.text();
 		if (!answer.ok)
 			throw new Refusal(answer.status, JSON.parse(text).error);
@@ -869,7 +899,7 @@ async function exportAll() {
 	} while (cursor);
 	const url = URL.createObjectURL(new Blob(parts, {type: "application/x-ndjson"}));
 	make("a", {href: url, download: "letters.jsonl"}).click();
-	URL.revokeObjectURL(url);
+	setTimeout(() => URL.revokeObjectURL(url), 60000);
 	say(byId("notice"), `${count(letters, "letter")} exported`, true);
 }
 
@@ -942,6 +972,11 @@ function onKey(e) {
 	}
 	if (typing && !inDialog && e.key === "Escape") {
 		focusRow(byId("letters"), now.cursor);
+		return;
+	}
+	if (inDialog && e.key === "Escape") {
+		e.preventDefault();
+		closeDialog();
 		return;
 	}
 	if (typing || e.ctrlKey || e.altKey || e.metaKey)

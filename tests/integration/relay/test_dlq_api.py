@@ -167,7 +167,7 @@ def test_what_is_refused_says_what_was_expected(relay_cell, api):
         assert error["code"] and error["next"]
         return error["message"]
     status, error = refusal(asked, "GET",
-                            "/api/v1/letters?where=age+%3E+2h+and+clas=1")
+                            "/api/v1/letters?where=age%20%3E%202h%20and%20clas=1")
     assert (status, error["byte"]) == (400, 14)
     assert "found `clas`, expected a field" in error["message"]
     assert "regular" in said(400, "GET", "letters?where=topic~'('")
@@ -379,7 +379,7 @@ def test_a_plan_from_dry_run_to_done(relay_cell, api):
 def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):
     cell, asked = relay_cell, api()
     letters = [cell.rejected() for _ in range(12)]
-    plan = asked.post("plans", {"where": "age >= 0s", "reason": "r",
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r",
                                 "per_second": 1}, status=201)["plan"]
     asked.post(f"plans/{plan}/approve", {"reason": "ok"})
     asked.post(f"plans/{plan}/run", {}, status=202)
@@ -403,7 +403,7 @@ def test_a_relay_that_ends_stops_its_run(relay_cell, api):
     cell, asked = relay_cell, api()
     for _ in range(12):
         cell.rejected()
-    plan = asked.post("plans", {"where": "age >= 0s", "reason": "r",
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r",
                                 "per_second": 1}, status=201)["plan"]
     asked.post(f"plans/{plan}/approve", {"reason": "ok"})
     asked.post(f"plans/{plan}/run", {}, status=202)

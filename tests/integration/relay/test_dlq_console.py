@@ -209,7 +209,7 @@ def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
     for n in range(20):
         cell.rejected(key=b"k%d" % n)
     asked = page(20)
-    plan = asked.post("plans", {"where": "age >= 0s", "reason": "slow",
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "slow",
                                 "per_second": 1}, status=201)["plan"]
     asked.post(f"plans/{plan}/approve", {"reason": "ok"}, who="bob")
     give_token(browser, "bob")
