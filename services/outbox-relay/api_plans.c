@@ -8,11 +8,13 @@
 #include <inttypes.h>
 
 #include "api_private.h"
+#include "audit.h"
 #include "letter_json.h"
 #include "plans.h"
 
 #define SAMPLE 5
 #define PLANS_MAX 100
+#define HISTORY_MAX 50
 #define CANARY_WAIT_MS 60000
 #define COUNT_MAX 1000000
 #define BYTES_RATE_MAX INT64_C(1000000000)
@@ -104,6 +106,24 @@ is_waiting(const struct plans_row *p)
 }
 
 static int
+add_history(struct api_desk *d, struct api_call *c, int64_t plan,
+	struct ch_err *err)
+{
+	struct ch_buf subject = CH_BUF_INIT;
+	PGresult *res;
+	int rc;
+
+	ch_buf_printf(&subject, "plan %" PRId64, plan);
+	rc = audit_find(d->pg, ch_buf_str(&subject), 0, HISTORY_MAX, &res, err);
+	ch_buf_free(&subject);
+	if (rc != CH_OK)
+		return rc;
+	rc = api_add_texts(c, "history", res, 1, err);
+	PQclear(res);
+	return rc;
+}
+
+static int
 add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 	struct ch_err *err)
 {
@@ -127,6 +147,8 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 	else
 		ch_buf_adds(&c->out,
 			",\"targets\":[],\"sample\":[],\"overtaken\":0");
+	if (rc == CH_OK)
+		rc = add_history(d, c, plan, err);
 	ch_json_add_member_bool(&c->out, "runs_here",
 		api_run_plan(d->run, said) == plan);
 	ch_json_add_member_bool(&c->out, "dry_run",

@@ -1,5 +1,6 @@
 """The relay's HTTP API of the dead letters, as a client sees it."""
 
+import http.client
 import json
 import re
 import urllib.error
@@ -51,6 +52,17 @@ class Api:
             self.headers, status = refused.headers, refused.code
             text = refused.read().decode()
         return status, text if raw else json.loads(text)
+
+    def status_of_length(self, path, length):
+        """Of a body that is announced and not sent."""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        link.putrequest("POST", "/api/v1/" + path)
+        link.putheader("Authorization", "Bearer " + TOKENS["ann"])
+        link.putheader("Content-Length", str(length))
+        link.endheaders()
+        status = link.getresponse().status
+        link.close()
+        return status
 
     def get(self, path, status=200, who=None, **query):
         if query:

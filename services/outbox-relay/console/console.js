@@ -148,27 +148,45 @@ function showWho() {
 	byId("who").textContent = clean(`${s.service} ${s.version}, ${who}, ${may}`);
 }
 
-function reasonRow(g) {
+/* What a sort of letters has in common, as an expression. */
+function filterOf(sort, names) {
+	return names.filter((n) => ["fingerprint", "topic", "class", "key", "state"].includes(n) &&
+		sort[n] !== null).map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
+}
+
+function sortRow(sort, names) {
 	const row = make("tr", {tabIndex: -1},
-		make("td", {className: "number"}, String(g.letters)),
-		make("td", {className: "number", title: g.oldest || ""},
-			g.oldest ? age(g.oldest) : ""),
-		make("td", {className: "short"}, g.class || "(none)"),
-		make("td", {}, g.message || "(none)"));
-	row.open = () => {
-		byId("where").value = `fingerprint = ${quoted(g.fingerprint)}`;
-		search();
-	};
+		make("td", {className: "number"}, String(sort.letters)),
+		make("td", {className: "number", title: sort.oldest || ""},
+			sort.oldest ? age(sort.oldest) : ""),
+		...names.map((n) => make("td", {className: n === "class" ? "short" : ""},
+			sort[n] === null ? "(none)" : sort[n])));
 	return row;
 }
 
 async function loadReasons() {
-	const q = new URLSearchParams({by: "class,fingerprint", limit: "20"});
+	const by = byId("by").value;
+	const q = new URLSearchParams({by, limit: "20"});
 	if (byId("state").value !== "")
 		q.set("state", byId("state").value);
-	const doc = await ask("GET", "groups?" + queryOf(q));
-	byId("reasons").tBodies[0].replaceChildren(...doc.groups.map(reasonRow));
-	const all = doc.groups.reduce((n, g) => n + g.letters, 0);
+	const {groups} = await ask("GET", "groups?" + queryOf(q));
+	const names = by.split(",");
+	/* what the fingerprint is of says more than it */
+	const shown = names.map((n) => n === "fingerprint" ? "message" : n);
+	const head = make("tr", {}, make("th", {className: "number"}, "Letters"),
+		make("th", {className: "number"}, "Oldest"), ...shown.map((n) =>
+			make("th", {}, n[0].toUpperCase() + n.slice(1))));
+	byId("reasons").tHead.replaceChildren(head);
+	byId("reasons").tBodies[0].replaceChildren(...groups.map((g, i) => {
+		const row = sortRow(g, shown);
+		row.tabIndex = i === 0 ? 0 : -1; /* Tab comes to the table once */
+		row.open = () => {
+			byId("where").value = filterOf(g, names);
+			search();
+		};
+		return row;
+	}));
+	const all = groups.reduce((n, g) => n + g.letters, 0);
 	byId("reasons").hidden = all === 0;
 	say(byId("reasons-none"), all === 0 ? "No letter waits." : "");
 }
@@ -528,6 +546,15 @@ function cells(...texts) {
 		? make("td", {className: t[1]}, t[0]) : make("td", {}, t)));
 }
 
+/* Of a letter or a plan. */
+function historyOf(thing) {
+	return [make("h3", {}, "Past actions"), thing.history.length === 0
+		? make("p", {className: "quiet"}, "None.")
+		: table("history", ["At", "Who", "What", "Why"],
+			thing.history.map((h) => cells([h.at.slice(0, 19) + "Z", "short"],
+				h.actor, h.action.replace(/^dlq\./, ""), h.reason)))];
+}
+
 function pastOf(letter) {
 	const parts = [];
 	parts.push(make("h3", {}, `Sent again ${count(letter.sendings.length, "time")}`));
@@ -536,14 +563,7 @@ function pastOf(letter) {
 			letter.sendings.map((s) => cells([s.at.slice(0, 19) + "Z", "short"],
 				`${s.topic}[${s.partition}] at ${s.offset}`, s.actor, s.reason,
 				s.plan === null ? "by hand" : String(s.plan)))));
-	parts.push(make("h3", {}, "Past actions"));
-	if (letter.history.length === 0)
-		parts.push(make("p", {className: "quiet"}, "None."));
-	else
-		parts.push(table("history", ["At", "Who", "What", "Why"],
-			letter.history.map((h) => cells([h.at.slice(0, 19) + "Z", "short"], h.actor,
-				h.action.replace(/^dlq\./, ""), h.reason))));
-	return parts;
+	return parts.concat(historyOf(letter));
 }
 
 function letterView(letter) {
@@ -813,7 +833,7 @@ function showPlan(plan) {
 	const reason = reasonField(list);
 	if (open && !now.status.read_only)
 		body.push(make("h3", {}, "Approve, stop or cancel it"), list);
-	body.push(...outlook(plan));
+	body.push(...outlook(plan), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
 		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);
 	if (plan.runs_here || plan.state === "running")
@@ -910,12 +930,11 @@ function focusRow(t, place) {
 	if (rows.length === 0)
 		return;
 	const at = Math.max(0, Math.min(place, rows.length - 1));
-	if (t.id === "letters") {
-		for (const row of rows)
-			row.tabIndex = -1;
-		rows[at].tabIndex = 0;
+	for (const row of rows)
+		row.tabIndex = -1;
+	rows[at].tabIndex = 0;
+	if (t.id === "letters")
 		now.cursor = at;
-	}
 	rows[at].focus();
 	rows[at].scrollIntoView({block: "nearest"});
 }
@@ -1004,6 +1023,7 @@ function onRow(e) {
 document.addEventListener("keydown", onKey);
 document.addEventListener("click", onRow);
 byId("search").addEventListener("click", search);
+byId("by").addEventListener("change", () => attempt(loadReasons));
 byId("state").addEventListener("change", () => attempt(async () => {
 	await loadReasons();
 	await loadLetters(false);

@@ -78,12 +78,23 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     assert "without a token" in browser.text("#who")
     give_token(browser, "ann")
 
+    # by reason, and from there to its letters
+    browser.js("document.getElementById('by').focus()")
+    browser.keys(TAB)
+    browser.wait(lambda: browser.focused()[0] == "TR", "the reason's row")
+    browser.keys(ENTER)
+    browser.wait(lambda: browser.js(
+        "return document.getElementById('where').value").startswith(
+            "fingerprint = '"), "the filter says which")
+    browser.wait(lambda: browser.focused()[0] == "TR" and
+                 len(browser.rows("letters")) == 6, "all are of it")
+
     # a mistake is shown where it is, then mended
     browser.keys("/", "clas = 'unreadable'", ENTER)
     browser.wait(lambda: "^ filter, byte 1" in browser.text("#where-wrong"),
                  "the mistake is shown")
     picture("mistake")
-    browser.keys("\ue009a\ue000", "header.tenant = 't1'", ENTER)
+    browser.keys(ESCAPE, "/", "header.tenant = 't1'", ENTER)
     browser.wait(lambda: len(browser.rows("letters")) == 3, "filtered")
     assert browser.text("#where-wrong") == ""
     browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
