@@ -21,23 +21,31 @@ $(foreach l,$(LAYERS),$(eval $(call layer-rule,$(l))))
 BASE_A := $(call lib,ch_base)
 LAYER_A := $(call lib,ch_daemon) $(call lib,ch_io) $(call lib,ch_base)
 
-# SQL files become strings: services/<svc>/sql/<name>.sql is
+# SQL files become strings, and a console's page (services/<svc>/console/*) too: services/<svc>/sql/<name>.sql is
 # <svc>_sql_<name> in <svc>_sql.h, dashes as underscores.
 under = $(subst -,_,$(1))
 define service-rule
 $(1).sql := $(sort $(wildcard services/$(1)/sql/*.sql))
-$(1).gen := $(OUT)/gen/$(call under,$(1))_sql.h
+$(1).page := $(sort $(wildcard services/$(1)/console/*))
+$(1).gen := $(OUT)/gen/$(call under,$(1))_sql.h $(if $(wildcard services/$(1)/console/*),$(OUT)/gen/$(call under,$(1))_page.h)
 $(1).src := $(filter-out services/$(1)/main.c,$(wildcard services/$(1)/*.c))
 $(OUT)/gen/$(call under,$(1))_sql.h: $$($(1).sql) mk/embed-sql.sh
 	@mkdir -p $$(@D)
 	@mk/embed-sql.sh $(call under,$(1)) $(OUT)/gen $$($(1).sql)
 $(OUT)/gen/$(call under,$(1))_sql.c: $(OUT)/gen/$(call under,$(1))_sql.h ;
+$(OUT)/gen/$(call under,$(1))_page.h: $$($(1).page) mk/embed-page.sh
+	@mkdir -p $$(@D)
+	@mk/embed-page.sh $(call under,$(1)) $(OUT)/gen $$($(1).page)
+$(OUT)/gen/$(call under,$(1))_page.c: $(OUT)/gen/$(call under,$(1))_page.h ;
+$(OUT)/obj/gen/$(call under,$(1))_page.o: $(OUT)/gen/$(call under,$(1))_page.c
+	@mkdir -p $$(@D)
+	@$$(CC) $$(CPPFLAGS) $$(CFLAGS_ALL) -c $$< -o $$@
 $(OUT)/obj/gen/$(call under,$(1))_sql.o: $(OUT)/gen/$(call under,$(1))_sql.c
 	@mkdir -p $$(@D)
 	@$$(CC) $$(CPPFLAGS) $$(CFLAGS_ALL) -c $$< -o $$@
 $$(call obj,$$($(1).src) services/$(1)/main.c): CPPFLAGS += -Iservices/$(1)
 $$(call obj,$$($(1).src) services/$(1)/main.c): | $$(if $$($(1).sql),$$($(1).gen))
-$(call lib,$(1)): $$(call obj,$$($(1).src)) $$(if $$($(1).sql),$(OUT)/obj/gen/$(call under,$(1))_sql.o)
+$(call lib,$(1)): $$(call obj,$$($(1).src)) $$(if $$($(1).sql),$(OUT)/obj/gen/$(call under,$(1))_sql.o) $$(if $$($(1).page),$(OUT)/obj/gen/$(call under,$(1))_page.o)
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	$$(if $$(V),,@echo "  AR   $$@";) ar rcs $$@ $$^

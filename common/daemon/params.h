@@ -26,7 +26,8 @@
  * oauthbearer.config in the name) are given as `kafka.sasl.password_file`.
  *
  * Thread: main only, since a reload changes values; strings stay valid until
- * the next reload.
+ * the next reload. What is not reloadable may be read by any thread: a reload
+ * leaves it as it is.
  */
 #ifndef CH_DAEMON_PARAMS_H
 #define CH_DAEMON_PARAMS_H

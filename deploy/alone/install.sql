@@ -236,6 +236,8 @@ CREATE TABLE IF NOT EXISTS audit_events (
 	before   jsonb,
 	after    jsonb
 );
+CREATE INDEX IF NOT EXISTS audit_events_subject
+	ON audit_events (subject, event_id);
 
 -- There is no ledger whose taking of a command could be seen.
 CREATE OR REPLACE FUNCTION letter_resolved(letter uuid) RETURNS boolean

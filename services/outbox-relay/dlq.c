@@ -440,12 +440,7 @@ complete(struct dlq *d, const struct verb *verb)
 		d->filter.limit = verb->run == dlq_export	  ? INT64_MAX
 			: verb->changes || d->filter.id_count > 0 ? IDS_MAX
 								  : LIST_MAX;
-	if (d->filter.state != NULL && strcmp(d->filter.state, "any") == 0)
-		d->filter.state = NULL;
-	/* without ids or a wish, what is open is meant */
-	else if (d->filter.state == NULL && d->filter.id_count == 0 &&
-		!d->where.names_state)
-		d->filter.state = "pending";
+	letters_filter_complete(&d->filter);
 }
 
 /* ---- the connection ---- */

@@ -5,8 +5,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/json.h"
 #include "dlq_private.h"
+#include "letter_json.h"
+
+static void
+print_json(const struct letters_row *r, bool whole)
+{
+	struct ch_buf b = CH_BUF_INIT;
+
+	ch_buf_addc(&b, '{');
+	letter_json_letter(&b, r, whole);
+	dlq_print_object(&b);
+}
 
 static int
 print_all(struct dlq *d, const PGresult *res)
@@ -20,7 +30,7 @@ print_all(struct dlq *d, const PGresult *res)
 		if (letters_row(res, i, &row, &err) != CH_OK)
 			return dlq_say_failed(&err);
 		if (d->form == DLQ_JSON)
-			dlq_print_json(&row, show);
+			print_json(&row, show);
 		else if (show)
 			dlq_print_letter(&row, d->form);
 		else
@@ -88,7 +98,7 @@ export_page(struct dlq *d, int *count, struct ch_err *err)
 	for (*count = 0; rc == CH_OK && *count < PQntuples(res); (*count)++) {
 		rc = letters_row(res, *count, &row, err);
 		if (rc == CH_OK)
-			dlq_print_json(&row, true);
+			print_json(&row, true);
 	}
 	PQclear(res);
 	return rc;
@@ -122,31 +132,8 @@ dlq_export(struct dlq *d)
 
 /* ---- sorts ---- */
 
-struct sort {
-	int64_t letters, bytes;
-	struct ch_time oldest, newest;
-	struct ch_view names[LETTERS_GROUP_MAX];
-};
-
-static int
-read_sort(const struct dlq *d, const PGresult *res, int i, struct sort *out,
-	struct ch_err *err)
-{
-	struct ch_pg_row r = ch_pg_row(res, i);
-	bool none;
-	size_t c;
-
-	out->letters = ch_pg_next_i64(&r);
-	out->oldest = ch_pg_next_time_null(&r, &none);
-	out->newest = ch_pg_next_time_null(&r, &none);
-	out->bytes = ch_pg_next_i64(&r);
-	for (c = 0; c < d->by.count; c++)
-		out->names[c] = ch_pg_next_text_null(&r);
-	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
-}
-
 static void
-print_sort(const struct dlq *d, const struct sort *s)
+print_sort(const struct dlq *d, const struct letters_sort *s)
 {
 	size_t c;
 
@@ -164,39 +151,20 @@ print_sort(const struct dlq *d, const struct sort *s)
 }
 
 static void
-print_sort_json(const struct dlq *d, const struct sort *s)
+print_sort_json(const struct dlq *d, const struct letters_sort *s)
 {
 	struct ch_buf b = CH_BUF_INIT;
-	char text[CH_TIME_TEXT_MAX];
-	size_t c;
 
 	ch_buf_addc(&b, '{');
-	ch_json_add_member_i64(&b, "letters", s->letters);
-	ch_json_add_member_i64(&b, "bytes", s->bytes);
-	if (s->letters > 0) {
-		ch_time_format(s->oldest, text);
-		ch_json_add_member(&b, "oldest", ch_view_of(text));
-		ch_time_format(s->newest, text);
-		ch_json_add_member(&b, "newest", ch_view_of(text));
-	}
-	for (c = 0; c < d->by.count; c++) {
-		if (s->names[c].ptr != NULL) {
-			ch_json_add_member(&b, d->by.names[c], s->names[c]);
-		} else {
-			ch_json_add_name(&b, d->by.names[c]);
-			ch_buf_adds(&b, "null");
-		}
-	}
-	ch_buf_addc(&b, '}');
-	printf("%s\n", ch_buf_str(&b));
-	ch_buf_free(&b);
+	letter_json_sort(&b, &d->by, s);
+	dlq_print_object(&b);
 }
 
 int
 dlq_group(struct dlq *d)
 {
 	struct ch_err err = CH_ERR_INIT;
-	struct sort sort;
+	struct letters_sort sort;
 	PGresult *res;
 	int rc = letters_group(d->pg, &d->filter, &d->by, &res, &err), i;
 	size_t c;
@@ -210,7 +178,7 @@ dlq_group(struct dlq *d)
 		printf("\n");
 	}
 	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
-		rc = read_sort(d, res, i, &sort, &err);
+		rc = letters_sort(res, i, &d->by, &sort, &err);
 		if (rc == CH_OK && d->form == DLQ_JSON)
 			print_sort_json(d, &sort);
 		else if (rc == CH_OK)

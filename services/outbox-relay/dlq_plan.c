@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/json.h"
 #include "dlq_private.h"
+#include "letter_json.h"
 #include "plan_run.h"
 #include "plans.h"
 
@@ -32,45 +32,28 @@ say(int rc, const struct ch_err *err)
 	}
 }
 
-/* Commits, unless it is a dry run or rc says that it failed. */
-static int
-settle(struct dlq *d, int rc, struct ch_err *err)
-{
-	if (rc == CH_OK && !d->dry_run &&
-		ch_pg_commit(d->pg, err) != CH_PG_COMMITTED)
-		rc = CH_EIO;
-	(void)ch_pg_rollback(d->pg, NULL);
-	return rc;
-}
-
 /* ---- what a plan would do ---- */
 
 static int
 print_target(const struct dlq *d, const PGresult *res, int i,
 	struct ch_err *err)
 {
-	struct ch_pg_row r = ch_pg_row(res, i);
-	struct ch_view topic = ch_pg_next_text(&r);
-	bool by_key;
-	int64_t part = ch_pg_next_i64_null(&r, &by_key);
-	int64_t letters = ch_pg_next_i64(&r), keys = ch_pg_next_i64(&r);
-	int64_t bytes = ch_pg_next_i64(&r);
-	struct ch_time oldest = ch_pg_next_time(&r);
+	struct plans_target t;
 
-	if (!ch_pg_row_ok(&r, err))
+	if (plans_target(res, i, &t, err) != CH_OK)
 		return CH_EPROTO;
 	printf("%8" PRId64 " letters  %6" PRId64 " keys  %10" PRId64
 	       " B  oldest",
-		letters, keys, bytes);
-	dlq_print_age(d->now.us - oldest.us);
+		t.letters, t.keys, t.bytes);
+	dlq_print_age(d->now.us - t.oldest.us);
 	printf("  to ");
-	dlq_print_safe(topic, 249);
-	if (topic.len == 0)
+	dlq_print_safe(t.topic, 249);
+	if (t.topic.len == 0)
 		printf("(no origin: they will be held; plan them with --to)\n");
-	else if (by_key)
+	else if (t.by_key)
 		printf(" (by the key)\n");
 	else
-		printf("[%" PRId64 "]\n", part);
+		printf("[%" PRId64 "]\n", t.part);
 	return CH_OK;
 }
 
@@ -136,35 +119,6 @@ print_outlook(const struct dlq *d, int64_t plan, struct ch_err *err)
 
 /* ---- plan ---- */
 
-static void
-add_wish(struct ch_buf *b, const char *name, const char *value)
-{
-	if (value != NULL)
-		ch_json_add_member(b, name, ch_view_of(value));
-}
-
-/* As the planner wrote it, for those who approve and who audit. */
-static void
-selection_of(const struct dlq *d, struct ch_buf *b)
-{
-	char since[CH_TIME_TEXT_MAX];
-
-	ch_buf_addc(b, '{');
-	if (d->filter.id_count > 0)
-		ch_json_add_member_i64(b, "named", (int64_t)d->filter.id_count);
-	add_wish(b, "where", d->where_text);
-	add_wish(b, "topic", d->filter.topic);
-	add_wish(b, "class", d->filter.class);
-	add_wish(b, "key", d->filter.key);
-	add_wish(b, "state", d->filter.state);
-	add_wish(b, "to", d->to);
-	if (d->filter.has_since) {
-		ch_time_format(d->filter.since, since);
-		ch_json_add_member(b, "since", ch_view_of(since));
-	}
-	ch_buf_addc(b, '}');
-}
-
 /* Inside of a transaction. */
 static int
 make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
@@ -183,8 +137,6 @@ make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
 
 	if (rc != CH_OK)
 		return rc;
-	if (letters == 0)
-		return ch_err_set(err, CH_ENOTFOUND, "no letter fits");
 	return print_outlook(d, *plan, err);
 }
 
@@ -196,10 +148,10 @@ dlq_plan(struct dlq *d)
 	int64_t plan = 0;
 	int rc = ch_pg_begin(d->pg, &err);
 
-	selection_of(d, &selection);
+	plans_selection(&d->filter, d->where_text, d->to, &selection);
 	if (rc == CH_OK)
 		rc = make(d, ch_buf_str(&selection), &plan, &err);
-	rc = settle(d, rc, &err);
+	rc = plans_settle(d->pg, rc, d->dry_run, &err);
 	ch_buf_free(&selection);
 	if (rc != CH_OK)
 		return say(rc, &err);
@@ -218,7 +170,7 @@ dlq_plan(struct dlq *d)
 static int
 end_turn(struct dlq *d, int rc, struct ch_err *err, const char *became)
 {
-	rc = settle(d, rc, err);
+	rc = plans_settle(d->pg, rc, d->dry_run, err);
 	if (rc != CH_OK)
 		return say(rc, err);
 	printf("plan %" PRId64 " %s %s\n", d->plan,
@@ -244,25 +196,15 @@ dlq_approve(struct dlq *d)
 int
 dlq_stop(struct dlq *d)
 {
-	static const char *const running[] = {"running", NULL};
-	static const char *const open[] = {
-		"planned", "approved", "running", "stopped", NULL};
 	bool cancels = ch_view_eq_str(ch_view_of(d->verb), "cancel");
-	const char *state = cancels ? "cancelled" : "stopped";
 	const char *reason = d->reason != NULL ? d->reason : "dry run";
 	struct ch_err err = CH_ERR_INIT;
 	int rc = ch_pg_begin(d->pg, &err);
 
 	if (rc == CH_OK)
-		rc = plans_turn(d->pg, d->plan,
-			&(struct plans_turn){.state = state,
-				.detail = reason,
-				.from = cancels ? open : running,
-				.actor = d->actor,
-				.action = cancels ? "dlq.cancel" : "dlq.stop",
-				.reason = reason},
+		rc = plans_stop(d->pg, d->plan, cancels, d->actor, reason,
 			&err);
-	return end_turn(d, rc, &err, state);
+	return end_turn(d, rc, &err, cancels ? "cancelled" : "stopped");
 }
 
 /* ---- plans ---- */
@@ -310,35 +252,10 @@ static void
 print_plan_json(const struct plans_row *p)
 {
 	struct ch_buf b = CH_BUF_INIT;
-	char text[CH_TIME_TEXT_MAX];
 
-	ch_time_format(p->planned_at, text);
 	ch_buf_addc(&b, '{');
-	ch_json_add_member_i64(&b, "plan", p->id);
-	ch_json_add_member(&b, "state", p->state);
-	ch_json_add_member(&b, "state_reason", p->state_reason);
-	ch_json_add_name(&b, "selection");
-	ch_buf_addv(&b, p->selection);
-	ch_json_add_member(&b, "reason", p->reason);
-	ch_json_add_member(&b, "planned_by", p->planned_by);
-	ch_json_add_member(&b, "planned_at", ch_view_of(text));
-	ch_json_add_member(&b, "two_person", p->two_person);
-	ch_json_add_member(&b, "approved_by", p->approved_by);
-	ch_json_add_member_i64(&b, "per_second", p->per_second);
-	ch_json_add_member_i64(&b, "bytes_per_second", p->bytes_per_second);
-	ch_json_add_member_i64(&b, "canary", p->canary);
-	ch_json_add_member_bool(&b, "canary_passed", p->canary_passed);
-	ch_json_add_member_i64(&b, "max_replays", p->replays_max);
-	ch_json_add_member_i64(&b, "letters", p->letters);
-	ch_json_add_member_i64(&b, "next_place", p->next_place);
-	ch_json_add_member_i64(&b, "sent", p->sent);
-	ch_json_add_member_i64(&b, "returned", p->returned);
-	ch_json_add_member_i64(&b, "refused", p->refused);
-	ch_json_add_member_i64(&b, "quarantined", p->quarantined);
-	ch_json_add_member_i64(&b, "held", p->held);
-	ch_buf_addc(&b, '}');
-	printf("%s\n", ch_buf_str(&b));
-	ch_buf_free(&b);
+	letter_json_plan(&b, p);
+	dlq_print_object(&b);
 }
 
 int
@@ -366,47 +283,6 @@ dlq_plans(struct dlq *d)
 
 /* ---- run ---- */
 
-static int
-rank(struct ch_view two_person)
-{
-	if (ch_view_eq_str(two_person, "role"))
-		return 2;
-	return ch_view_eq_str(two_person, "actor") ? 1 : 0;
-}
-
-/* The configuration may have become stricter since the approval. */
-static int
-check_plan(struct dlq *d, struct ch_err *err)
-{
-	struct plans_row row;
-	PGresult *res;
-	int rc = plans_find(d->pg, d->plan, 1, &res, err);
-
-	if (rc != CH_OK)
-		return rc;
-	rc = plans_row(res, 0, &row, err);
-	if (rc == CH_OK && row.approved_by.len == 0)
-		rc = ch_err_set(err, CH_EEXIST,
-			"plan %" PRId64 " is %.*s: let it be approved first "
-			"(dlq approve %" PRId64 ")",
-			d->plan, CH_VIEW_ARG(row.state), d->plan);
-	else if (rc == CH_OK &&
-		(ch_view_eq_str(row.state, "done") ||
-			ch_view_eq_str(row.state, "cancelled")))
-		rc = ch_err_set(err, CH_EEXIST,
-			"plan %" PRId64 " is %.*s: nothing is left to run; "
-			"plan again what is still open",
-			d->plan, CH_VIEW_ARG(row.state));
-	else if (rc == CH_OK &&
-		rank(row.two_person) < rank(ch_view_of(d->two_person)))
-		rc = ch_err_set(err, CH_EEXIST,
-			"plan %" PRId64 " was approved under two_person = "
-			"%.*s, and %s is asked for now: plan it again",
-			d->plan, CH_VIEW_ARG(row.two_person), d->two_person);
-	PQclear(res);
-	return rc;
-}
-
 static void
 told(void *ctx, const struct letters_row *row, const struct ch_uuid *id,
 	const char *outcome, const char *detail)
@@ -430,7 +306,7 @@ dlq_run(struct dlq *d)
 		.clock = d->rt->clock,
 		.told = told};
 	struct ch_err err = CH_ERR_INIT;
-	int rc = check_plan(d, &err), status;
+	int rc = plans_runnable(d->pg, d->plan, d->two_person, &err), status;
 
 	if (rc != CH_OK)
 		return say(rc, &err);

@@ -3,8 +3,7 @@
  * dlq_print: letters as lines, pages and JSON.
  *
  * Text of records is printed with control characters as \xNN: a record must
- * not write to an operator's terminal. JSON is exact: what is no UTF-8, or
- * holds a NUL, stands there in hex under another name.
+ * not write to an operator's terminal. JSON is letter_json's.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -72,95 +71,12 @@ dlq_print_line(const struct dlq *d, const struct letters_row *r)
 			: "");
 }
 
-/* What a strict reader gets back byte for byte. */
-static bool
-is_json_text(struct ch_view v)
-{
-	return ch_view_is_utf8(v) &&
-		(v.len == 0 || memchr(v.ptr, '\0', v.len) == NULL);
-}
-
-/* As text where it is UTF-8, else in hex under another name. */
-static void
-json_bytes(struct ch_buf *b, const char *name, const char *hex_name,
-	struct ch_view v)
-{
-	if (v.ptr == NULL) {
-		ch_json_add_name(b, name);
-		ch_buf_adds(b, "null");
-	} else if (is_json_text(v)) {
-		ch_json_add_member(b, name, v);
-	} else {
-		ch_json_add_name(b, hex_name);
-		ch_buf_addc(b, '"');
-		ch_buf_add_hex(b, v.ptr, v.len);
-		ch_buf_addc(b, '"');
-	}
-}
-
-static void
-json_headers(struct ch_buf *b, const struct letters_row *r)
-{
-	struct ch_arena arena = CH_ARENA_INIT;
-	struct message m;
-	size_t i;
-
-	ch_json_add_name(b, "headers");
-	ch_buf_addc(b, '[');
-	if (message_headers_of(r->names, r->values, 0, false, &arena, &m,
-		    NULL) == CH_OK) {
-		for (i = 0; i < m.header_count; i++) {
-			ch_json_add_comma(b);
-			ch_buf_addc(b, '{');
-			ch_json_add_member(b, "name",
-				ch_view_of(m.headers[i].name));
-			json_bytes(b, "value", "value_hex", m.headers[i].value);
-			ch_buf_addc(b, '}');
-		}
-	}
-	ch_buf_addc(b, ']');
-	ch_arena_free(&arena);
-}
-
 void
-dlq_print_json(const struct letters_row *r, bool whole)
+dlq_print_object(struct ch_buf *b)
 {
-	struct ch_buf b = CH_BUF_INIT;
-	char text[CH_TIME_TEXT_MAX], id[CH_UUID_TEXT_MAX];
-
-	ch_uuid_format(&r->id, id);
-	ch_time_format(r->at, text);
-	ch_buf_addc(&b, '{');
-	ch_json_add_member(&b, "letter_id", ch_view_of(id));
-	ch_json_add_member(&b, "kind", ch_view_of(letters_kind(r)));
-	ch_json_add_member(&b, "state",
-		ch_view_of(letter_state_name(r->state)));
-	ch_json_add_member(&b, "topic", r->topic);
-	if (r->part >= 0)
-		ch_json_add_member_i64(&b, "partition", r->part);
-	if (r->src_offset >= 0)
-		ch_json_add_member_i64(&b, "offset", r->src_offset);
-	json_bytes(&b, "key", "key_hex", r->key);
-	ch_json_add_member(&b, "error_class", r->class);
-	ch_json_add_member(&b, "reason", r->reason);
-	ch_json_add_member(&b, "fingerprint", r->fingerprint);
-	ch_json_add_member_i64(&b, "attempts", r->attempts);
-	ch_json_add_member_i64(&b, "replay_count", r->replays);
-	ch_json_add_member(&b, "row_id", r->row_id);
-	ch_json_add_member_bool(&b, "blocks_key", r->blocks_key);
-	if (r->is_edit) {
-		ch_uuid_format(&r->original, id);
-		ch_json_add_member(&b, "original", ch_view_of(id));
-	}
-	ch_json_add_member(&b, "at", ch_view_of(text));
-	ch_json_add_member_i64(&b, "bytes", (int64_t)r->value.len);
-	if (whole) {
-		json_headers(&b, r);
-		json_bytes(&b, "value", "value_hex", r->value);
-	}
-	ch_buf_addc(&b, '}');
-	printf("%s\n", ch_buf_str(&b));
-	ch_buf_free(&b);
+	ch_buf_addc(b, '}');
+	printf("%s\n", ch_buf_str(b));
+	ch_buf_free(b);
 }
 
 /* 00000010  7b 22 69 64 22 3a 22 30  ...  {"id":"0... */

@@ -68,8 +68,8 @@ void dlq_print_safe(struct ch_view v, size_t max);
 void dlq_print_age(int64_t us);
 void dlq_print_line(const struct dlq *d, const struct letters_row *r);
 void dlq_print_letter(const struct letters_row *r, enum dlq_form form);
-/* One line; whole: with headers and value. */
-void dlq_print_json(const struct letters_row *r, bool whole);
+/* One line of the members in b, which begin with {; frees b. */
+void dlq_print_object(struct ch_buf *b);
 /* On stderr; returns the exit status. */
 int dlq_say_failed(const struct ch_err *err);
 int dlq_say_refused(const struct letters_row *r, const struct ch_err *err);

@@ -216,6 +216,7 @@ expected(struct parser *p, const char *what)
 			? t->text.ptr[i]
 			: '?';
 	found[n] = '\0';
+	p->out->wrong_at = t->at + 1;
 	if (t->kind == TOKEN_OPEN_STRING)
 		return ch_err_set(p->err, CH_EINVAL,
 			"filter, byte %zu: the text that begins here has no "
@@ -249,6 +250,7 @@ add_arg(struct parser *p, const struct filter_arg *arg)
 {
 	struct filter *f = p->out;
 
+	p->out->wrong_at = p->token.at + 1;
 	if (f->arg_count == FILTER_ARGS_MAX)
 		return ch_err_set(p->err, CH_EINVAL,
 			"filter, byte %zu: more than %d values: select with ~ "
@@ -494,6 +496,7 @@ factor(struct parser *p)
 {
 	int rc;
 
+	p->out->wrong_at = p->token.at + 1;
 	if (p->depth == FILTER_DEPTH_MAX)
 		return ch_err_set(p->err, CH_EINVAL,
 			"filter, byte %zu: more than %d levels of not and ( )",

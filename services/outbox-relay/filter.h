@@ -50,6 +50,7 @@ struct filter {
 	struct filter_arg args[FILTER_ARGS_MAX];
 	size_t arg_count;
 	bool names_state; /* it says itself which states are meant */
+	size_t wrong_at;  /* of a refusal: its byte, from 1; 0: none */
 	struct ch_arena arena;
 };
 

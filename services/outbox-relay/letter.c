@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -129,4 +130,17 @@ letter_command_of(struct ch_view value, struct letter_command *out)
 	}
 	ch_arena_free(&arena);
 	return found;
+}
+
+void
+letter_difference_json(struct ch_buf *b, const struct letter_difference *d)
+{
+	ch_buf_addc(b, '{');
+	ch_json_add_member_i64(b, "at", (int64_t)d->at);
+	ch_json_add_name(b, "removed");
+	ch_buf_addc(b, '"');
+	ch_buf_add_hex(b, d->removed.ptr, d->removed.len);
+	ch_buf_adds(b, "\",\"inserted\":\"");
+	ch_buf_add_hex(b, d->inserted.ptr, d->inserted.len);
+	ch_buf_adds(b, "\"}");
 }

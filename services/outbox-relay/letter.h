@@ -46,6 +46,9 @@ struct letter_difference {
 };
 struct letter_difference letter_difference_of(struct ch_view old,
 	struct ch_view fresh);
+/* {"at":12,"removed":"<hex>","inserted":"<hex>"} */
+void letter_difference_json(struct ch_buf *b,
+	const struct letter_difference *d);
 
 struct letter_command {
 	struct ch_uuid id;

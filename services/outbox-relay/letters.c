@@ -4,8 +4,8 @@
  */
 #include "letters.h"
 
-#include "base/hex.h"
-#include "base/json.h"
+#include <stdio.h>
+
 #include "base/rng.h"
 #include "outbox_relay_sql.h"
 
@@ -25,6 +25,20 @@ static const struct ch_pg_stmt edit_stmt = {
 	"dlq_edit", outbox_relay_sql_letter_edit};
 static const struct ch_pg_stmt applied_stmt = {
 	"dlq_applied", outbox_relay_sql_letter_applied};
+static const struct ch_pg_stmt sendings_stmt = {
+	"dlq_sendings", outbox_relay_sql_letter_sendings};
+
+static void
+find_query(struct letters_query *q, const struct letters_filter *f)
+{
+	char value[64] = "value";
+
+	letters_query_init(q, outbox_relay_sql_letters_find, f, f->limit);
+	if (f->value_max > 0)
+		(void)snprintf(value, sizeof(value), "substring(value FOR %d)",
+			f->value_max);
+	letters_query_put(q, "value", value);
+}
 
 int
 letters_find(struct ch_pg *pg, const struct letters_filter *f, PGresult **out,
@@ -33,7 +47,7 @@ letters_find(struct ch_pg *pg, const struct letters_filter *f, PGresult **out,
 	struct letters_query q;
 	int rc;
 
-	letters_query_init(&q, outbox_relay_sql_letters_find, f, f->limit);
+	find_query(&q, f);
 	rc = ch_pg_query(pg, &q.stmt, &q.args, out, err);
 	letters_query_free(&q);
 	return rc;
@@ -50,7 +64,7 @@ letters_open(struct ch_pg *pg, const struct letters_filter *f,
 
 	if (rc != CH_OK)
 		return rc;
-	letters_query_init(&q, outbox_relay_sql_letters_find, f, f->limit);
+	find_query(&q, f);
 	ch_buf_adds(&sql, "DECLARE found NO SCROLL CURSOR FOR ");
 	ch_buf_adds(&sql, q.stmt.sql);
 	stmt.sql = ch_buf_str(&sql);
@@ -164,7 +178,35 @@ letters_group(struct ch_pg *pg, const struct letters_filter *f,
 	return rc;
 }
 
+int
+letters_sort(const PGresult *res, int i, const struct letters_group *by,
+	struct letters_sort *out, struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+	bool none;
+	size_t c;
+
+	out->letters = ch_pg_next_i64(&r);
+	out->oldest = ch_pg_next_time_null(&r, &none);
+	out->newest = ch_pg_next_time_null(&r, &none);
+	out->bytes = ch_pg_next_i64(&r);
+	for (c = 0; c < by->count; c++)
+		out->names[c] = ch_pg_next_text_null(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
 /* ---- one letter ---- */
+
+int
+letters_sendings(struct ch_pg *pg, const struct ch_uuid *id, PGresult **out,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, id);
+	return ch_pg_query(pg, &sendings_stmt, &args, out, err);
+}
 
 static struct ch_view
 raw_at(const PGresult *res, int row, int col)
@@ -210,6 +252,7 @@ letters_row(const PGresult *res, int i, struct letters_row *out,
 		out->original = ch_pg_next_uuid(&r);
 	out->fingerprint = ch_pg_next_text(&r);
 	out->fitting = ch_pg_next_i64(&r);
+	out->bytes = ch_pg_next_i64(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -356,8 +399,9 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 	return rc;
 }
 
-int
-letters_decide(struct ch_pg *pg, const struct letters_row *row,
+/* Writes it, and commits; or rolls back. */
+static int
+decide(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err)
 {
 	int rc = letters_write(pg, row, d, err);
@@ -367,6 +411,26 @@ letters_decide(struct ch_pg *pg, const struct letters_row *row,
 	if (rc != CH_OK)
 		(void)ch_pg_rollback(pg, NULL);
 	return rc;
+}
+
+int
+letters_discard(struct ch_pg *pg, struct letters_row *row, const char *actor,
+	const char *reason, struct ch_err *err)
+{
+	struct letters_decision decision = {.action = "dlq.discard",
+		.actor = actor,
+		.reason = reason,
+		.state = LETTER_DISCARDED};
+	int rc = letters_lock(pg, row, err);
+
+	if (rc != CH_OK)
+		return rc;
+	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err)) {
+		(void)ch_pg_rollback(pg, NULL);
+		return err->code;
+	}
+	decision.replays = row->replays;
+	return decide(pg, row, &decision, err);
 }
 
 int
@@ -406,22 +470,6 @@ letters_command(struct ch_pg *pg, const struct letters_row *row,
 
 /* ---- edits ---- */
 
-/* {"at":12,"removed":"<hex>","inserted":"<hex>"} */
-static void
-add_difference(struct ch_buf *b, struct ch_view old, struct ch_view fresh)
-{
-	struct letter_difference d = letter_difference_of(old, fresh);
-
-	ch_buf_addc(b, '{');
-	ch_json_add_member_i64(b, "at", (int64_t)d.at);
-	ch_json_add_name(b, "removed");
-	ch_buf_addc(b, '"');
-	ch_buf_add_hex(b, d.removed.ptr, d.removed.len);
-	ch_buf_adds(b, "\",\"inserted\":\"");
-	ch_buf_add_hex(b, d.inserted.ptr, d.inserted.len);
-	ch_buf_adds(b, "\"}");
-}
-
 static int
 write_edit(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_edit *e, const struct ch_uuid *id,
@@ -432,11 +480,13 @@ write_edit(struct ch_pg *pg, const struct letters_row *row,
 		.reason = e->reason,
 		.state = LETTER_EDITED,
 		.replays = row->replays};
+	struct letter_difference d_of;
 	struct ch_buf difference = CH_BUF_INIT;
 	struct ch_pg_args args;
 	int rc;
 
-	add_difference(&difference, row->value, e->value);
+	d_of = letter_difference_of(row->value, e->value);
+	letter_difference_json(&difference, &d_of);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_uuid(&args, &row->id);
 	ch_pg_arg_uuid(&args, id);

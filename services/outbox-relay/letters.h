@@ -6,7 +6,7 @@
  * changed, and an audit_events row written beside it. Two operators at once:
  * the second waits, then sees what the first has decided.
  *
- * Thread: loop only (command line).
+ * Thread: any, with a connection of its own.
  */
 #ifndef RELAY_LETTERS_H
 #define RELAY_LETTERS_H
@@ -39,6 +39,7 @@ struct letters_row {
 	struct ch_uuid original;
 	struct ch_view fingerprint;
 	int64_t fitting; /* letters that fit the filter, whatever its limit */
+	int64_t bytes;	 /* of the whole value */
 };
 
 int letters_find(struct ch_pg *pg, const struct letters_filter *f,
@@ -65,9 +66,20 @@ struct letters_group {
  * known. An empty text groups by nothing: all are one. */
 int letters_group_read(struct ch_view text, struct letters_group *out,
 	struct ch_err *err);
-/* Rows: letters, oldest, newest, bytes, then a text for each column. */
 int letters_group(struct ch_pg *pg, const struct letters_filter *f,
 	const struct letters_group *by, PGresult **out, struct ch_err *err);
+/* One row of it. Views are valid until the PGresult is cleared. */
+struct letters_sort {
+	int64_t letters, bytes;
+	struct ch_time oldest, newest;		 /* of letters > 0 */
+	struct ch_view names[LETTERS_GROUP_MAX]; /* ptr NULL: none */
+};
+int letters_sort(const PGresult *res, int i, const struct letters_group *by,
+	struct letters_sort *out, struct ch_err *err);
+/* How often, when and to where it was sent again, the newest first, as JSON
+ * texts. */
+int letters_sendings(struct ch_pg *pg, const struct ch_uuid *id, PGresult **out,
+	struct ch_err *err);
 
 /* Inside of a transaction: locks the letter and brings state and replays up to
  * date. */
@@ -91,9 +103,9 @@ struct letters_decision {
  * stands for. Inside of a transaction. */
 int letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err);
-/* The same, and commits; or rolls back. */
-int letters_decide(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err);
+/* Never to be sent. In a transaction of its own. CH_EEXIST: it is decided. */
+int letters_discard(struct ch_pg *pg, struct letters_row *row,
+	const char *actor, const char *reason, struct ch_err *err);
 
 /* Of a rejected record: has the ledger taken its id since, or is the id's day
  * gone? status is "" when it was not taken. */

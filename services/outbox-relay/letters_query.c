@@ -73,6 +73,16 @@ add_values(struct ch_pg_args *args, const struct filter *where)
 }
 
 void
+letters_filter_complete(struct letters_filter *f)
+{
+	if (f->state != NULL && strcmp(f->state, "any") == 0)
+		f->state = NULL;
+	else if (f->state == NULL && f->id_count == 0 &&
+		(f->where == NULL || !f->where->names_state))
+		f->state = "pending";
+}
+
+void
 letters_query_init(struct letters_query *q, const char *template,
 	const struct letters_filter *f, int64_t free_arg)
 {
@@ -85,6 +95,10 @@ letters_query_init(struct letters_query *q, const char *template,
 	ch_pg_args_clear(&q->args);
 	add_wishes(q, f);
 	ch_pg_arg_i64(&q->args, free_arg);
+	if (f->after != NULL)
+		ch_pg_arg_uuid(&q->args, f->after);
+	else
+		ch_pg_arg_null(&q->args, CH_PG_UUID);
 	if (f->where != NULL)
 		add_values(&q->args, f->where);
 }

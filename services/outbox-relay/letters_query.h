@@ -22,7 +22,8 @@
 #include "io/pg.h"
 
 #define LETTERS_FREE_ARG 7   /* $7 is the statement's own: a limit, a plan */
-#define LETTERS_FILTER_ARG 8 /* the expression's first */
+#define LETTERS_AFTER_ARG 8  /* $8: the page before ended there */
+#define LETTERS_FILTER_ARG 9 /* the expression's first */
 
 /* Zero members do not filter. */
 struct letters_filter {
@@ -31,8 +32,10 @@ struct letters_filter {
 	const char *topic, *class, *key, *state;
 	bool has_since;
 	struct ch_time since;
-	const struct filter *where; /* compiled from LETTERS_FILTER_ARG on */
-	int64_t limit;		    /* > 0 */
+	const struct filter *where;  /* compiled from LETTERS_FILTER_ARG on */
+	const struct ch_uuid *after; /* only what is behind this letter */
+	int64_t limit;		     /* > 0 */
+	int value_max; /* bytes of a value that are read; 0: all */
 };
 
 struct letters_query {
@@ -41,6 +44,10 @@ struct letters_query {
 	struct ch_pg_args args;
 	struct ch_pg_stmt stmt; /* never prepared: each text is another */
 };
+
+/* What is meant without words: "any" is no wish; without ids, and without a
+ * state in the expression, what is pending. */
+void letters_filter_complete(struct letters_filter *f);
 
 /* The statement of this template, $7 = free_arg. What f points to must live
  * until it was sent. */

@@ -115,6 +115,7 @@ make_owner(char out[64])
 static void
 free_relay(struct relay *r)
 {
+	api_close(r->api);
 	sink_kafka_close(r->sink, 0);
 	progress_free(&r->progress);
 	scan_free(r->scan);
@@ -188,6 +189,8 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 		rc = open_postgres(r, rt->params, err);
 	if (rc == CH_OK)
 		rc = open_sink(r, rt->params, err);
+	if (rc == CH_OK)
+		rc = api_open(&r->api, rt, err);
 	if (rc != CH_OK) {
 		free_relay(r);
 		return rc;

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "api_guard.h"
+#include "api_tokens.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/uuid.h"
@@ -102,6 +104,21 @@ const struct ch_param relay_params[] = {
 	{"dlq_two_person", CH_PARAM_ENUM, "off", 0, 0, "off|actor|role", 0,
 		"replays need a plan, approved by another person, or also under "
 		"another database role, than it was planned by"},
+	{"api_listen", CH_PARAM_STRING, "", 0, 255, NULL, 0,
+		"where the dead letters' HTTP API and console listen; empty: "
+		"nowhere; 127.0.0.1:9604 is a good place"},
+	{"api_database_url", CH_PARAM_CONNINFO, "", 0, 0, NULL, 0,
+		"PostgreSQL for the API, as role ch_operator; the password by "
+		"passfile"},
+	{"api_token_file", CH_PARAM_PATH, "", 0, 0, NULL, 0,
+		"who may change letters by the API: lines <name>:<token>, mode "
+		"0600; empty: nobody, it is read only"},
+	{"api_read_token", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
+		"reading by the API needs a token too; must be true where "
+		"api_listen is not loopback"},
+	{"api_hosts", CH_PARAM_LIST, "", 0, 16, NULL, 0,
+		"names that browsers know the API by, beside localhost and "
+		"api_listen's: a proxy's"},
 	{"kafka", CH_PARAM_GROUP, NULL, 0, 0, NULL, 0,
 		"properties of librdkafka"},
 	{NULL, CH_PARAM_STRING, NULL, 0, 0, NULL, 0, NULL},
@@ -216,6 +233,55 @@ check_table(const struct ch_params *p, struct ch_err *err)
 	return contract != NULL ? CH_OK : CH_ECONFIG;
 }
 
+/* Whoever listens for others asks them who they are. */
+static int
+check_api_reach(const struct ch_params *p, struct ch_err *err)
+{
+	bool read_token = ch_params_bool(p, "api_read_token");
+	const char *listen = ch_params_str(p, "api_listen");
+
+	if (!read_token && !api_guard_is_loopback(listen))
+		return ch_err_set(err, CH_ECONFIG,
+			"api_listen = %s (from %s) can be reached from "
+			"outside: set api_read_token = true and "
+			"api_token_file, or listen on 127.0.0.1",
+			listen, ch_params_origin(p, "api_listen"));
+	if (read_token && ch_params_str(p, "api_token_file")[0] == '\0')
+		return ch_err_set(err, CH_ECONFIG,
+			"api_read_token = true (from %s), and there are no "
+			"tokens: set api_token_file",
+			ch_params_origin(p, "api_read_token"));
+	return CH_OK;
+}
+
+static int
+check_api(const struct ch_params *p, struct ch_err *err)
+{
+	const char *url = ch_params_str(p, "api_database_url");
+	const char *file = ch_params_str(p, "api_token_file");
+	struct api_tokens *tokens = NULL;
+	bool secret;
+
+	if (ch_params_str(p, "api_listen")[0] == '\0')
+		return CH_OK;
+	if (ch_client_check_listen(p, "api_listen", err) != CH_OK ||
+		check_api_reach(p, err) != CH_OK)
+		return CH_ECONFIG;
+	if (url[0] == '\0')
+		return ch_err_set(err, CH_ECONFIG,
+			"api_listen is set (from %s) and api_database_url is "
+			"not: name the database, as role ch_operator",
+			ch_params_origin(p, "api_listen"));
+	if (ch_pg_target_check(url, NULL, &secret, err) != CH_OK)
+		return ch_err_wrap(err, "api_database_url (from %s)",
+			ch_params_origin(p, "api_database_url"));
+	if (file[0] != '\0' && api_tokens_read(&tokens, file, err) != CH_OK)
+		return ch_err_wrap(err, "api_token_file (from %s)",
+			ch_params_origin(p, "api_token_file"));
+	api_tokens_free(tokens);
+	return CH_OK;
+}
+
 int
 relay_params_check(const struct ch_params *p, struct ch_err *err)
 {
@@ -243,6 +309,8 @@ relay_params_check(const struct ch_params *p, struct ch_err *err)
 	}
 	route_free(routes);
 	if (ch_client_check_kafka(p, ch_kafka_producer_reserved, err) != 0)
+		return CH_ECONFIG;
+	if (check_api(p, err) != CH_OK)
 		return CH_ECONFIG;
 	return ch_client_check_database(p, NULL, err);
 }

@@ -14,6 +14,7 @@
 #include "replay.h"
 
 #define CANARY_LOOK_MS 200
+#define WAIT_MS 500 /* then asks whether it may go on */
 
 struct run {
 	struct ch_pg *pg;
@@ -26,10 +27,16 @@ struct run {
 	const char *to; /* of foreign letters; NULL: where they came from */
 };
 
+static bool
+may_go_on(const struct run *r)
+{
+	return r->opt->may_go_on == NULL || r->opt->may_go_on(r->opt->ctx);
+}
+
 static void
 wait_ms(int64_t ms)
 {
-	(void)poll(NULL, 0, ms < 60000 ? (int)ms : 60000);
+	(void)poll(NULL, 0, ms < WAIT_MS ? (int)ms : WAIT_MS);
 }
 
 /* ---- one letter ---- */
@@ -112,8 +119,9 @@ keep_pace(struct run *r, const struct letters_row *row)
 {
 	int64_t bytes = (int64_t)(row->value.len + row->key.len), ms;
 
-	while ((ms = pace_take(&r->pace, bytes, ch_clock_mono(r->opt->clock))) >
-		0)
+	while (may_go_on(r) &&
+		(ms = pace_take(&r->pace, bytes,
+			 ch_clock_mono(r->opt->clock))) > 0)
 		wait_ms(ms);
 }
 
@@ -153,8 +161,15 @@ look(struct run *r, struct plans_next *next, struct ch_err *err)
 {
 	int rc = plans_next(r->pg, r->plan.id, next, err);
 
-	if (rc != CH_OK || next->running)
+	if (rc != CH_OK)
 		return rc;
+	if (next->running && !may_go_on(r))
+		return ch_err_set(err, CH_ECLOSED,
+			"the process that ran it was stopped: run plan %" PRId64
+			" again",
+			r->plan.id);
+	if (next->running)
+		return CH_OK;
 	r->was_stopped = true;
 	return ch_err_set(err, CH_ECLOSED, "plan %" PRId64 " was stopped",
 		r->plan.id);

@@ -14,7 +14,7 @@
  * Canary: after so many letters the run waits until the ledger has read them.
  * More of them rejected again than allowed, or not read in time: it stops.
  *
- * Thread: loop only (command line); it waits.
+ * Thread: any, with a connection of its own; it waits.
  */
 #ifndef RELAY_PLAN_RUN_H
 #define RELAY_PLAN_RUN_H
@@ -36,6 +36,9 @@ struct plan_run_options {
 	void (*told)(void *ctx, const struct letters_row *row,
 		const struct ch_uuid *id, const char *outcome,
 		const char *detail);
+	/* May it go on? NULL: always. Asked before each letter and while it
+	 * waits; the plan is stopped where it is. */
+	bool (*may_go_on)(void *ctx);
 	void *ctx;
 };
 

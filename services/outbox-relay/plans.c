@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "outbox_relay_sql.h"
 
 #define STMT(name)                                                             \
@@ -61,6 +62,35 @@ choose(struct ch_pg *pg, const struct letters_filter *f, int64_t plan,
 	return rc == CH_OK ? number_of(res, letters, err) : rc;
 }
 
+static void
+add_wish(struct ch_buf *b, const char *name, const char *value)
+{
+	if (value != NULL)
+		ch_json_add_member(b, name, ch_view_of(value));
+}
+
+void
+plans_selection(const struct letters_filter *f, const char *where,
+	const char *to, struct ch_buf *out)
+{
+	char since[CH_TIME_TEXT_MAX];
+
+	ch_buf_addc(out, '{');
+	if (f->id_count > 0)
+		ch_json_add_member_i64(out, "named", (int64_t)f->id_count);
+	add_wish(out, "where", where);
+	add_wish(out, "topic", f->topic);
+	add_wish(out, "class", f->class);
+	add_wish(out, "key", f->key);
+	add_wish(out, "state", f->state);
+	add_wish(out, "to", to);
+	if (f->has_since) {
+		ch_time_format(f->since, since);
+		ch_json_add_member(out, "since", ch_view_of(since));
+	}
+	ch_buf_addc(out, '}');
+}
+
 int
 plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	const struct letters_filter *f, int64_t *plan, int64_t *letters,
@@ -86,6 +116,8 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 		rc = number_of(res, plan, err);
 	if (rc == CH_OK)
 		rc = choose(pg, f, *plan, letters, err);
+	if (rc == CH_OK && *letters == 0)
+		rc = ch_err_set(err, CH_ENOTFOUND, "no letter fits");
 	if (rc != CH_OK)
 		return rc;
 	return plans_turn(pg, *plan,
@@ -182,6 +214,83 @@ plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
 }
 
 int
+plans_stop(struct ch_pg *pg, int64_t plan, bool for_good, const char *actor,
+	const char *reason, struct ch_err *err)
+{
+	static const char *const running[] = {"running", NULL};
+	static const char *const open[] = {
+		"planned", "approved", "running", "stopped", NULL};
+
+	return plans_turn(pg, plan,
+		&(struct plans_turn){
+			.state = for_good ? "cancelled" : "stopped",
+			.detail = reason,
+			.from = for_good ? open : running,
+			.actor = actor,
+			.action = for_good ? "dlq.cancel" : "dlq.stop",
+			.reason = reason},
+		err);
+}
+
+int
+plans_settle(struct ch_pg *pg, int rc, bool dry_run, struct ch_err *err)
+{
+	if (rc == CH_OK && !dry_run && ch_pg_commit(pg, err) != CH_PG_COMMITTED)
+		rc = CH_EIO;
+	(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+static int
+rank(struct ch_view two_person)
+{
+	if (ch_view_eq_str(two_person, "role"))
+		return 2;
+	return ch_view_eq_str(two_person, "actor") ? 1 : 0;
+}
+
+static int
+check_runnable(const struct plans_row *p, const char *two_person,
+	struct ch_err *err)
+{
+	if (p->approved_by.len == 0)
+		return ch_err_set(err, CH_EEXIST,
+			"plan %" PRId64 " is %.*s: let it be approved first "
+			"(dlq approve %" PRId64 ")",
+			p->id, CH_VIEW_ARG(p->state), p->id);
+	if (ch_view_eq_str(p->state, "done") ||
+		ch_view_eq_str(p->state, "cancelled"))
+		return ch_err_set(err, CH_EEXIST,
+			"plan %" PRId64 " is %.*s: nothing is left to run; "
+			"plan again what is still open",
+			p->id, CH_VIEW_ARG(p->state));
+	/* the configuration may have become stricter since the approval */
+	if (rank(p->two_person) < rank(ch_view_of(two_person)))
+		return ch_err_set(err, CH_EEXIST,
+			"plan %" PRId64 " was approved under two_person = "
+			"%.*s, and %s is asked for now: plan it again",
+			p->id, CH_VIEW_ARG(p->two_person), two_person);
+	return CH_OK;
+}
+
+int
+plans_runnable(struct ch_pg *pg, int64_t plan, const char *two_person,
+	struct ch_err *err)
+{
+	struct plans_row row;
+	PGresult *res;
+	int rc = plans_find(pg, plan, 1, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	rc = plans_row(res, 0, &row, err);
+	if (rc == CH_OK)
+		rc = check_runnable(&row, two_person, err);
+	PQclear(res);
+	return rc;
+}
+
+int
 plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
 	struct ch_err *err)
 {
@@ -248,6 +357,21 @@ plans_targets(struct ch_pg *pg, int64_t plan, PGresult **out,
 	struct ch_err *err)
 {
 	return query_plan(pg, &targets_stmt, plan, out, err);
+}
+
+int
+plans_target(const PGresult *res, int i, struct plans_target *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+
+	out->topic = ch_pg_next_text(&r);
+	out->part = ch_pg_next_i64_null(&r, &out->by_key);
+	out->letters = ch_pg_next_i64(&r);
+	out->keys = ch_pg_next_i64(&r);
+	out->bytes = ch_pg_next_i64(&r);
+	out->oldest = ch_pg_next_time(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
 int

@@ -12,7 +12,7 @@
  * Codes: CH_ENOTFOUND (no such plan), CH_EEXIST (not in the right state), and
  * as in io/pg.h.
  *
- * Thread: loop only (command line).
+ * Thread: any, with a connection of its own.
  */
 #ifndef RELAY_PLANS_H
 #define RELAY_PLANS_H
@@ -34,7 +34,13 @@ struct plans_wish {
 	int32_t replays_max;
 };
 
-/* Inside of a transaction: makes the plan and chooses its letters. */
+/* How the letters were named, as JSON, for those who approve and who audit, and
+ * where foreign ones go (NULL: where they came from). where: the expression as
+ * it was written; NULL: none. */
+void plans_selection(const struct letters_filter *f, const char *where,
+	const char *to, struct ch_buf *out);
+/* Inside of a transaction: makes the plan and chooses its letters;
+ * CH_ENOTFOUND when none fits. */
 int plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	const struct letters_filter *f, int64_t *plan, int64_t *letters,
 	struct ch_err *err);
@@ -48,6 +54,17 @@ struct plans_turn {
 	const char *actor, *action, *reason;
 };
 int plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
+	struct ch_err *err);
+
+/* Of a run, which goes on where it stopped; for_good: cancelled. */
+int plans_stop(struct ch_pg *pg, int64_t plan, bool for_good, const char *actor,
+	const char *reason, struct ch_err *err);
+/* Ends the transaction of any of the above, of which rc came: commits, unless
+ * it failed or it is a dry run. */
+int plans_settle(struct ch_pg *pg, int rc, bool dry_run, struct ch_err *err);
+/* CH_EEXIST: it is not approved, or nothing is left of it, or two_person asks
+ * for more now than it was approved under. */
+int plans_runnable(struct ch_pg *pg, int64_t plan, const char *two_person,
 	struct ch_err *err);
 
 /* Views are valid until the PGresult is cleared. */
@@ -69,7 +86,15 @@ int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
 int plans_row(const PGresult *res, int i, struct plans_row *out,
 	struct ch_err *err);
 
-/* Rows: topic, partition (null), letters, keys, bytes, oldest. */
+/* What is still to be sent, and where to. */
+struct plans_target {
+	struct ch_view topic;
+	bool by_key; /* else to part */
+	int64_t part, letters, keys, bytes;
+	struct ch_time oldest;
+};
+int plans_target(const PGresult *res, int i, struct plans_target *out,
+	struct ch_err *err);
 int plans_targets(struct ch_pg *pg, int64_t plan, PGresult **out,
 	struct ch_err *err);
 /* Open letters of the same keys that the plan would pass. */

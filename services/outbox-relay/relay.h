@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -95,6 +96,7 @@ struct relay {
 	struct contract *contract; /* of an application's table; or NULL */
 	struct reread *reread;	   /* the same */
 	struct sink_kafka *sink;
+	struct api *api; /* or NULL: not asked for */
 	struct progress progress;
 	struct ch_sm state;
 	struct ch_backoff backoff;

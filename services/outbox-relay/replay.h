@@ -10,7 +10,7 @@
  * the two leaves it pending: sent again, it is the same record with the same
  * id.
  *
- * Thread: loop only (command line).
+ * Thread: any, with a connection of its own.
  */
 #ifndef RELAY_REPLAY_H
 #define RELAY_REPLAY_H

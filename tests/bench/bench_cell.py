@@ -103,6 +103,23 @@ class BenchCell:
         return run.stdout
 
 
+def postgres_with(cell, **settings):
+    """PostgreSQL started anew where it has other values of these."""
+    db = cell.connect("superuser", "postgres")
+    changed = False
+    with db.cursor() as cur:
+        for name, value in settings.items():
+            cur.execute(f"SHOW {name}")
+            if cur.fetchone()[0] != value:
+                cur.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+                changed = True
+    db.close()
+    if changed:
+        cell.script("postgres.sh", "stop")
+        cell.script("postgres.sh", "start")
+        cell.read_env()
+
+
 def pgbench_tps(text):
     for line in text.splitlines():
         if line.startswith("tps = "):

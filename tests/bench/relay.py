@@ -28,7 +28,7 @@ import tempfile
 import time
 import uuid
 
-from bench_cell import BenchCell, pgbench_tps
+from bench_cell import BenchCell, pgbench_tps, postgres_with
 from cost import cpu_seconds, peak_mib
 from debezium import LATENCY, THROUGHPUT, Debezium
 from figures import figure, say, size, words
@@ -261,23 +261,8 @@ class Relay(BenchCell):
         self.drop_all()
 
 
-def keep_commit_times(cell):
-    """PostgreSQL must be told at its start to keep them."""
-    db = cell.connect("superuser", "postgres")
-    with db.cursor() as cur:
-        cur.execute("SHOW track_commit_timestamp")
-        kept = cur.fetchone()[0] == "on"
-        if not kept:
-            cur.execute("ALTER SYSTEM SET track_commit_timestamp = on")
-    db.close()
-    if not kept:
-        cell.script("postgres.sh", "stop")
-        cell.script("postgres.sh", "start")
-        cell.read_env()
-
-
 def measure(cell):
-    keep_commit_times(cell)
+    postgres_with(cell, track_commit_timestamp="on")
     with tempfile.TemporaryDirectory(prefix="ch-bench-") as folder:
         bench = Relay(cell, pathlib.Path(folder))
         try:

@@ -16,7 +16,9 @@ writers     two writers on two partitions of one topic, uniform: how much of
             their backends' time is spent waiting for rows
 
 Environment: PARTS="accounts log shares backlog writers", N=200000 commands a
-case, CONNECTION=, SEED=. MANY and LOG_ROWS need about 3 and 14 GB of disk.
+case, SHARED_BUFFERS=2GB (PostgreSQL's; its documentation advises a quarter of
+the memory), CONNECTION=, SEED=. MANY and LOG_ROWS need about 3 and 14 GB of
+disk.
 """
 
 import pathlib
@@ -24,6 +26,7 @@ import tempfile
 import threading
 import time
 
+from bench_cell import postgres_with
 from cost import cpu_seconds
 from figures import figure, say, size, words
 from harness.wait import until
@@ -82,6 +85,8 @@ def cpu_of(cost):
 class Scale(Ledger):
     def __init__(self, cell, folder):
         super().__init__(cell, folder)
+        self.buffers, = words("SHARED_BUFFERS", "2GB")
+        postgres_with(cell, shared_buffers=self.buffers)
         self.few = size("FEW", 10000)
         self.accounts = self.few
 
@@ -107,7 +112,8 @@ class Scale(Ledger):
         figure("ledger-scale", name, "us of CPU a command", cpu_of(cost),
                cpu_of(small_cost), peer_is="the same when small", of=case,
                rate=rate, rate_small=small_rate, connection=self.kind,
-               commands=self.count, wal_bytes_small=small_cost["wal_bytes"],
+               shared_buffers=self.buffers, commands=self.count,
+               wal_bytes_small=small_cost["wal_bytes"],
                backend_cpu_us_small=small_cost["backend_cpu_us"], **cost)
 
     def filled(self, *statements):

@@ -58,6 +58,7 @@ CREATE TABLE audit_events (
 	before   jsonb,
 	after    jsonb
 );
+CREATE INDEX audit_events_subject ON audit_events (subject, event_id);
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	RAISE EXCEPTION '% on % is not allowed: the table is append-only',

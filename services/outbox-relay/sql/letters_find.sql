@@ -2,9 +2,9 @@
 WITH fitting AS NOT MATERIALIZED (
 	SELECT * FROM letters WHERE {where}
 )
-SELECT letter_id, kind, topic, part, src_offset, row_id, record_key, value,
+SELECT letter_id, kind, topic, part, src_offset, row_id, record_key, {value},
 	header_names, header_values, error_class, reason, attempts, at, state,
 	replay_count, blocks_key, actor, state_reason, original_id,
 	letter_fingerprint(error_class, reason),
-	(SELECT count(*) FROM fitting)
+	(SELECT count(*) FROM fitting), coalesce(octet_length(value), 0)::int8
 FROM fitting ORDER BY at, row_order, letter_id LIMIT $7

@@ -5,4 +5,8 @@
 	AND ($4::bytea IS NULL OR record_key = $4)
 	AND ($5::text IS NULL OR state = $5)
 	AND ($6::timestamptz IS NULL OR at >= $6)
+	AND ($8::uuid IS NULL
+		OR (at, coalesce(row_order, 9223372036854775807), letter_id) > (
+			SELECT a.at, coalesce(a.row_order, 9223372036854775807),
+				a.letter_id FROM letters a WHERE a.letter_id = $8))
 	AND ({filter})

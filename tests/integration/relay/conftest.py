@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.dlq_api import Api, token_file
 from harness.relay_rows import Cell
 
 
@@ -18,4 +19,18 @@ def relay(relay_cell, daemons):
     def start(wait_ready=True, env=None, **flags):
         return daemons("outbox-relay", wait_ready=wait_ready, env=env,
                        **relay_cell.flags(**flags))
+    return start
+
+
+@pytest.fixture
+def api(relay_cell, relay, tmp_path):
+    """api(**flags): the API of a relay on this test's database."""
+    def start(tokens=True, **flags):
+        cell = relay_cell
+        if tokens:
+            flags.setdefault("api_token_file", str(token_file(tmp_path)))
+        return Api(relay(
+            wait_ready=False, api_listen="127.0.0.1:0",
+            api_database_url=cell.cell.url("operator", cell.database),
+            **flags))
     return start

@@ -1,0 +1,1043 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The console of the dead letters: a page on top of /api/v1/ and of nothing
+ * else.
+ *
+ * What stands in a letter is anybody's: it becomes text (textContent), never
+ * markup, and characters that could turn or hide text are spelt out. The token
+ * lives in this page's memory and goes with it.
+ */
+"use strict";
+
+const PAGE = 100;
+const CHANGED_AT_ONCE = 50;
+const POLL_MS = 1000;
+const HEX_SHOWN = 16384;
+const byId = (id) => document.getElementById(id);
+
+const now = {
+	token: "",
+	status: {read_only: true, two_person: "off", actor: ""},
+	letters: [],
+	fitting: 0,
+	next: null,
+	chosen: new Set(),
+	cursor: 0,
+};
+
+/* ---- text and elements ---- */
+
+/* Controls, and what changes the direction of text, as \u{...}. */
+function clean(text) {
+	return String(text).replace(
+		/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+		(c) => "\\u{" + c.codePointAt(0).toString(16) + "}");
+}
+
+function make(tag, properties, ...children) {
+	const e = document.createElement(tag);
+	for (const [name, value] of Object.entries(properties || {}))
+		if (name in e)
+			e[name] = value;
+		else
+			e.setAttribute(name, value);
+	for (const child of children)
+		e.append(typeof child === "object" ? child : clean(child));
+	return e;
+}
+
+function count(n, what) {
+	return `${n} ${what}${n === 1 ? "" : "s"}`;
+}
+
+function age(at) {
+	const s = Math.max(0, Math.floor((Date.now() - Date.parse(at)) / 1000));
+	if (s < 120)
+		return `${s}s`;
+	if (s < 7200)
+		return `${Math.floor(s / 60)}m`;
+	return s < 172800 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86400)}d`;
+}
+
+function target(t) {
+	return t.partition === undefined ? `${t.topic} (by the key)`
+		: `${t.topic}[${t.partition}]`;
+}
+
+function textOf(o, name) {
+	if (o[name + "_hex"] !== undefined)
+		return "0x" + o[name + "_hex"];
+	return o[name] === null || o[name] === undefined ? "(none)" : o[name];
+}
+
+/* A text in an expression. */
+function quoted(text) {
+	return "'" + String(text).replace(/'/g, "''") + "'";
+}
+
+function say(place, text, good) {
+	place.textContent = text === "" ? "" : clean(text);
+	place.classList.toggle("good", Boolean(good));
+	place.hidden = text === "";
+}
+
+/* ---- asking ---- */
+
+class Refusal extends Error {
+	constructor(status, error) {
+		super(error.next && !error.byte ? `${error.message} — ${error.next}` : error.message);
+		this.status = status;
+		this.byte = error.byte;
+	}
+}
+
+async function fetchIt(method, path, body) {
+	const headers = {};
+	if (now.token !== "")
+		headers.Authorization = "Bearer " + now.token;
+	if (body !== undefined)
+		headers["Content-Type"] = "application/json";
+	try {
+		return await fetch("/api/v1/" + path, {method, headers,
+			body: body === undefined ? undefined : JSON.stringify(body)});
+	} catch (e) {
+		throw new Refusal(0, {message: "the relay does not answer",
+			next: "see that it runs, then refresh"});
+	}
+}
+
+async function ask(method, path, body) {
+	const answer = await fetchIt(method, path, body);
+	let doc = {};
+	try {
+		doc = await answer.json();
+	} catch (e) {
+		throw new Refusal(answer.status,
+			{message: `the relay answered ${answer.status}, and no JSON`});
+	}
+	if (doc.error)
+		throw new Refusal(answer.status, doc.error);
+	return doc;
+}
+
+/* A space as %20: + is for forms. */
+function queryOf(parameters) {
+	return parameters.toString().replace(/\+/g, "%20");
+}
+
+function selection() {
+	const q = new URLSearchParams();
+	if (byId("where").value.trim() !== "")
+		q.set("where", byId("where").value.trim());
+	if (byId("state").value !== "")
+		q.set("state", byId("state").value);
+	return q;
+}
+
+/* ---- the main page ---- */
+
+function showWho() {
+	const s = now.status;
+	const who = s.actor ? `as ${s.actor}` : "without a token";
+	let may = s.read_only ? "read only: the relay has no token file"
+		: s.actor ? "may change" : "reading only: give a token to change";
+	if (s.two_person !== "off" && !s.read_only)
+		may += "; replays need a second person";
+	if (s.running)
+		may += `; plan ${s.running} runs`;
+	byId("who").textContent = clean(`${s.service} ${s.version}, ${who}, ${may}`);
+}
+
+/* What a sort of letters has in common, as an expression. */
+function filterOf(sort, names) {
+	return names.filter((n) => ["fingerprint", "topic", "class", "key", "state"].includes(n) &&
+		sort[n] !== null).map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
+}
+
+function sortRow(sort, names) {
+	const row = make("tr", {tabIndex: -1},
+		make("td", {className: "number"}, String(sort.letters)),
+		make("td", {className: "number", title: sort.oldest || ""},
+			sort.oldest ? age(sort.oldest) : ""),
+		...names.map((n) => make("td", {className: n === "class" ? "short" : ""},
+			sort[n] === null ? "(none)" : sort[n])));
+	return row;
+}
+
+async function loadReasons() {
+	const by = byId("by").value;
+	const q = new URLSearchParams({by, limit: "20"});
+	if (byId("state").value !== "")
+		q.set("state", byId("state").value);
+	const {groups} = await ask("GET", "groups?" + queryOf(q));
+	const names = by.split(",");
+	/* what the fingerprint is of says more than it */
+	const shown = names.map((n) => n === "fingerprint" ? "message" : n);
+	const head = make("tr", {}, make("th", {className: "number"}, "Letters"),
+		make("th", {className: "number"}, "Oldest"), ...shown.map((n) =>
+			make("th", {}, n[0].toUpperCase() + n.slice(1))));
+	byId("reasons").tHead.replaceChildren(head);
+	byId("reasons").tBodies[0].replaceChildren(...groups.map((g, i) => {
+		const row = sortRow(g, shown);
+		row.tabIndex = i === 0 ? 0 : -1; /* Tab comes to the table once */
+		row.open = () => {
+			byId("where").value = filterOf(g, names);
+			search();
+		};
+		return row;
+	}));
+	const all = groups.reduce((n, g) => n + g.letters, 0);
+	byId("reasons").hidden = all === 0;
+	say(byId("reasons-none"), all === 0 ? "No letter waits." : "");
+}
+
+function letterRow(letter, place) {
+	const box = make("input", {type: "checkbox", tabIndex: -1,
+		checked: now.chosen.has(letter.letter_id)});
+	box.setAttribute("aria-label", "select letter " + letter.letter_id);
+	const row = make("tr", {tabIndex: place === now.cursor ? 0 : -1},
+		make("td", {}, box),
+		make("td", {className: "number", title: letter.at}, age(letter.at)),
+		make("td", {className: "short"}, letter.state +
+			(letter.blocks_key && letter.state === "pending"
+				? ", blocks its key" : "")),
+		make("td", {className: "short"}, letter.error_class),
+		make("td", {className: "topic"}, target(letter)),
+		make("td", {className: "cut mono"}, make("span", {}, textOf(letter, "key"))),
+		make("td", {className: "cut"}, make("span", {}, letter.reason)));
+	row.letter = letter;
+	row.open = () => openLetter(letter.letter_id);
+	row.choose = () => choose(row, !now.chosen.has(letter.letter_id));
+	box.addEventListener("click", (e) => {
+		e.stopPropagation();
+		choose(row, box.checked);
+	});
+	row.setAttribute("aria-selected", String(box.checked));
+	return row;
+}
+
+function choose(row, on) {
+	now.chosen[on ? "add" : "delete"](row.letter.letter_id);
+	row.querySelector("input").checked = on;
+	row.setAttribute("aria-selected", String(on));
+	showChosen();
+}
+
+function showChosen() {
+	const n = now.chosen.size;
+	const some = now.letters.length;
+	byId("chosen").textContent = n > 0 ? `${count(n, "letter")} selected`
+		: `${some} of ${count(now.fitting, "letter")} shown, none selected`;
+	byId("plan").disabled = now.status.read_only || some === 0;
+	byId("discard").disabled = now.status.read_only || n === 0;
+	byId("export").disabled = some === 0;
+}
+
+/* The focus stays with the row that had it. */
+function showLetters() {
+	const body = byId("letters").tBodies[0];
+	const held = body.contains(document.activeElement);
+	body.replaceChildren(...now.letters.map(letterRow));
+	if (held)
+		focusRow(byId("letters"), now.cursor);
+	byId("letters").hidden = now.letters.length === 0;
+	say(byId("letters-none"), now.letters.length > 0 ? ""
+		: selection().toString() === "" ? "No letter is pending."
+		: "No letter fits.");
+	byId("more").hidden = now.next === null;
+	showChosen();
+}
+
+async function loadLetters(more) {
+	const q = selection();
+	q.set("limit", String(PAGE));
+	if (more && now.next)
+		q.set("cursor", now.next);
+	const doc = await ask("GET", "letters?" + queryOf(q));
+	const at = now.letters[now.cursor];
+	now.fitting = more ? now.letters.length + doc.fitting : doc.fitting;
+	now.letters = more ? now.letters.concat(doc.letters) : doc.letters;
+	now.next = doc.next || null;
+	if (!more) {
+		const there = new Set(now.letters.map((l) => l.letter_id));
+		now.chosen = new Set([...now.chosen].filter((id) => there.has(id)));
+		now.cursor = Math.max(0, now.letters.findIndex((l) =>
+			at !== undefined && l.letter_id === at.letter_id));
+	}
+	showLetters();
+}
+
+/* Where the expression went wrong, with a mark below it. */
+function showWrong(e) {
+	const place = byId("where-wrong");
+	place.hidden = !e || !e.byte;
+	if (place.hidden)
+		return;
+	const bytes = new TextEncoder().encode(byId("where").value.trim());
+	const before = new TextDecoder().decode(bytes.slice(0, e.byte - 1));
+	place.textContent = clean(byId("where").value.trim()) + "\n" +
+		" ".repeat(clean(before).length) + "^ " + clean(e.message);
+}
+
+async function attempt(what) {
+	say(byId("notice"), "");
+	try {
+		await what();
+		return true;
+	} catch (e) {
+		if (!(e instanceof Refusal))
+			throw e;
+		if (e.status === 401 && !byId("dialog").open)
+			openToken(e.message);
+		else
+			say(byId("notice"), e.message);
+		return false;
+	}
+}
+
+async function search() {
+	showWrong(null);
+	try {
+		await loadLetters(false);
+		say(byId("notice"), "");
+		showWrong(null);
+		focusRow(byId("letters"), 0);
+	} catch (e) {
+		if (!(e instanceof Refusal))
+			throw e;
+		if (e.byte)
+			showWrong(e);
+		else
+			say(byId("notice"), e.message);
+	}
+}
+
+function refresh() {
+	return attempt(async () => {
+		now.status = await ask("GET", "status");
+		showWho();
+		await loadReasons();
+		await loadLetters(false);
+	});
+}
+
+/* ---- the dialog: one at a time, one stack of views ---- */
+
+let polling = 0; /* the view that polls; another view ends it */
+let cameFrom = null;
+
+function openDialog(title, body, buttons) {
+	const dialog = byId("dialog");
+	polling++;
+	if (!dialog.open)
+		cameFrom = document.activeElement;
+	byId("dialog-title").textContent = clean(title);
+	byId("dialog-body").replaceChildren(...body);
+	byId("dialog-buttons").replaceChildren(...buttons);
+	say(byId("dialog-notice"), "");
+	if (!dialog.open)
+		dialog.showModal();
+	dialog.scrollTop = 0;
+	const first = byId("dialog-body").querySelector("input, textarea, tr[tabindex]") ||
+		byId("dialog-title");
+	first.focus();
+}
+
+/* At once, not by the event that comes later: keys typed by then must find the
+ * focus where it will stay. */
+function closeDialog() {
+	polling++;
+	byId("dialog").close();
+	byId("dialog-body").replaceChildren();
+	if (cameFrom && cameFrom.isConnected && cameFrom !== document.body)
+		cameFrom.focus();
+	else
+		focusRow(byId("letters"), now.cursor);
+	refresh();
+}
+
+byId("dialog").addEventListener("cancel", (e) => {
+	e.preventDefault();
+	closeDialog();
+});
+
+/* A button of the dialog; what it does may be refused. */
+function button(text, kind, act) {
+	const b = make("button", {className: kind}, text);
+	b.addEventListener("click", async () => {
+		b.disabled = true;
+		say(byId("dialog-notice"), "");
+		try {
+			await act(b);
+		} catch (e) {
+			if (!(e instanceof Refusal))
+				throw e;
+			say(byId("dialog-notice"), e.message);
+		}
+		b.disabled = b.kept === true;
+		/* a button that is disabled loses the focus */
+		if (b.isConnected && !b.disabled &&
+			!document.activeElement.closest("#dialog-body, #dialog-buttons"))
+			b.focus();
+	});
+	return b;
+}
+
+function closeButton(text) {
+	return button(text || "Close (Esc)", "", closeDialog);
+}
+
+function field(list, label, input) {
+	const id = "field-" + list.childElementCount;
+	input.id = id;
+	const l = make("label", {}, label);
+	l.htmlFor = id;
+	list.append(l, input);
+	return input;
+}
+
+function fields(pairs) {
+	const list = make("dl", {className: "fields"});
+	for (const [name, value] of pairs)
+		list.append(make("dt", {}, name), make("dd", {}, value));
+	return list;
+}
+
+function reasonField(list) {
+	return field(list, "Reason", make("input", {type: "text", maxLength: 1000,
+		autocomplete: "off", placeholder: "why; it is kept in audit_events"}));
+}
+
+function openToken(said) {
+	const list = make("div", {className: "fields"});
+	const input = field(list, "Token", make("input",
+		{type: "password", autocomplete: "off"}));
+	const use = button("Use it", "primary", async () => {
+		now.token = input.value.trim();
+		try {
+			now.status = await ask("GET", "status");
+		} catch (e) {
+			now.token = "";
+			throw e;
+		}
+		closeDialog();
+	});
+	input.addEventListener("keydown", (e) => {
+		if (e.key === "Enter")
+			use.click();
+	});
+	openDialog("Token", [make("p", {className: "quiet"},
+		"Yours from the relay's api_token_file; its name stands in audit_events. " +
+		"This page keeps it until it is closed or loaded again."), list],
+	[use, closeButton()]);
+	if (said)
+		say(byId("dialog-notice"), said);
+}
+
+function openHelp() {
+	const keys = [["j k ↓ ↑", "next, previous row"], ["Enter", "open the row"],
+		["x or Space", "select the row"], ["a", "select all that are shown, or none"],
+		["/", "to the filter; Enter searches, Esc leaves it"],
+		["p", "plan a replay"], ["d", "discard what is selected"],
+		["Shift P", "plans"], ["r", "refresh"], ["t", "token"],
+		["v", "in a letter: text, pretty, hex"], ["Esc", "close; clear the selection"]];
+	const list = make("dl", {className: "fields"});
+	for (const [key, text] of keys)
+		list.append(make("dt", {}, make("kbd", {}, key)), make("dd", {}, text));
+	openDialog("Keys", [list, make("p", {className: "quiet"},
+		"Fields of the filter: topic class reason fingerprint state kind row letter " +
+		"original sqlstate key value partition offset attempts replays bytes age at " +
+		"header.<name>; = != ~ !~ < <= > >= in; and or not ( )")], [closeButton()]);
+}
+
+/* ---- a letter ---- */
+
+function bytesOf(letter) {
+	if (letter.value_hex !== undefined)
+		return Uint8Array.from(letter.value_hex.match(/../g) || [],
+			(pair) => parseInt(pair, 16));
+	return new TextEncoder().encode(letter.value === null ? "" : letter.value);
+}
+
+function hexOf(bytes) {
+	const lines = [];
+	for (let at = 0; at < bytes.length && at < HEX_SHOWN; at += 16) {
+		const part = [...bytes.slice(at, at + 16)];
+		lines.push(at.toString(16).padStart(8, "0") + "  " +
+			part.map((b) => b.toString(16).padStart(2, "0")).join(" ").padEnd(49) +
+			part.map((b) => b >= 32 && b < 127 ? String.fromCharCode(b) : ".").join(""));
+	}
+	if (bytes.length > HEX_SHOWN)
+		lines.push(`… ${bytes.length - HEX_SHOWN} bytes more`);
+	return lines.join("\n");
+}
+
+/* Indented, with every number as it was written: a reader that makes numbers
+ * of them loses digits. null: it is no JSON. */
+function prettyOf(text) {
+	try {
+		JSON.parse(text);
+	} catch (e) {
+		return null;
+	}
+	const tokens = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g) || [];
+	let out = "", depth = 0;
+	const line = () => "\n" + "  ".repeat(depth);
+	tokens.forEach((t, i) => {
+		const empty = /[{[]/.test(t) && /^[}\]]$/.test(tokens[i + 1] || "");
+		const ends = /^[}\]]$/.test(t);
+		if (ends && !/^[{[]$/.test(tokens[i - 1] || "")) {
+			depth--;
+			out += line() + t;
+		} else if (/^[{[]$/.test(t) && !empty) {
+			depth++;
+			out += t + line();
+		} else if (t === ",") {
+			out += t + line();
+		} else {
+			out += t === ":" ? ": " : t;
+		}
+	});
+	return out;
+}
+
+function valueView(letter) {
+	const forms = [];
+	if (letter.value_hex === undefined && letter.value !== null) {
+		const pretty = letter.value_cut ? null : prettyOf(letter.value);
+		if (pretty !== null)
+			forms.push(["Pretty", pretty, ""]);
+		forms.push(["Text", letter.value, ""]);
+	}
+	if (letter.value !== null)
+		forms.push(["Hex", hexOf(bytesOf(letter)), "hex"]);
+	if (forms.length === 0)
+		return [make("p", {className: "quiet"}, "The value is null.")];
+	const shown = make("pre", {tabIndex: 0, id: "value"});
+	const bar = make("div", {className: "bar"});
+	let at = 0;
+	const show = (i) => {
+		at = i;
+		shown.textContent = clean(forms[i][1]);
+		shown.className = forms[i][2];
+		[...bar.children].forEach((b, n) =>
+			b.setAttribute("aria-pressed", String(n === i)));
+	};
+	forms.forEach(([name], i) => {
+		const b = make("button", {}, name);
+		b.addEventListener("click", () => show(i));
+		bar.append(b);
+	});
+	shown.turn = () => show((at + 1) % forms.length);
+	show(0);
+	return [bar, shown];
+}
+
+function table(id, heads, rows) {
+	return make("table", {id},
+		make("thead", {}, make("tr", {}, ...heads.map((h) => Array.isArray(h)
+			? make("th", {className: h[1]}, h[0]) : make("th", {}, h)))),
+		make("tbody", {}, ...rows));
+}
+
+/* Texts, or [text, class]. */
+function cells(...texts) {
+	return make("tr", {}, ...texts.map((t) => Array.isArray(t)
+		? make("td", {className: t[1]}, t[0]) : make("td", {}, t)));
+}
+
+/* Of a letter or a plan. */
+function historyOf(thing) {
+	return [make("h3", {}, "Past actions"), thing.history.length === 0
+		? make("p", {className: "quiet"}, "None.")
+		: table("history", ["At", "Who", "What", "Why"],
+			thing.history.map((h) => cells([h.at.slice(0, 19) + "Z", "short"],
+				h.actor, h.action.replace(/^dlq\./, ""), h.reason)))];
+}
+
+function pastOf(letter) {
+	const parts = [];
+	parts.push(make("h3", {}, `Sent again ${count(letter.sendings.length, "time")}`));
+	if (letter.sendings.length > 0)
+		parts.push(table("sendings", ["At", "To", "By", "Why", "Plan"],
+			letter.sendings.map((s) => cells([s.at.slice(0, 19) + "Z", "short"],
+				`${s.topic}[${s.partition}] at ${s.offset}`, s.actor, s.reason,
+				s.plan === null ? "by hand" : String(s.plan)))));
+	return parts.concat(historyOf(letter));
+}
+
+function letterView(letter) {
+	const state = letter.decided_by
+		? `${letter.state} by ${letter.decided_by}: ${letter.decided_why}`
+		: letter.state;
+	const body = [fields([["State", state],
+		["Class", letter.error_class], ["Reason", letter.reason],
+		["Fingerprint", letter.fingerprint],
+		["Topic", target(letter)], ["Key", textOf(letter, "key")],
+		["At", `${letter.at} (${age(letter.at)} ago)`],
+		["Row", letter.row_id + (letter.offset === undefined ? ""
+			: `, offset ${letter.offset}`)],
+		["Attempts", `${letter.attempts}; replayed ${count(letter.replay_count, "time")}`],
+		["Kind", letter.kind + (letter.blocks_key
+			? ", its key waits for it" : "")],
+		...(letter.original ? [["Edited from", letter.original]] : [])])];
+	body.push(make("h3", {}, "Headers"));
+	if (letter.headers.length > 0)
+		body.push(table("headers", ["Name", "Value"], letter.headers.map((h) =>
+			cells(h.name, textOf(h, "value")))));
+	else
+		body.push(make("p", {className: "quiet"}, "None."));
+	body.push(make("h3", {}, `Value, ${count(letter.bytes, "byte")}` +
+		(letter.value_cut ? ", the beginning" : "")));
+	return body.concat(valueView(letter), pastOf(letter));
+}
+
+async function openLetter(id) {
+	await attempt(async () => {
+		const letter = await ask("GET", "letters/" + encodeURIComponent(id));
+		const buttons = [closeButton()];
+		if (!now.status.read_only)
+			buttons.unshift(
+				button("Plan a replay…", "primary", () => openPlan([id])),
+				button("Edit…", "", () => openEdit(letter)),
+				button("Discard…", "danger", () => openDiscard([id])));
+		openDialog("Letter " + id, letterView(letter), buttons);
+	});
+}
+
+/* ---- discard and edit ---- */
+
+function resultsView(doc) {
+	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
+		cells([r.letter_id, "short mono"], [r.outcome, "short"], r.detail)));
+}
+
+/* So many as one request may name, until one fails. */
+async function discard(ids, wish) {
+	const all = {results: [], done: 0, refused: 0, failed: false};
+	for (let at = 0; at < ids.length && !all.failed; at += CHANGED_AT_ONCE) {
+		const doc = await ask("POST", "letters/discard",
+			{ids: ids.slice(at, at + CHANGED_AT_ONCE), ...wish});
+		all.results.push(...doc.results);
+		all.done += doc.done;
+		all.refused += doc.refused + doc.missing;
+		all.failed = doc.failed;
+	}
+	return all;
+}
+
+function openDiscard(ids) {
+	const list = make("div", {className: "fields"});
+	const reason = reasonField(list);
+	const shown = make("div", {});
+	const what = `Discard ${count(ids.length, "letter")} for good`;
+	const go = button(what, "danger", async (b) => {
+		const doc = await discard(ids, {reason: reason.value});
+		shown.replaceChildren(resultsView(doc));
+		b.kept = true;
+		ids.forEach((id) => now.chosen.delete(id));
+		say(byId("dialog-notice"), `${doc.done} discarded, ${doc.refused} refused`,
+			doc.refused === 0 && !doc.failed);
+	});
+	const dry = button("Dry run", "", async () => {
+		const doc = await discard(ids, {dry_run: true});
+		shown.replaceChildren(resultsView(doc));
+		go.kept = doc.done === 0;
+		go.disabled = go.kept;
+		say(byId("dialog-notice"), `would discard ${doc.done}, ` +
+			`${doc.refused} refused; nothing is changed yet`, doc.refused === 0);
+	});
+	go.disabled = true;
+	openDialog("Discard", [make("p", {}, `${count(ids.length, "letter")} will ` +
+		"never be sent. Keys that wait for them flow again. Export before, if " +
+		"you may need them."), list, shown], [dry, go, closeButton()]);
+}
+
+/* A text field changes line ends of another kind: such a value is edited in
+ * hex. */
+function openEdit(letter) {
+	const hex = letter.value_hex !== undefined || /\r/.test(letter.value || "");
+	if (letter.value_cut) {
+		say(byId("dialog-notice"), `the value has ${letter.bytes} bytes, too many ` +
+			"for this page: use dlq edit");
+		return;
+	}
+	const input = make("textarea", {spellcheck: false, value: hex
+		? [...bytesOf(letter)].map((b) => b.toString(16).padStart(2, "0")).join("")
+		: letter.value || ""});
+	const list = make("div", {className: "fields"});
+	field(list, hex ? "Value, in hex" : "Value", input);
+	const reason = reasonField(list);
+	const wish = (dry) => ({dry_run: dry, ...(dry ? {} : {reason: reason.value}),
+		[hex ? "value_hex" : "value"]: hex ? input.value.replace(/\s/g, "") : input.value});
+	const shown = make("pre", {hidden: true});
+	const path = `letters/${encodeURIComponent(letter.letter_id)}/edit`;
+	const text = (h) => new TextDecoder().decode(bytesOf({value_hex: h}));
+	const go = button("Make the edited letter", "primary", async () => {
+		const doc = await ask("POST", path, wish(false));
+		await openLetter(doc.letter_id);
+		say(byId("dialog-notice"), "made; the original waits as edited", true);
+	});
+	const dry = button("Dry run", "", async () => {
+		const d = (await ask("POST", path, wish(true))).difference;
+		shown.textContent = clean(`at byte ${d.at}\n- ${text(d.removed)}\n+ ${text(d.inserted)}`);
+		shown.hidden = false;
+		go.disabled = false;
+		go.kept = false;
+	});
+	go.disabled = true;
+	go.kept = true;
+	input.addEventListener("input", () => {
+		go.disabled = true;
+	});
+	openDialog("Edit letter " + letter.letter_id, [make("p", {className: "quiet"},
+		"The edited value becomes a letter of its own; this one waits and is decided with it."),
+	list, shown], [dry, go, closeButton()]);
+}
+
+/* ---- plans ---- */
+
+function outlook(plan) {
+	const parts = [];
+	if (plan.targets.length > 0) {
+		parts.push(make("h3", {}, "Still to be sent"));
+		parts.push(table("targets", ["To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
+			(h) => [h, "number"])], plan.targets.map((t) => cells(target(t),
+			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
+				(n) => [String(n), "number"])))));
+	}
+	if (plan.overtaken > 0)
+		parts.push(make("p", {className: "warning", role: "note"},
+			`Careful: ${count(plan.overtaken, "older open letter")} of these keys ` +
+			"would be overtaken: decide them first, or plan them too."));
+	if (plan.sample.length > 0) {
+		parts.push(make("h3", {}, "The first of them"));
+		parts.push(table("sample", [["Age", "number"], "Class", "Topic", "Key", "Reason"],
+			plan.sample.map((l) => cells([age(l.at), "number"],
+				[l.error_class, "short"], [target(l), "topic"],
+				textOf(l, "key"), l.reason))));
+	}
+	return parts;
+}
+
+/* "3 letters: 2 to a[0], 1 to b (by the key)" */
+function effect(plan) {
+	if (plan.targets.length === 0)
+		return count(plan.letters - plan.next_place + 1, "letter");
+	const n = plan.targets.reduce((sum, t) => sum + t.letters, 0);
+	const to = plan.targets.slice(0, 3).map((t) => `${t.letters} to ${target(t)}`);
+	if (plan.targets.length > 3)
+		to.push(`… ${plan.targets.length} targets`);
+	return `${count(n, "letter")}: ${to.join(", ")}`;
+}
+
+function optional(body, name, input) {
+	if (input.value !== "")
+		body[name] = Number(input.value);
+}
+
+function openPlan(ids) {
+	const where = byId("where").value.trim();
+	const all = ids.length === 0;
+	const list = make("div", {className: "fields"});
+	const reason = reasonField(list);
+	const number = (label, placeholder) => field(list, label, make("input",
+		{type: "number", min: "1", placeholder}));
+	const rate = number("Letters a second", "no limit");
+	const canary = number("Canary: first", "none");
+	const second = make("input", {type: "checkbox",
+		checked: now.status.two_person !== "off",
+		disabled: now.status.two_person !== "off"});
+	field(list, "Second person approves", second);
+	const wish = (dry) => {
+		const body = {dry_run: dry, two_person: second.checked};
+		if (!dry || reason.value !== "")
+			body.reason = reason.value;
+		if (all)
+			body.where = where === "" ? "attempts >= 0" : where;
+		else
+			body.ids = ids;
+		if (all && byId("state").value !== "")
+			body.state = byId("state").value;
+		optional(body, "per_second", rate);
+		optional(body, "canary", canary);
+		return body;
+	};
+	const shown = make("div", {id: "outlook"});
+	const go = button("Make this plan", "primary", async () => {
+		const plan = await ask("POST", "plans", wish(false));
+		now.chosen.clear();
+		showPlan(plan);
+		say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is sent yet`, true);
+	});
+	const dry = button("Dry run", "", async () => {
+		const plan = await ask("POST", "plans", wish(true));
+		shown.replaceChildren(...outlook(plan));
+		go.textContent = clean(`Make this plan: ${effect(plan)}`);
+		go.disabled = false;
+		go.kept = false;
+		say(byId("dialog-notice"), "this is a dry run: nothing is stored or sent", true);
+	});
+	go.disabled = true;
+	go.kept = true;
+	openDialog("Plan a replay", [make("p", {}, all
+		? where === "" ? "All pending letters."
+			: "All letters that fit the filter: " + where
+		: `${count(ids.length, "selected letter")}.`), list, shown],
+	[dry, go, closeButton()]);
+}
+
+function planFields(plan) {
+	const done = `${plan.sent} sent (${plan.returned} came back), ` +
+		`${plan.refused} refused, ${plan.quarantined} quarantined, ${plan.held} held`;
+	const pairs = [["State", plan.state +
+			(plan.state_reason ? `: ${plan.state_reason}` : "")],
+		["Reason", plan.reason], ["Planned by", plan.planned_by],
+		["Approved by", plan.approved_by || "nobody yet"],
+		["Letters", `${plan.next_place - 1} of ${plan.letters} decided: ${done}`],
+		["Selection", JSON.stringify(plan.selection)]];
+	if (plan.two_person !== "off")
+		pairs.push(["Second person", plan.two_person === "role"
+			? "asked for, with another database role" : "asked for"]);
+	if (plan.per_second > 0)
+		pairs.push(["Rate", `${plan.per_second} letters a second`]);
+	if (plan.canary > 0)
+		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
+	return fields(pairs);
+}
+
+function planButtons(plan, reason) {
+	const path = `plans/${plan.plan}/`;
+	const turn = (text, kind, what) => button(text, kind, async () =>
+		showPlan(await ask("POST", path + what, {reason: reason.value})));
+	const buttons = [];
+	if (plan.state === "planned")
+		buttons.push(turn(`Approve ${effect(plan)}`, "primary", "approve"));
+	if (plan.state === "approved" || plan.state === "stopped" ||
+		(plan.state === "running" && !plan.runs_here))
+		buttons.push(button(`Send ${effect(plan)}`, "primary", async () =>
+			showPlan(await ask("POST", path + "run", {}))));
+	if (plan.state === "running")
+		buttons.push(turn("Stop after the letter in hand", "danger", "stop"));
+	if (plan.state !== "done" && plan.state !== "cancelled" && plan.state !== "running")
+		buttons.push(turn("Cancel for good", "danger", "cancel"));
+	return buttons;
+}
+
+/* Shows it, and goes on looking while it runs. */
+function showPlan(plan) {
+	const open = plan.state !== "done" && plan.state !== "cancelled";
+	const list = make("div", {className: "fields"});
+	const body = [make("progress", {id: "progress", max: plan.letters,
+		value: plan.next_place - 1}), planFields(plan)];
+	const reason = reasonField(list);
+	if (open && !now.status.read_only)
+		body.push(make("h3", {}, "Approve, stop or cancel it"), list);
+	body.push(...outlook(plan), ...historyOf(plan));
+	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
+		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);
+	if (plan.runs_here || plan.state === "running")
+		poll(plan, polling, reason);
+}
+
+function poll(plan, mine, reason) {
+	setTimeout(async () => {
+		if (mine !== polling)
+			return;
+		try {
+			const fresh = await ask("GET", "plans/" + plan.plan);
+			if (mine !== polling)
+				return;
+			if (fresh.state === "running" && fresh.runs_here && reason.value !== "") {
+				byId("progress").value = fresh.next_place - 1;
+				poll(fresh, mine, reason);
+			} else {
+				refreshPlan(fresh);
+			}
+		} catch (e) {
+			if (mine !== polling || !(e instanceof Refusal))
+				return;
+			say(byId("dialog-notice"), e.message);
+			poll(plan, mine, reason);
+		}
+	}, POLL_MS);
+}
+
+/* The same view again, with the focus where it was. */
+function refreshPlan(plan) {
+	const buttons = [...byId("dialog-buttons").children];
+	const at = buttons.indexOf(document.activeElement);
+	const typing = document.activeElement && document.activeElement.tagName === "INPUT";
+	showPlan(plan);
+	const fresh = [...byId("dialog-buttons").children];
+	if (!typing && fresh.length > 0)
+		fresh[Math.min(at < 0 ? fresh.length - 1 : at, fresh.length - 1)].focus();
+}
+
+async function openPlanNumber(number) {
+	await attempt(async () => showPlan(await ask("GET", "plans/" + number)));
+}
+
+async function openPlans() {
+	await attempt(async () => {
+		const {plans} = await ask("GET", "plans");
+		const rows = plans.map((p) => {
+			const row = cells([String(p.plan), "number"], p.state,
+				[age(p.planned_at), "number"],
+				[`${p.next_place - 1} of ${p.letters}`, "number"],
+				p.planned_by, p.reason);
+			row.tabIndex = 0;
+			row.open = () => openPlanNumber(p.plan);
+			return row;
+		});
+		openDialog("Plans", [plans.length === 0
+			? make("p", {className: "quiet"}, "None was made.")
+			: table("plans", [["Plan", "number"], "State", ["Age", "number"],
+				["Decided", "number"], "By", "Reason"], rows)],
+		[closeButton()]);
+	});
+}
+
+/* ---- export ---- */
+
+async function exportAll() {
+	const parts = [];
+	let cursor = null, letters = 0;
+	do {
+		const q = selection();
+		q.set("limit", "1000");
+		if (cursor)
+			q.set("cursor", cursor);
+		const answer = await fetchIt("GET", "export?" + queryOf(q));
+		const text = await answer.text();
+		if (!answer.ok)
+			throw new Refusal(answer.status, JSON.parse(text).error);
+		parts.push(text);
+		letters += text.split("\n").length - 1;
+		cursor = answer.headers.get("x-next-cursor");
+		say(byId("notice"), `${letters} letters read…`, true);
+	} while (cursor);
+	const url = URL.createObjectURL(new Blob(parts, {type: "application/x-ndjson"}));
+	make("a", {href: url, download: "letters.jsonl"}).click();
+	setTimeout(() => URL.revokeObjectURL(url), 60000);
+	say(byId("notice"), `${count(letters, "letter")} exported`, true);
+}
+
+/* ---- keys ---- */
+
+function focusRow(t, place) {
+	const rows = t.tBodies[0].rows;
+	if (rows.length === 0)
+		return;
+	const at = Math.max(0, Math.min(place, rows.length - 1));
+	for (const row of rows)
+		row.tabIndex = -1;
+	rows[at].tabIndex = 0;
+	if (t.id === "letters")
+		now.cursor = at;
+	rows[at].focus();
+	rows[at].scrollIntoView({block: "nearest"});
+}
+
+function move(by) {
+	const row = document.activeElement.closest("tr[tabindex]");
+	if (row)
+		focusRow(row.closest("table"), row.sectionRowIndex + by);
+	else
+		focusRow(byId("letters"), now.cursor);
+}
+
+function chooseAll() {
+	const rows = [...byId("letters").tBodies[0].rows];
+	const on = rows.some((row) => !now.chosen.has(row.letter.letter_id));
+	rows.forEach((row) => choose(row, on));
+}
+
+function here(name) {
+	const row = document.activeElement.closest("tr[tabindex]");
+	if (row && row[name])
+		row[name]();
+	return Boolean(row && row[name]);
+}
+
+const keys = {
+	"j": () => move(1), "ArrowDown": () => move(1),
+	"k": () => move(-1), "ArrowUp": () => move(-1),
+	"Enter": () => here("open"), "x": () => here("choose"), " ": () => here("choose"),
+	"a": chooseAll,
+	"/": () => byId("where").select(),
+	"p": () => byId("plan").click(), "d": () => byId("discard").click(),
+	"P": openPlans, "r": refresh, "t": () => openToken(""), "?": openHelp,
+	"Escape": () => {
+		[...byId("letters").tBodies[0].rows].forEach((row) => choose(row, false));
+	},
+};
+
+const dialogKeys = {
+	"j": () => move(1), "ArrowDown": () => move(1),
+	"k": () => move(-1), "ArrowUp": () => move(-1),
+	"Enter": () => here("open"),
+	"v": () => byId("value") && byId("value").turn(),
+};
+
+function onKey(e) {
+	const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(e.target.tagName) &&
+		e.target.type !== "checkbox";
+	const inDialog = byId("dialog").open;
+	if (typing && e.target.id === "where" && e.key === "Enter") {
+		e.preventDefault();
+		search();
+		return;
+	}
+	if (typing && !inDialog && e.key === "Escape") {
+		focusRow(byId("letters"), now.cursor);
+		return;
+	}
+	if (inDialog && e.key === "Escape") {
+		e.preventDefault();
+		closeDialog();
+		return;
+	}
+	if (typing || e.ctrlKey || e.altKey || e.metaKey)
+		return;
+	/* a button is pressed by Enter and space itself */
+	if (e.target.tagName === "BUTTON" && (e.key === "Enter" || e.key === " "))
+		return;
+	if (inDialog && !e.target.closest("tr[tabindex]") && e.key.startsWith("Arrow"))
+		return; /* it scrolls */
+	const act = (inDialog ? dialogKeys : keys)[e.key];
+	if (!act)
+		return;
+	e.preventDefault();
+	act();
+}
+
+function onRow(e) {
+	const row = e.target.closest("tr[tabindex]");
+	if (row && row.open) {
+		focusRow(row.closest("table"), row.sectionRowIndex);
+		row.open();
+	}
+}
+
+document.addEventListener("keydown", onKey);
+document.addEventListener("click", onRow);
+byId("search").addEventListener("click", search);
+byId("by").addEventListener("change", () => attempt(loadReasons));
+byId("state").addEventListener("change", () => attempt(async () => {
+	await loadReasons();
+	await loadLetters(false);
+}));
+byId("more").addEventListener("click", () => attempt(() => loadLetters(true)));
+byId("refresh").addEventListener("click", refresh);
+byId("token").addEventListener("click", () => openToken(""));
+byId("help").addEventListener("click", openHelp);
+byId("show-plans").addEventListener("click", openPlans);
+byId("plan").addEventListener("click", () => openPlan([...now.chosen]));
+byId("discard").addEventListener("click", () => openDiscard([...now.chosen]));
+byId("export").addEventListener("click", () => attempt(exportAll));
+
+refresh().then(() => {
+	if (document.activeElement === document.body)
+		focusRow(byId("letters"), 0);
+});

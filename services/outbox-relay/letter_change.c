@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * letter_change: see letter_change.h.
+ */
+#include "letter_change.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "replay.h"
+
+/* One call's letters, and those of them that were not sent and stay open: what
+ * follows of their keys must not pass them. */
+struct batch {
+	const struct letter_change *c;
+	const PGresult *res;
+	struct replay *replay; /* NULL: nothing is sent */
+	int *open;
+	size_t open_count;
+};
+
+/* CH_EEXIST with the reason in err when an earlier letter of its key stays
+ * open. */
+static int
+check_behind(const struct batch *b, const struct letters_row *row,
+	struct ch_err *err)
+{
+	char id[CH_UUID_TEXT_MAX];
+	struct letters_row first;
+	size_t i;
+
+	for (i = 0; i < b->open_count && row->key.ptr != NULL; i++) {
+		if (letters_row(b->res, b->open[i], &first, err) != CH_OK)
+			return CH_EPROTO;
+		(void)replay_redirect(&first, b->c->to, NULL);
+		if (!ch_view_eq(first.topic, row->topic) ||
+			!ch_view_eq(first.key, row->key))
+			continue;
+		ch_uuid_format(&first.id, id);
+		return ch_err_set(err, CH_EEXIST,
+			"it is behind %s, an earlier letter of its key that "
+			"stays open: decide that one first, or name this one "
+			"alone",
+			id);
+	}
+	return CH_OK;
+}
+
+static int
+check_only(const struct letter_change *c, const struct letters_row *row,
+	struct ch_err *err)
+{
+	if (c->replaying)
+		return replay_check(c->pg, row, c->replays_max, err);
+	return letter_may(LETTER_DISCARD, row->state, row->replays, 0, err)
+		? CH_OK
+		: (int)err->code;
+}
+
+/* *stays_open: it was refused, and not because it was decided already. */
+static int
+change_one(const struct batch *b, struct letters_row *row, bool *stays_open,
+	struct ch_err *err)
+{
+	const struct letter_change *c = b->c;
+	int rc = replay_redirect(row, c->to, err);
+
+	if (rc == CH_OK && c->replaying)
+		rc = check_behind(b, row, err);
+	*stays_open = rc == CH_EEXIST;
+	if (rc == CH_OK && c->dry_run)
+		rc = check_only(c, row, err);
+	else if (rc == CH_OK)
+		rc = c->replaying
+			? replay_one(b->replay, c->pg, row, err)
+			: letters_discard(c->pg, row, c->actor, c->reason, err);
+	if (rc == CH_EEXIST || rc == CH_ERANGE)
+		*stays_open |= rc == CH_ERANGE || row->state == LETTER_EDITED;
+	return rc;
+}
+
+static int
+change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
+{
+	struct letters_row row;
+	bool stays_open = false;
+	int rc, i;
+
+	for (i = 0; i < PQntuples(b->res) && !out->failed; i++) {
+		struct ch_err said = CH_ERR_INIT;
+
+		if (letters_row(b->res, i, &row, err) != CH_OK)
+			return CH_EPROTO;
+		rc = change_one(b, &row, &stays_open, &said);
+		b->c->told(b->c->ctx, &row, rc, &said);
+		out->done += rc == CH_OK;
+		out->refused += rc == CH_EEXIST || rc == CH_ERANGE;
+		out->failed = rc != CH_OK && rc != CH_EEXIST && rc != CH_ERANGE;
+		if (stays_open)
+			b->open[b->open_count++] = i;
+	}
+	return CH_OK;
+}
+
+int
+letter_change_run(const struct letter_change *c, const PGresult *res,
+	struct letter_changes *out, struct ch_err *err)
+{
+	struct batch b = {.c = c, .res = res};
+	bool sends = c->replaying && !c->dry_run;
+	int rc;
+
+	*out = (struct letter_changes){.failed = false};
+	if (sends && strcmp(c->two_person, "off") != 0)
+		return ch_err_set(err, CH_EFENCED,
+			"two_person is %s: nobody replays alone; dlq plan "
+			"it, and let somebody else approve it",
+			c->two_person);
+	if (sends) {
+		b.replay = replay_open(c->params,
+			&(struct replay_options){
+				c->actor, c->reason, c->replays_max, 0},
+			err);
+		if (b.replay == NULL)
+			return CH_ECONFIG;
+	}
+	b.open = ch_xcalloc((size_t)PQntuples(res) + 1, sizeof(*b.open));
+	rc = change_rows(&b, out, err);
+	free(b.open);
+	replay_close(b.replay);
+	return rc;
+}

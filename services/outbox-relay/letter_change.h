@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * letter_change: letters replayed or discarded by hand, one transaction each.
+ *
+ * In their order. A letter that is not sent and stays open holds the later
+ * ones of its key: they are refused. A failure (PostgreSQL, Kafka) ends it,
+ * since what follows must not pass the letter that failed.
+ *
+ * Thread: any, with a connection of its own; it waits.
+ */
+#ifndef RELAY_LETTER_CHANGE_H
+#define RELAY_LETTER_CHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "daemon/params.h"
+#include "io/pg.h"
+#include "letters.h"
+
+struct letter_change {
+	struct ch_pg *pg;
+	const struct ch_params *params;
+	const char *actor, *reason;
+	const char *two_person; /* but for "off" nobody replays alone */
+	int32_t replays_max;
+	const char *to; /* of foreign letters; NULL: where they came from */
+	bool replaying; /* else discarding */
+	bool dry_run;	/* checks only */
+	/* Each letter: CH_OK; CH_EEXIST and CH_ERANGE: refused; else failed. */
+	void (*told)(void *ctx, const struct letters_row *row, int rc,
+		const struct ch_err *err);
+	void *ctx;
+};
+
+struct letter_changes {
+	int done, refused;
+	bool failed; /* the last one that was told */
+};
+
+/* CH_OK: every letter up to the first that failed was told. CH_EFENCED: a
+ * second person is asked for; CH_ECONFIG: no producer; CH_EPROTO: not a row of
+ * letters_find(). */
+int letter_change_run(const struct letter_change *c, const PGresult *res,
+	struct letter_changes *out, struct ch_err *err);
+
+#endif

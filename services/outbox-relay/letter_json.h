@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * letter_json: letters, sorts of letters and plans as JSON.
+ *
+ * One text for the command line and for HTTP. It is exact: what is no UTF-8,
+ * or holds a NUL, stands there in hex under another name (value_hex).
+ *
+ * Each adds members to an object that the caller has begun and will end.
+ *
+ * Thread: any.
+ */
+#ifndef RELAY_LETTER_JSON_H
+#define RELAY_LETTER_JSON_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+#include "letter.h"
+#include "letters.h"
+#include "plans.h"
+
+/* whole: with headers and value. */
+void letter_json_letter(struct ch_buf *b, const struct letters_row *r,
+	bool whole);
+void letter_json_sort(struct ch_buf *b, const struct letters_group *by,
+	const struct letters_sort *s);
+void letter_json_plan(struct ch_buf *b, const struct plans_row *p);
+
+#endif

@@ -1,0 +1,430 @@
+"""The dead letters over HTTP: each resource, and who is refused."""
+
+import json
+import subprocess
+import uuid
+
+from harness.cell import OUT
+from harness.dlq_api import TOKENS, token_file
+from harness.kafka import header
+from harness.wait import until
+
+
+def ids(doc):
+    return [x["letter_id"] for x in doc["letters"]]
+
+
+def audits(cell, *actions):
+    return cell.sql("SELECT action, actor, subject, reason FROM audit_events "
+                    "WHERE action = ANY(%s) ORDER BY event_id",
+                    (list(actions),))
+
+
+def states(cell):
+    return dict(cell.sql("SELECT letter_id::text, state FROM letters"))
+
+
+# ---- reading
+
+def test_lists_pages_groups_and_exports(relay_cell, api):
+    cell, asked = relay_cell, api()
+    cell.stream(0)
+    cell.db.autocommit = False  # one transaction: all of the same time
+    letters = [cell.rejected(key=b"k%d" % (n % 2), value=b"v%d" % n,
+                             reason=f'member "m{n}" is odd')
+               for n in range(5)]
+    cell.db.commit()
+    cell.db.autocommit = True
+    odd = cell.rejected(key=None, value=b"\xff\x00", reason="<b>no</b> JSON",
+                        headers=[(b"tenant", b"x"), (b"h", b"\xff")])
+
+    doc = asked.get("letters")
+    assert doc["fitting"] == 6 and "next" not in doc
+    order = ids(doc)
+    assert set(order) == {*letters, odd} and order[-1] == odd
+    assert "value" not in doc["letters"][0]
+    assert doc["letters"][0]["bytes"] == 2
+
+    paged, cursor = [], {}
+    while True:
+        page = asked.get("letters", limit=2, **cursor)
+        paged += ids(page)
+        if "next" not in page:
+            break
+        cursor = {"cursor": page["next"]}
+    assert paged == order
+
+    where = "key = 'k1' and reason ~ 'odd'"
+    assert len(ids(asked.get("letters", where=where))) == 2
+    assert ids(asked.get("letters", where="header.tenant = 'x'")) == [odd]
+    assert ids(asked.get("letters", state="discarded")) == []
+    groups = asked.get("groups", by="class,fingerprint")["groups"]
+    assert [(g["letters"], g["message"]) for g in groups] == [
+        (5, 'member "" is odd'), (1, "<b>no</b> JSON")]
+    assert all(g["oldest"] <= g["newest"] for g in groups)
+
+    # as the command line's, byte for byte, in pages too
+    whole = [json.loads(x) for x in cell.dlq("export").splitlines()]
+    lines, cursor = [], {}
+    while True:
+        query = "&".join(f"{k}={v}" for k, v in cursor.items())
+        status, text = asked.ask("GET", "/api/v1/export?limit=4&" + query,
+                                 raw=True)
+        assert status == 200
+        lines += [json.loads(x) for x in text.splitlines()]
+        if asked.headers["x-next-cursor"] is None:
+            break
+        cursor = {"cursor": asked.headers["x-next-cursor"]}
+    assert lines == whole
+    assert asked.headers["content-type"] == "application/x-ndjson"
+
+    detail = asked.get("letters/" + odd)
+    assert detail["value_hex"] == "ff00" and detail["key"] is None
+    assert detail["headers"] == [{"name": "tenant", "value": "x"},
+                                 {"name": "h", "value_hex": "ff"}]
+    assert (detail["history"], detail["sendings"]) == ([], [])
+    assert detail["reason"] == "<b>no</b> JSON"
+    assert asked.headers["x-content-type-options"] == "nosniff"
+    assert asked.headers["content-type"] == "application/json"
+
+
+def test_a_large_value_is_cut_in_the_detail_and_whole_in_the_export(
+        relay_cell, api):
+    cell, asked = relay_cell, api()
+    value = "ä".encode() * 200000
+    letters = [cell.rejected(value=b"x" + value) for _ in range(12)]
+    detail = asked.get("letters/" + letters[0])
+    assert detail["value_cut"] and detail["bytes"] == 400001
+    assert len(detail["value"].encode()) in (262143, 262144)
+    assert set(detail["value"][1:]) == {"ä"}
+    got, cursor, pages = [], "", 0
+    while cursor is not None:
+        status, text = asked.ask("GET", "/api/v1/export?limit=1000" + cursor,
+                                 raw=True)
+        assert status == 200 and len(text.encode()) < 6000000
+        got += [json.loads(x) for x in text.splitlines()]
+        following = asked.headers["x-next-cursor"]
+        cursor = following and "&cursor=" + following
+        pages += 1
+    assert [x["letter_id"] for x in got] == letters and pages > 1
+    assert all(x["value"].encode() == b"x" + value for x in got)
+
+
+def test_a_connection_that_was_ended_is_made_again(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+    for _ in range(2):
+        assert ids(asked.get("letters")) == [letter]
+        with cell.cell.connect("superuser", cell.database) as db:
+            db.cursor().execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'outbox-relay api'")
+    assert ids(asked.get("letters")) == [letter]
+
+
+# ---- who is refused
+
+def refusal(asked, *args, **named):
+    status, doc = asked.ask(*args, **named)
+    return status, doc["error"]
+
+
+def test_who_and_where_from(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+    change = {"ids": [letter], "reason": "r"}
+    path = "/api/v1/letters/discard"
+    for who in (None, "nobody-0123456789-0123456789"):
+        status, error = refusal(asked, "POST", path, change, who=who)
+        assert (status, error["code"]) == (401, "no_token")
+        assert "Bearer" in error["message"] and error["next"]
+    status, error = refusal(asked, "GET", "/api/v1/letters",
+                            headers={"Host": "evil.example"})
+    assert status == 403 and "api_hosts" in error["message"]
+    for origin in ("http://evil.example", "null"):
+        status, error = refusal(asked, "POST", path, change, who="ann",
+                                headers={"Origin": origin})
+        assert status == 403 and "other hosts" in error["message"]
+    status, _ = asked.ask("GET", "/", raw=True,
+                          headers={"Host": "evil.example"})
+    assert status == 403
+    assert states(cell) == {letter: "pending"}
+    # its own page may
+    assert asked.ask("POST", path, change, who="ann",
+                     headers={"Origin": asked.url})[0] == 200
+    for token in TOKENS.values():
+        assert token not in asked.daemon.logged()
+
+
+def test_what_is_refused_says_what_was_expected(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+
+    def said(status, method, path, body=None):
+        got, error = refusal(asked, method, "/api/v1/" + path, body,
+                             who="ann")
+        assert got == status, error
+        assert error["code"] and error["next"]
+        return error["message"]
+    status, error = refusal(asked, "GET",
+                            "/api/v1/letters?where=age%20%3E%202h%20and%20clas=1")
+    assert (status, error["byte"]) == (400, 14)
+    assert "found `clas`, expected a field" in error["message"]
+    assert "regular" in said(400, "GET", "letters?where=topic~'('")
+    assert "from 1 to 200" in said(400, "GET", "letters?limit=9999")
+    assert "what `next` said" in said(400, "GET", "letters?cursor=1")
+    assert "quarantined" in said(400, "GET", "letters?state=odd")
+    assert "fingerprint" in said(400, "GET", "groups?by=colour")
+    assert "no such resource" in said(404, "GET", "nothing")
+    assert "a UUID" in said(400, "GET", "letters/12")
+    assert "no letter" in said(404, "GET", f"letters/{uuid.uuid4()}")
+    assert "no plan 7" in said(404, "GET", "plans/7")
+
+    discard = "letters/discard"
+    wrong = said(400, "POST", discard,
+                 {"ids": [letter], "reason": "r", "dryrun": True})
+    assert 'found "dryrun"' in wrong and "dry_run" in wrong
+    assert "true or false" in said(
+        400, "POST", discard, {"ids": [letter], "dry_run": "yes"})
+    assert "say why" in said(400, "POST", discard, {"ids": [letter]})
+    assert "say why" in said(400, "POST", discard,
+                             {"ids": [letter], "reason": ""})
+    assert "at most 1000" in said(400, "POST", discard,
+                                  {"ids": [letter], "reason": "r" * 1001})
+    assert "name the letters" in said(400, "POST", discard, {"reason": "r"})
+    assert "1 to 50" in said(400, "POST", discard, {
+        "ids": [str(uuid.uuid4()) for _ in range(51)], "reason": "r"})
+    assert "UUIDs" in said(400, "POST", discard, {"ids": [1], "reason": "r"})
+    assert "a JSON object" in said(400, "POST", discard, b"{")
+    assert "a JSON object" in said(400, "POST", discard, [1])
+    assert "which letters" in said(400, "POST", "plans", {"reason": "r"})
+    assert "no letter fits" in said(
+        404, "POST", "plans", {"reason": "r", "where": "class = 'none'"})
+    assert '"per_second" is a number' in said(400, "POST", "plans", {
+        "reason": "r", "where": "age > 0s", "per_second": 0})
+    assert "hexadecimal" in said(400, "POST", f"letters/{letter}/edit",
+                                 {"value_hex": "0g", "reason": "r"})
+    assert asked.status_of_length(discard, 2500000) == 413
+    assert asked.ask("DELETE", "/api/v1/letters", raw=True)[0] in (404, 405)
+    assert states(cell) == {letter: "pending"} and audits(cell) == []
+
+
+def test_without_tokens_it_only_reads(relay_cell, api):
+    cell, asked = relay_cell, api(tokens=False)
+    letter = cell.rejected()
+    assert asked.get("status")["read_only"] is True
+    assert ids(asked.get("letters")) == [letter]
+    status, error = refusal(asked, "POST", "/api/v1/letters/discard",
+                            {"ids": [letter], "reason": "r"}, who="ann")
+    assert status == 403 and "api_token_file" in error["message"]
+
+
+def test_reading_may_need_a_token(relay_cell, api):
+    asked = api(api_read_token="true")
+    assert asked.ask("GET", "/api/v1/letters")[0] == 401
+    assert asked.get("letters", who="bob")["letters"] == []
+    assert asked.get("status", who="bob")["actor"] == "bob"
+    assert asked.ask("GET", "/", raw=True)[0] == 200  # the page says nothing
+
+
+def test_configurations_that_are_refused(relay_cell, tmp_path):
+    url = relay_cell.cell.url("operator", relay_cell.database)
+
+    def said(**flags):
+        run = subprocess.run(
+            [str(OUT / "bin" / "outbox-relay"), "--check-config",
+             *(f"--{k}={v}" for k, v in relay_cell.flags(
+                 api_database_url=url, **flags).items())],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=60)
+        assert (run.returncode == 0) == ("api_" not in run.stdout), run.stdout
+        return run.stdout
+    tokens = token_file(tmp_path)
+    here = {"api_listen": "127.0.0.1:9604"}
+    assert said(**here, api_token_file=tokens) == said(**here)
+    assert "api_read_token = true" in said(api_listen=":9604")
+    assert "set api_token_file" in said(**here, api_read_token="true")
+    assert said(api_listen=":9604", api_read_token="true",
+                api_token_file=tokens) == said(**here)
+    assert "api_listen" in said(api_listen="here")
+    tokens.chmod(0o640)
+    assert "chmod 600" in said(**here, api_token_file=tokens)
+    tokens.chmod(0o600)
+    tokens.write_text("ann:short\n")
+    wrong = said(**here, api_token_file=tokens)
+    assert "line 1" in wrong and "short" not in wrong
+    url = ""
+    assert "api_database_url" in said(**here)
+
+
+# ---- changing
+
+def test_discard_and_replay_by_name(relay_cell, api):
+    cell, asked = relay_cell, api()
+    first, second, third = (cell.rejected(part=1, key=b"k", value=b"v%d" % n)
+                            for n in range(3))
+    dry = asked.post("letters/discard", {"ids": [first], "dry_run": True})
+    assert (dry["done"], dry["dry_run"]) == (1, True)
+    assert states(cell)[first] == "pending" and audits(cell) == []
+    done = asked.post("letters/discard", {"ids": [first], "reason": "test"})
+    assert [(r["letter_id"], r["outcome"]) for r in done["results"]] == [
+        (first, "done")]
+    again = asked.post("letters/discard",
+                       {"ids": [first, second, str(uuid.uuid4())],
+                        "reason": "again"}, status=409)
+    assert (again["done"], again["refused"], again["missing"]) == (1, 1, 1)
+    assert "it is discarded" in again["results"][0]["detail"]
+    assert audits(cell, "dlq.discard") == [
+        ("dlq.discard", "ann", first, "test"),
+        ("dlq.discard", "ann", second, "again")]
+
+    asked.post("letters/replay", {"ids": [third], "dry_run": True})
+    assert cell.records(cell.commands) == []
+    asked.post("letters/replay", {"ids": [third], "reason": "go"}, who="bob")
+    [sent] = cell.records(cell.commands)
+    assert (sent["payload"], sent["key"], sent["partition"]) == ("v2", "k", 1)
+    assert header(sent, "ch_letter_id") == third
+    assert states(cell)[third] == "replayed"
+    detail = asked.get("letters/" + third)
+    [sending] = detail["sendings"]
+    assert (sending["topic"], sending["actor"], sending["plan"]) == (
+        cell.commands, "bob", None)
+    assert [h["action"] for h in detail["history"]] == ["dlq.replay"]
+    assert detail["decided_by"] == "bob"
+    events = asked.get("audit", limit=2)
+    assert [(e["action"], e["actor"]) for e in events["events"]] == [
+        ("dlq.replay", "bob"), ("dlq.discard", "ann")]
+    rest = asked.get("audit", cursor=events["next"])
+    assert [e["subject"] for e in rest["events"]] == [first]
+
+
+def test_a_refused_replay_sends_nothing(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+    cell.sql("UPDATE rejected SET topic = %s", (cell.commands + "-none",))
+    failed = asked.post("letters/replay", {"ids": [letter], "reason": "r"},
+                        status=502)
+    assert failed["failed"] and "does not exist" in (
+        failed["results"][0]["detail"])
+    assert states(cell) == {letter: "pending"}
+
+
+def test_edits(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected(value=b'{"n":"x"}')
+    path = f"letters/{letter}/edit"
+    dry = asked.post(path, {"value": '{"n":12}', "dry_run": True})
+    assert dry["difference"] == {"at": 5, "removed": b'"x"'.hex(),
+                                 "inserted": b"12".hex()}
+    assert states(cell) == {letter: "pending"}
+    made = asked.post(path, {"value_hex": b'{"n":12}\x00'.hex(),
+                             "reason": "a number"})["letter_id"]
+    assert states(cell) == {letter: "edited", made: "pending"}
+    assert asked.get("letters/" + made)["value_hex"] == b'{"n":12}\x00'.hex()
+    assert asked.get("letters/" + made)["original"] == letter
+    refused = asked.post(path, {"value": "y", "reason": "r"}, status=409)
+    assert "edited" in refused["error"]["message"]
+    asked.post(f"letters/{made}/edit", {"value_hex": "", "reason": "empty"})
+
+
+# ---- plans
+
+def plan_state(asked, plan, state):
+    return until(lambda: (p := asked.get(f"plans/{plan}"))["state"] == state
+                 and not p["runs_here"] and p, 120, f"plan is {state}")
+
+
+def test_a_plan_from_dry_run_to_done(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letters = [cell.rejected(part=n % 2, key=b"k%d" % n, value=b"v%d" % n)
+               for n in range(6)]
+    wish = {"where": "partition = 1", "reason": "mended"}
+    dry = asked.post("plans", {**wish, "dry_run": True})
+    assert [(t["topic"], t["partition"], t["letters"], t["keys"])
+            for t in dry["targets"]] == [(cell.commands, 1, 3, 3)]
+    assert [x["letter_id"] for x in dry["sample"]] == letters[1::2]
+    assert asked.get("plans")["plans"] == [] and audits(cell) == []
+
+    made = asked.post("plans", wish, status=201)
+    plan = made["plan"]
+    assert (made["state"], made["letters"]) == ("planned", 3)
+    early = asked.post(f"plans/{plan}/run", {}, status=409)
+    assert "approved first" in early["error"]["message"]
+    asked.post(f"plans/{plan}/approve", {"dry_run": True})
+    assert asked.get(f"plans/{plan}")["state"] == "planned"
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"}, who="bob")
+    assert asked.post(f"plans/{plan}/run", {"dry_run": True})["letters"] == 3
+    assert cell.records(cell.commands) == []
+    asked.post(f"plans/{plan}/run", {}, status=202, who="bob")
+    done = plan_state(asked, plan, "done")
+    assert (done["sent"], done["targets"], done["sample"]) == (3, [], [])
+    assert [header(r, "ch_letter_id") for r in cell.records(cell.commands)
+            ] == letters[1::2]
+    assert [(a, w) for a, w, s, _ in audits(
+        cell, "dlq.plan", "dlq.approve", "dlq.run", "dlq.done")] == [
+            ("dlq.plan", "ann"), ("dlq.approve", "bob"), ("dlq.run", "bob"),
+            ("dlq.done", "bob")]
+    assert {e["action"] for e in asked.get(
+        "audit", subject=f"plan {plan}")["events"]} == {
+            "dlq.plan", "dlq.approve", "dlq.run", "dlq.done"}
+    asked.post(f"plans/{plan}/run", {}, status=409)
+    named = asked.post("plans", {"ids": [letters[0]], "reason": "one",
+                                 "canary": 1, "per_second": 9}, status=201)
+    assert (named["letters"], named["canary"], named["per_second"]) == (1, 1, 9)
+    asked.post(f"plans/{named['plan']}/cancel", {"reason": "no"})
+    assert asked.get(f"plans/{named['plan']}")["state"] == "cancelled"
+
+
+def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letters = [cell.rejected() for _ in range(12)]
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r",
+                                "per_second": 1}, status=201)["plan"]
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    until(lambda: asked.get(f"plans/{plan}")["sent"] > 0, 60, "some are sent")
+    busy = asked.post(f"plans/{plan}/run", {}, status=409)
+    assert "is being run here" in busy["error"]["message"]
+    assert asked.get("status")["running"] == plan
+    # reading goes on meanwhile
+    assert asked.get("letters", state="any")["fitting"] == 12
+    asked.post(f"plans/{plan}/stop", {"reason": "lunch"}, who="bob")
+    stopped = plan_state(asked, plan, "stopped")
+    assert stopped["state_reason"] == "lunch" and stopped["sent"] < 12
+    cell.sql("UPDATE replay_plans SET per_second = NULL")
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    assert plan_state(asked, plan, "done")["sent"] == 12
+    assert [header(r, "ch_letter_id")
+            for r in cell.records(cell.commands)] == letters
+
+
+def test_a_relay_that_ends_stops_its_run(relay_cell, api):
+    cell, asked = relay_cell, api()
+    for _ in range(12):
+        cell.rejected()
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r",
+                                "per_second": 1}, status=201)["plan"]
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    until(lambda: asked.get(f"plans/{plan}")["sent"] > 0, 60, "some are sent")
+    assert asked.daemon.stop(60) == 0
+    [(state, why)] = cell.sql("SELECT state, state_reason FROM replay_plans")
+    assert state == "stopped" and "run plan" in why
+
+
+def test_two_people(relay_cell, api):
+    cell, asked = relay_cell, api(dlq_two_person="actor")
+    letter = cell.rejected()
+    alone = asked.post("letters/replay", {"ids": [letter], "reason": "r"},
+                       status=403)
+    assert alone["error"]["code"] == "two_people"
+    asked.post("letters/replay", {"ids": [letter], "dry_run": True})
+    plan = asked.post("plans", {"ids": [letter], "reason": "r"},
+                      status=201)["plan"]
+    same = asked.post(f"plans/{plan}/approve", {"reason": "r"}, status=409)
+    assert "somebody else" in same["error"]["message"]
+    asked.post(f"plans/{plan}/run", {}, status=409)
+    asked.post(f"plans/{plan}/approve", {"reason": "r"}, who="bob")
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    plan_state(asked, plan, "done")
+    assert len(cell.records(cell.commands)) == 1
