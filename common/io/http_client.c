@@ -53,7 +53,8 @@ struct request {
 	size_t header_bytes;
 	bool has_retry_after;
 	bool too_large;
-	bool cut; /* as asked for: the answer is whole */
+	bool cut;     /* as asked for: the answer is whole */
+	bool refused; /* an address, by the guard */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -273,8 +274,7 @@ on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 	(void)purpose;
 	if (opt->address_ok != NULL &&
 		!opt->address_ok(opt->ctx, &a->addr, a->addrlen)) {
-		(void)snprintf(r->error, sizeof(r->error),
-			"the address is not allowed");
+		r->refused = true;
 		return CURL_SOCKET_BAD;
 	}
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
@@ -432,6 +432,10 @@ take_results(struct ch_http_client *c)
 			continue;
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r);
 		class = classify(r, code);
+		/* libcurl only knows that there is no socket */
+		if (class == CH_HTTP_CONNECT && r->refused)
+			(void)snprintf(r->error, sizeof(r->error),
+				"the address is not allowed");
 		if (class == CH_HTTP_TOO_LARGE)
 			(void)snprintf(r->error, sizeof(r->error),
 				"the body is over %zu bytes, or the headers "

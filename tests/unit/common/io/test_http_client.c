@@ -267,8 +267,10 @@ answer_raw(int fd, const char *head, size_t fill)
 	char block[1000];
 	int peer = accept(fd, NULL, NULL);
 
-	memset(block, 'h', sizeof(block));
 	ck_assert_int_ge(peer, 0);
+	/* what is not read would make close() cut off what was sent */
+	ck_assert(recv(peer, block, sizeof(block), 0) > 0);
+	memset(block, 'h', sizeof(block));
 	ck_assert(send(peer, head, strlen(head), MSG_NOSIGNAL) > 0);
 	for (; fill > 0; fill--) {
 		(void)send(peer, "X: ", 3, MSG_NOSIGNAL);
@@ -276,6 +278,9 @@ answer_raw(int fd, const char *head, size_t fill)
 		(void)send(peer, "\r\n", 2, MSG_NOSIGNAL);
 	}
 	(void)send(peer, "\r\n", 2, MSG_NOSIGNAL);
+	(void)shutdown(peer, SHUT_WR);
+	while (recv(peer, block, sizeof(block), 0) > 0)
+		;
 	close(peer);
 }
 
@@ -401,6 +406,7 @@ START_TEST(guard_refuses_the_address_and_proxy_is_not_used)
 	(void)send_one("/doc", (struct ch_http_call){0});
 	wait_done(2);
 	ck_assert_int_eq(last.class, CH_HTTP_CONNECT);
+	ck_assert_str_eq(last_reason, "the address is not allowed");
 	stop_all();
 }
 END_TEST
