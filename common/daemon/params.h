@@ -111,6 +111,12 @@ const char *ch_params_origin(const struct ch_params *p, const char *name);
 const char *ch_params_member_origin(const struct ch_params *p,
 	const char *group, const char *key);
 
+/* One value of a file of a service's own (a file of endpoints), read and refused
+ * as a row of a table is: *number as ch_params_int(), _ms(), _bytes(), _bool()
+ * or _enum() would give it, 0 for texts. origin: where it was read. */
+int ch_param_number(const struct ch_param *param, const char *text,
+	const char *origin, int64_t *number, struct ch_err *err);
+
 /* Two DURATIONs of which the first may not be longer: CH_ECONFIG names both and
  * where they were read. */
 int ch_params_check_order(const struct ch_params *p, const char *less,

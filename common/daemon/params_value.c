@@ -284,6 +284,20 @@ ch_param_value_read(struct param_value *v, struct ch_err *err)
 	return 0;
 }
 
+int
+ch_param_number(const struct ch_param *param, const char *text,
+	const char *origin, int64_t *number, struct ch_err *err)
+{
+	struct param_value v = {.param = param, .text = ch_xstrdup(text)};
+	int rc;
+
+	(void)ch_view_copy(ch_view_of(origin), v.origin, sizeof(v.origin));
+	rc = ch_param_value_read(&v, err);
+	*number = v.number;
+	ch_param_value_clear(&v);
+	return rc;
+}
+
 void
 ch_param_value_clear(struct param_value *v)
 {

@@ -30,6 +30,7 @@
 #define SPARE_HANDLES 32
 #define RETRY_AFTER_MAX_S 3600
 #define HEADER_VALUE_MAX 256
+#define HEADERS_MAX 65536 /* all of one answer, 1xx ones included */
 
 struct request {
 	struct request *next; /* in incoming, or in running */
@@ -49,8 +50,11 @@ struct request {
 	struct ch_buf answer;
 	char content_type[HEADER_VALUE_MAX];
 	char etag[HEADER_VALUE_MAX];
+	size_t header_bytes;
 	bool has_retry_after;
 	bool too_large;
+	bool cut;     /* as asked for: the answer is whole */
+	bool refused; /* an address, by the guard */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -102,10 +106,12 @@ static const struct {
 };
 
 static enum ch_http_class
-classify(CURLcode code, bool too_large)
+classify(const struct request *r, CURLcode code)
 {
-	if (too_large)
+	if (r->too_large)
 		return CH_HTTP_TOO_LARGE;
+	if (r->cut)
+		return CH_HTTP_OK;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		if (classes[i].code == code)
 			return classes[i].class;
@@ -211,7 +217,11 @@ on_body(char *bytes, size_t size, size_t count, void *ctx)
 	size_t n = size * count;
 
 	if (r->answer.len + n > r->call.max_body) {
-		r->too_large = true;
+		r->cut = r->call.cut_body;
+		r->too_large = !r->cut;
+		if (r->cut)
+			ch_buf_add(&r->answer, bytes,
+				r->call.max_body - r->answer.len);
 		return 0;
 	}
 	ch_buf_add(&r->answer, bytes, n);
@@ -239,6 +249,11 @@ on_header(char *bytes, size_t size, size_t count, void *ctx)
 	struct ch_view line = {bytes, size * count};
 	char ignored[HEADER_VALUE_MAX];
 
+	r->header_bytes += line.len;
+	if (r->header_bytes > HEADERS_MAX) {
+		r->too_large = true;
+		return 0;
+	}
 	if (ch_view_starts(line, CH_VIEW("HTTP/"))) { /* after a 1xx */
 		r->content_type[0] = r->etag[0] = '\0';
 		r->has_retry_after = false;
@@ -259,8 +274,7 @@ on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
 	(void)purpose;
 	if (opt->address_ok != NULL &&
 		!opt->address_ok(opt->ctx, &a->addr, a->addrlen)) {
-		(void)snprintf(r->error, sizeof(r->error),
-			"the address is not allowed");
+		r->refused = true;
 		return CURL_SOCKET_BAD;
 	}
 	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
@@ -303,8 +317,9 @@ set_limits(struct request *r)
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE,
-		(curl_off_t)r->call.max_body);
+	if (!r->call.cut_body)
+		curl_easy_setopt(e, CURLOPT_MAXFILESIZE_LARGE,
+			(curl_off_t)r->call.max_body);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
 		r->call.http2 ? (long)CURL_HTTP_VERSION_2TLS
 			      : (long)CURL_HTTP_VERSION_1_1);
@@ -416,10 +431,16 @@ take_results(struct ch_http_client *c)
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		(void)curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &r);
-		class = classify(code, r->too_large);
+		class = classify(r, code);
+		/* libcurl only knows that there is no socket */
+		if (class == CH_HTTP_CONNECT && r->refused)
+			(void)snprintf(r->error, sizeof(r->error),
+				"the address is not allowed");
 		if (class == CH_HTTP_TOO_LARGE)
 			(void)snprintf(r->error, sizeof(r->error),
-				"the body is over %zu bytes", r->call.max_body);
+				"the body is over %zu bytes, or the headers "
+				"over %d",
+				r->call.max_body, HEADERS_MAX);
 		finish(r, class,
 			class == CH_HTTP_OK ? ""
 				: r->error[0] != '\0'

@@ -30,7 +30,8 @@ enum ch_http_class {
 	CH_HTTP_CONNECT,   /* no connection (name, refused, guard): not done */
 	CH_HTTP_TLS,	   /* certificate or handshake: not done */
 	CH_HTTP_PROTOCOL,  /* broken answer, or cut off: may have been done */
-	CH_HTTP_TOO_LARGE, /* the body is over max_body */
+	CH_HTTP_TOO_LARGE, /* the body is over max_body, or the headers are
+			      over 64 KiB */
 	CH_HTTP_CANCELLED, /* by us */
 	CH_HTTP_OTHER	   /* anything else; the text says what */
 };
@@ -66,6 +67,8 @@ struct ch_http_call {
 	int timeout_ms;		/* whole request; 0: 10000 */
 	int connect_timeout_ms; /* 0: the smaller of 3000 and timeout_ms */
 	size_t max_body;	/* answer, decoded; 0: 1 MiB */
+	bool cut_body; /* a larger one is no failure: its first max_body bytes
+			  are given, the rest is not read */
 	bool accept_gzip;
 	bool http2; /* false: HTTP/1.1 only, the safe choice for POST */
 	/* Exactly once for each call that was accepted. Thread: client. */

@@ -18,8 +18,8 @@
 --	DROP OWNED BY outbox_relay; DROP ROLE outbox_relay;
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
--- are those of schema/sql/deploy/relay.sql, plans.sql and foreign_letters.sql: a
--- test compares columns, constraints and bodies.
+-- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql and
+-- webhooks.sql: a test compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -273,6 +273,67 @@ CREATE OR REPLACE VIEW letters AS
 		FROM letter_edits
 	) l LEFT JOIN letter_states s USING (letter_id);
 
+CREATE TABLE IF NOT EXISTS webhook_deliveries (
+	delivery_id   int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	endpoint      text NOT NULL,
+	event_id      text NOT NULL,
+	webhook_id    text NOT NULL,
+	key_digest    bytea NOT NULL,     -- of the key; without one: of the id
+	record_key    bytea,
+	aggregatetype text NOT NULL,
+	type          text NOT NULL,
+	body          bytea,
+	traceparent   text,
+	at            timestamptz NOT NULL,
+	attempts      int4 NOT NULL DEFAULT 0,
+	replays       int4 NOT NULL DEFAULT 0,
+	last_status   int4,               -- 0: no answer
+	last_response bytea,
+	done_at       timestamptz,
+	letter_id     uuid,
+	UNIQUE (endpoint, event_id)
+);
+CREATE INDEX IF NOT EXISTS webhook_deliveries_next ON webhook_deliveries
+	(endpoint, key_digest, delivery_id) WHERE done_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_deliveries_pending ON webhook_deliveries
+	(endpoint, delivery_id) WHERE done_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_deliveries_done ON webhook_deliveries (done_at)
+	WHERE letter_id IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_deliveries_letter ON webhook_deliveries (letter_id)
+	WHERE letter_id IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS webhook_keys (
+	endpoint   text NOT NULL,
+	key_digest bytea NOT NULL,
+	next_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	version    int8 NOT NULL DEFAULT 0,
+	blocked_by uuid,
+	blocked_at timestamptz,
+	PRIMARY KEY (endpoint, key_digest)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0,
+	autovacuum_vacuum_threshold = 1000);
+CREATE INDEX IF NOT EXISTS webhook_keys_due ON webhook_keys (endpoint, next_at)
+	WHERE blocked_by IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_keys_blocked ON webhook_keys (endpoint, blocked_at)
+	WHERE blocked_by IS NOT NULL;
+
+CREATE OR REPLACE VIEW blocked_keys AS
+	SELECT d.topic, d.record_key, d.letter_id, d.parked_at AS since,
+		(SELECT count(*) FROM outbox_retry r
+			WHERE r.blocked_by = d.letter_id) AS waiting
+	FROM dead_letters d LEFT JOIN letter_states s USING (letter_id)
+	WHERE d.blocks_key AND d.record_key IS NOT NULL
+	AND d.topic NOT LIKE 'webhook:%'
+	AND (coalesce(s.state, 'pending') = 'pending' OR EXISTS (
+		SELECT FROM outbox_retry r WHERE r.blocked_by = d.letter_id))
+	UNION ALL
+	SELECT 'webhook:' || k.endpoint, d.record_key, k.blocked_by,
+		k.blocked_at, (SELECT count(*) FROM webhook_deliveries w
+			WHERE w.endpoint = k.endpoint
+			AND w.key_digest = k.key_digest AND w.done_at IS NULL)
+	FROM webhook_keys k JOIN dead_letters d ON d.letter_id = k.blocked_by
+	WHERE k.blocked_by IS NOT NULL;
+
 CREATE OR REPLACE FUNCTION letter_text(bytes bytea) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
@@ -365,7 +426,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_retry TO :"role";
 GRANT SELECT, INSERT ON dead_letters, letter_replays TO :"role";
 GRANT SELECT, INSERT (actor, action, subject, reason, before, after)
 	ON audit_events TO :"role";
-GRANT SELECT ON letters TO :"role";
+GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries, webhook_keys
+	TO :"role";
+GRANT SELECT ON letters, blocked_keys TO :"role";
 GRANT SELECT, INSERT ON letter_edits, replay_plan_letters, foreign_letters
 	TO :"role";
 GRANT SELECT, INSERT, UPDATE (next_offset, newest, updated_at)

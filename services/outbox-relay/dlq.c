@@ -27,6 +27,7 @@ static const char usage_text[] =
 	"  group    --by LIST [filter] [--json]\n"
 	"           LIST of topic,class,fingerprint,message,key,age,kind,state\n"
 	"  show     <letter>... [--json|--hex|--pretty]\n"
+	"  keys     [--json] [--limit N]    what waits behind letters, since when\n"
 	"  export   [filter]                JSON lines with headers and value\n"
 	"  replay   <letter>...|filter --reason R [--to TOPIC]\n"
 	"           --to: where foreign letters go, by their keys; needed\n"
@@ -84,6 +85,7 @@ static const struct verb verbs[] = {
 	{"export", dlq_export, SUBJECT_LETTERS, false, false, false},
 	{"count", dlq_group, SUBJECT_LETTERS, false, false, false},
 	{"group", dlq_group, SUBJECT_LETTERS, false, false, false},
+	{"keys", dlq_keys, SUBJECT_LETTERS, false, false, false},
 	{"replay", dlq_change, SUBJECT_LETTERS, true, true, true},
 	{"discard", dlq_change, SUBJECT_LETTERS, true, true, true},
 	{"edit", dlq_edit, SUBJECT_LETTERS, true, true, true},

@@ -4,6 +4,7 @@
  *
  *	dlq.c	      options, which verb, connection
  *	dlq_list.c    list, show, export, count, group: read only
+ *	dlq_keys.c    keys: what waits behind letters
  *	dlq_change.c  replay, discard, edit: letters one by one
  *	dlq_import.c  import: letters of other systems' topics
  *	dlq_plan.c    plan, approve, run, stop, plans
@@ -78,7 +79,8 @@ int dlq_say_refused(const struct letters_row *r, const struct ch_err *err);
 
 int dlq_list(struct dlq *d); /* list and show */
 int dlq_export(struct dlq *d);
-int dlq_group(struct dlq *d);  /* group and count */
+int dlq_group(struct dlq *d); /* group and count */
+int dlq_keys(struct dlq *d);
 int dlq_change(struct dlq *d); /* replay and discard */
 int dlq_edit(struct dlq *d);
 int dlq_import(struct dlq *d);

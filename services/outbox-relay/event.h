@@ -107,6 +107,9 @@ struct event {
 	uint8_t source;
 	uint8_t state;
 	bool suspect;	  /* refused among others: to be sent alone */
+	bool hooked;	  /* webhooks have looked at it */
+	bool held;	  /* in flight until inflight_let_go() */
+	bool settled;	  /* done but for that */
 	uint32_t size;	  /* bytes of the whole block */
 	uint32_t arrival; /* place in its commit as read */
 	int32_t lens[EVENT_FIELDS_MAX]; /* -1: null */

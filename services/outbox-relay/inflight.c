@@ -188,9 +188,28 @@ void
 inflight_done(struct inflight *f, struct event *e)
 {
 	assert(e->state != EVENT_DONE && e->commit->left > 0);
+	if (e->held) {
+		e->state = EVENT_PARKING;
+		e->settled = true;
+		return;
+	}
 	e->state = EVENT_DONE;
 	e->commit->left--;
 	f->events--;
+}
+
+void
+inflight_hold(struct event *e)
+{
+	e->held = true;
+}
+
+void
+inflight_let_go(struct inflight *f, struct event *e)
+{
+	e->held = false;
+	if (e->settled)
+		inflight_done(f, e);
 }
 
 static void

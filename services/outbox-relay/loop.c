@@ -32,7 +32,11 @@
 #define BUSY_EVENTS 64
 #define BULK_NS 1000000
 
-enum { WATCH_TAIL, WATCH_SINK, WATCH_SQL };
+/* An answer of an endpoint is waited for so long at the end; then its event is
+ * sent once more after the next start. */
+#define DRAIN_HOOKS_MS 3000
+
+enum { WATCH_TAIL, WATCH_SINK, WATCH_SQL, WATCH_HOOKS_SQL, WATCH_HOOKS };
 
 /* ---- start and stop ---- */
 
@@ -117,6 +121,7 @@ free_relay(struct relay *r)
 {
 	api_close(r->api);
 	sink_kafka_close(r->sink, 0);
+	hooks_close(r->hooks);
 	progress_free(&r->progress);
 	scan_free(r->scan);
 	reread_free(r->reread);
@@ -172,6 +177,23 @@ open_table(struct relay *r, const struct ch_params *p, struct ch_err *err)
 	return CH_OK;
 }
 
+static int
+open_hooks(struct relay *r, struct ch_err *err)
+{
+	return hooks_open(&r->hooks,
+		&(struct hooks_options){.rt = r->rt,
+			.inflight = r->inflight,
+			.metrics = {.pending = RELAY_HOOK_PENDING,
+				.oldest = RELAY_HOOK_OLDEST,
+				.delivered = RELAY_HOOK_DELIVERED,
+				.failed = RELAY_HOOK_FAILED,
+				.letters = RELAY_HOOK_LETTERS,
+				.blocked = RELAY_HOOK_BLOCKED,
+				.blocked_since = RELAY_HOOK_BLOCKED_SINCE,
+				.breaker = RELAY_HOOK_BREAKER}},
+		err);
+}
+
 int
 relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 {
@@ -189,6 +211,8 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 		rc = open_postgres(r, rt->params, err);
 	if (rc == CH_OK)
 		rc = open_sink(r, rt->params, err);
+	if (rc == CH_OK)
+		rc = open_hooks(r, err);
 	if (rc == CH_OK)
 		rc = api_open(&r->api, rt, err);
 	if (rc != CH_OK) {
@@ -401,7 +425,12 @@ static void
 watch_fds(struct relay *r)
 {
 	bool tailing = ch_sm_state(&r->state) == RELAY_TAILING;
+	short events;
+	int fd = hooks_sql_fd(r->hooks, &events);
 
+	ch_runtime_watch_fd(r->rt, WATCH_HOOKS_SQL, fd, events);
+	ch_runtime_watch_fd(r->rt, WATCH_HOOKS, hooks_answer_fd(r->hooks),
+		POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_TAIL,
 		tailing && may_read(r) && r->read_at.ns <= r->now.ns
 			? tail_fd(r->tail)
@@ -426,6 +455,7 @@ sleep_ms(const struct relay *r)
 	int64_t ms = IDLE_MS;
 
 	earlier(&ms, sink_kafka_next_ms(r->sink, r->now));
+	earlier(&ms, hooks_next_ms(r->hooks, r->now));
 	if (r->read_at.ns > r->now.ns)
 		earlier(&ms, 1);
 	if (r->retry_at.ns > r->now.ns)
@@ -445,6 +475,24 @@ sleep_ms(const struct relay *r)
 	return (int)ms;
 }
 
+/* What it has made durable may let the position move. */
+static void
+turn_hooks(struct relay *r)
+{
+	if (r->hooks == NULL)
+		return;
+	hooks_turn(r->hooks, session_is_leader(r), r->draining, r->now,
+		r->wall);
+	inflight_advance(r->inflight);
+}
+
+static bool
+hooks_drained(const struct relay *r)
+{
+	return hooks_is_idle(r->hooks) ||
+		ch_mono_ms_since(r->now, r->drain_since) >= DRAIN_HOOKS_MS;
+}
+
 int
 relay_step(void *state, struct ch_err *err)
 {
@@ -460,6 +508,7 @@ relay_step(void *state, struct ch_err *err)
 	more = read_rows(r);
 	if (pump_turn(r, &trouble) != CH_OK)
 		session_lose(r, &trouble);
+	turn_hooks(r);
 	acknowledge(r, false);
 	save_progress(r);
 	look_around(r);
@@ -479,14 +528,19 @@ relay_drain(void *state)
 {
 	struct relay *r = state;
 
-	if (!r->draining)
+	if (!r->draining) {
 		ch_info("relay.drain",
 			CH_U("events", inflight_events(r->inflight)));
+		r->drain_since = r->now;
+	}
 	r->draining = true;
 	inflight_abandon(r->inflight);
 	/* without a leader's connections nothing can be acknowledged */
-	return inflight_is_empty(r->inflight) || !session_is_leader(r) ||
-		!sink_kafka_reachable(r->sink);
+	if (!session_is_leader(r))
+		return true;
+	return (inflight_is_empty(r->inflight) ||
+		       !sink_kafka_reachable(r->sink)) &&
+		hooks_drained(r);
 }
 
 void

@@ -13,6 +13,8 @@
 #include "base/rng.h"
 #include "base/uuid.h"
 #include "daemon/client_check.h"
+#include "endpoint.h"
+#include "failure.h"
 #include "relay.h"
 
 #define MS_HOUR 3600000
@@ -119,6 +121,15 @@ const struct ch_param relay_params[] = {
 	{"api_hosts", CH_PARAM_LIST, "", 0, 16, NULL, 0,
 		"names that browsers know the API by, beside localhost and "
 		"api_listen's: a proxy's"},
+	{"webhooks", CH_PARAM_PATH, "", 0, 0, NULL, 0,
+		"file of HTTP endpoints that events go to as well; empty: none"},
+	{"webhooks_ca", CH_PARAM_PATH, "", 0, 0, NULL, 0,
+		"certificates that endpoints are verified by; empty: the "
+		"system's"},
+	{"webhooks_remember", CH_PARAM_DURATION, "8d", 60000,
+		366 * (24 * (int64_t)MS_HOUR), NULL, 0,
+		"an event read again within it makes no second delivery; longer "
+		"than the outbox keeps its rows"},
 	{"kafka", CH_PARAM_GROUP, NULL, 0, 0, NULL, 0,
 		"properties of librdkafka"},
 	{NULL, CH_PARAM_STRING, NULL, 0, 0, NULL, 0, NULL},
@@ -190,6 +201,31 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_UPDATES] = {"relay_updates_total", CH_COUNTER, CH_UNIT_NONE,
 		"Updates of rows of an application's outbox, never sent",
 		{NULL}, NULL, 0},
+	[RELAY_HOOK_PENDING] = {"relay_webhook_pending", CH_GAUGE, CH_UNIT_NONE,
+		"Deliveries that are not done, counted up to 100000",
+		{"endpoint"}, NULL, 0},
+	[RELAY_HOOK_OLDEST] = {"relay_webhook_oldest_seconds", CH_GAUGE,
+		CH_UNIT_SECONDS, "Age of the event that waits longest",
+		{"endpoint"}, NULL, 0},
+	[RELAY_HOOK_DELIVERED] = {"relay_webhook_delivered_total", CH_COUNTER,
+		CH_UNIT_NONE, "Deliveries that the endpoint took", {"endpoint"},
+		NULL, 0},
+	[RELAY_HOOK_FAILED] = {"relay_webhook_failures_total", CH_COUNTER,
+		CH_UNIT_NONE,
+		"Requests that were not taken, by what that means",
+		{"endpoint", "failure"}, NULL, ENDPOINTS_MAX *FAILURES},
+	[RELAY_HOOK_LETTERS] = {"relay_webhook_letters_total", CH_COUNTER,
+		CH_UNIT_NONE, "Deliveries that became dead letters",
+		{"endpoint"}, NULL, 0},
+	[RELAY_HOOK_BLOCKED] = {"relay_webhook_blocked_keys", CH_GAUGE,
+		CH_UNIT_NONE, "Keys that wait behind a dead letter",
+		{"endpoint"}, NULL, 0},
+	[RELAY_HOOK_BLOCKED_SINCE] = {"relay_webhook_blocked_seconds", CH_GAUGE,
+		CH_UNIT_SECONDS, "How long the first of them has waited",
+		{"endpoint"}, NULL, 0},
+	[RELAY_HOOK_BREAKER] = {"relay_webhook_breaker", CH_GAUGE, CH_UNIT_NONE,
+		"0: sends; 1: waits, the endpoint is away; 2: tries once",
+		{"endpoint"}, NULL, 0},
 	{NULL, CH_COUNTER, CH_UNIT_NONE, NULL, {NULL}, NULL, 0},
 };
 
@@ -282,6 +318,23 @@ check_api(const struct ch_params *p, struct ch_err *err)
 	return CH_OK;
 }
 
+static int
+check_webhooks(const struct ch_params *p, struct ch_err *err)
+{
+	const char *path = ch_params_str(p, "webhooks");
+	struct endpoints endpoints;
+	char **argv;
+	int rc;
+
+	/* an operator's command does not need the endpoints' secrets */
+	if (path[0] == '\0' || ch_params_args(p, &argv) > 0)
+		return CH_OK;
+	rc = endpoints_read(path, &endpoints, err);
+	if (rc == CH_OK)
+		endpoints_free(&endpoints);
+	return rc;
+}
+
 int
 relay_params_check(const struct ch_params *p, struct ch_err *err)
 {
@@ -295,6 +348,8 @@ relay_params_check(const struct ch_params *p, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	rc = check_table(p, err);
+	if (rc == CH_OK)
+		rc = check_webhooks(p, err);
 	if (rc != CH_OK)
 		return rc;
 	routes = relay_params_routes(p, err);

@@ -92,6 +92,7 @@ admit(struct relay *r, struct event *e)
 	struct ch_uuid letter;
 	char id[EVENT_ID_MAX];
 
+	hooks_take(r->hooks, e);
 	if (e->topic == NULL) {
 		e->topic = route_find(r->routes, e, &err);
 		e->stream_part = session_part_of(r, e->stream);
@@ -249,6 +250,7 @@ void
 pump_drop(struct relay *r)
 {
 	sink_kafka_drop(r->sink);
+	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
 	r->alone = false;

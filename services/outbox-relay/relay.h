@@ -3,7 +3,8 @@
  * relay: the service's one object, and what its metrics are called.
  *
  *	source (tail or scan) -> inflight -> pump -> sink_kafka
- *	                              '-> park (PostgreSQL)
+ *	                              |-> park (PostgreSQL)
+ *	                              '-> hooks (PostgreSQL, then HTTP)
  *	             progress <- delivered position
  *
  * loop.c turns it, session.c decides where rows come from, pump.c moves them.
@@ -23,6 +24,7 @@
 #include "base/sm.h"
 #include "contract.h"
 #include "daemon/daemon.h"
+#include "hooks.h"
 #include "inflight.h"
 #include "io/pg.h"
 #include "park.h"
@@ -59,7 +61,15 @@ enum relay_metric {
 	RELAY_SOURCE_POLL,
 	RELAY_SCANNED,
 	RELAY_MISSING_TOPICS,
-	RELAY_UPDATES
+	RELAY_UPDATES,
+	RELAY_HOOK_PENDING,
+	RELAY_HOOK_OLDEST,
+	RELAY_HOOK_DELIVERED,
+	RELAY_HOOK_FAILED,
+	RELAY_HOOK_LETTERS,
+	RELAY_HOOK_BLOCKED,
+	RELAY_HOOK_BLOCKED_SINCE,
+	RELAY_HOOK_BREAKER
 };
 
 enum relay_state {
@@ -96,7 +106,8 @@ struct relay {
 	struct contract *contract; /* of an application's table; or NULL */
 	struct reread *reread;	   /* the same */
 	struct sink_kafka *sink;
-	struct api *api; /* or NULL: not asked for */
+	struct hooks *hooks; /* NULL: no endpoints */
+	struct api *api;     /* NULL: not asked for */
 	struct progress progress;
 	struct ch_sm state;
 	struct ch_backoff backoff;
@@ -119,6 +130,7 @@ struct relay {
 	struct ch_mono now;
 	struct ch_time wall;
 	bool draining;
+	struct ch_mono drain_since;
 	bool alone;	   /* the one row in flight is a suspect */
 	bool scan_done;	   /* its rows may be in flight */
 	uint64_t slot_lsn; /* of a slot made for the re-scan */

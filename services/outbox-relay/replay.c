@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "daemon/client_conf.h"
 #include "dialect.h"
+#include "hook_letter.h"
 #include "io/kafka_producer.h"
 #include "io/kafka_topic.h"
 #include "message.h"
@@ -330,6 +331,23 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	return letters_write(pg, row, &d, err);
 }
 
+/* An endpoint's: the relay sends it, and says so in its state. */
+static int
+put_back(struct replay *r, struct ch_pg *pg, struct letters_row *row,
+	struct ch_arena *arena, struct ch_err *err)
+{
+	struct letters_decision d = {.action = "dlq.replay",
+		.actor = r->opt.actor,
+		.reason = r->opt.reason,
+		.state = LETTER_REPLAYED,
+		.replays = count_of(row) + 1,
+		.topic = ch_arena_str(arena, row->topic),
+		.plan = r->opt.plan};
+	int rc = hook_letter_back(pg, row, d.replays, &d.offset, err);
+
+	return rc == CH_OK ? letters_write(pg, row, &d, err) : rc;
+}
+
 static int
 quarantine(struct replay *r, struct ch_pg *pg, const struct letters_row *row,
 	struct ch_err *err)
@@ -358,6 +376,8 @@ replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 
 	if (rc == CH_ERANGE && replay_looped(row, r->opt.replays_max))
 		rc = quarantine(r, pg, row, err);
+	else if (rc == CH_OK && hook_letter_is(row))
+		rc = put_back(r, pg, row, &arena, err);
 	else if (rc == CH_OK)
 		rc = send_and_write(r, pg, row, &arena, err);
 	ch_arena_free(&arena);

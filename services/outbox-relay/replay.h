@@ -3,9 +3,10 @@
  * replay: a dead letter to its topic once more, and the decision stored.
  *
  * A rejected record goes to the topic it came from, a delivery to the topic
- * that refused it, a foreign letter to the one that its headers name: original
- * bytes, key, headers and partition, without what a dead-letter queue has added;
- * ch_replay_count is one more, ch_letter_id names the letter. The letter is locked while it is
+ * that refused it (a webhook's is put back, hook_letter.h), a foreign letter to
+ * the one that its headers name: original bytes, key, headers and partition,
+ * without what a dead-letter queue has added; ch_replay_count is one more,
+ * ch_letter_id names the letter. The letter is locked while it is
  * sent; the state changes only after Kafka's acknowledgement. A crash between
  * the two leaves it pending: sent again, it is the same record with the same
  * id.

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "failure.h"
 #include "io/kafka_topic.h"
 
 #define ASK_EVERY_MS 500
@@ -52,15 +53,15 @@ struct sink_kafka {
 
 static enum retry_cause cause_of(enum ch_kafka_class class)
 {
-	switch (class) {
-	case CH_KAFKA_PERMANENT:
+	switch (failure_of_kafka(class)) {
+	case FAILURE_POISON:
 		return RETRY_REFUSED;
-	case CH_KAFKA_TOPIC:
+	case FAILURE_PERMANENT:
 		return RETRY_TOPIC;
-	case CH_KAFKA_OK:
-	case CH_KAFKA_TRANSIENT:
-	case CH_KAFKA_OUTAGE:
-	case CH_KAFKA_FATAL:
+	case FAILURE_NONE:
+	case FAILURE_TRANSIENT:
+	case FAILURE_OUTAGE:
+	case FAILURE_QUOTA:
 		break;
 	}
 	return RETRY_OUTAGE;

@@ -27,7 +27,7 @@ struct flight { /* a call under way */
 	uint64_t id;
 	enum lane lane;
 	struct ch_mono started;
-	struct breaker_pass pass;
+	struct ch_breaker_pass pass;
 	bool judged; /* the breaker has been told already */
 	size_t count;
 	struct cache_entry **entries;
@@ -239,7 +239,7 @@ judge_slow_calls(struct desk *d, struct moment now)
 				d->limits.hedge_ms)
 			continue;
 		f->judged = true;
-		breaker_failed(&d->up.breaker[u], f->pass, now.mono);
+		ch_breaker_failed(&d->up.breaker[u], f->pass, now.mono);
 	}
 }
 
@@ -397,7 +397,7 @@ fail_lane(struct desk *d, enum lane lane, enum reason why, struct moment now)
 }
 
 static struct flight *
-take_off(struct desk *d, enum lane lane, struct breaker_pass pass,
+take_off(struct desk *d, enum lane lane, struct ch_breaker_pass pass,
 	struct moment now)
 {
 	struct lane_queue *q = &d->lanes[lane];
@@ -439,7 +439,7 @@ static struct flight *
 try_lane(struct desk *d, enum lane lane, struct moment now)
 {
 	struct lane_queue *q = &d->lanes[lane];
-	struct breaker_pass pass = {0};
+	struct ch_breaker_pass pass = {0};
 	enum reason why = REASON_NONE;
 
 	switch (upstreams_admit(&d->up, lane, q->second, now.mono, &pass,
@@ -492,20 +492,20 @@ static void
 judge(struct desk *d, struct flight *f, const struct desk_answer *a,
 	struct moment now)
 {
-	struct breaker *b = &d->up.breaker[lane_upstream(f->lane)];
+	struct ch_breaker *b = &d->up.breaker[lane_upstream(f->lane)];
 
 	if (f->judged)
 		return;
 	switch (a->outcome) {
 	case DESK_ANSWERED:
 	case DESK_TOO_MANY:
-		breaker_ok(b, f->pass);
+		ch_breaker_ok(b, f->pass);
 		break;
 	case DESK_LIMITED:
-		breaker_limited(b, f->pass, a->retry_after_ms, now.mono);
+		ch_breaker_limited(b, f->pass, a->retry_after_ms, now.mono);
 		break;
 	case DESK_FAILED:
-		breaker_failed(b, f->pass, now.mono);
+		ch_breaker_failed(b, f->pass, now.mono);
 		break;
 	}
 }

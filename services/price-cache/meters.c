@@ -212,10 +212,10 @@ meters_show(struct meters *m, const struct desk *d)
 	for (int i = 0; i < LANES; i++)
 		ch_series_set(m->keys[i], (int64_t)n->keys[i]);
 	for (int u = 0; u < UPSTREAMS; u++) {
-		const struct breaker *b = &up->breaker[u];
+		const struct ch_breaker *b = &up->breaker[u];
 
 		ch_series_set(m->flying[u], up->flying[u]);
-		ch_series_set(m->circuit[u], (int64_t)breaker_state(b));
+		ch_series_set(m->circuit[u], (int64_t)ch_breaker_state(b));
 		ch_series_set(m->opened[u], (int64_t)b->opened);
 	}
 }

@@ -51,8 +51,9 @@ upstreams_init(struct upstreams *u,
 	*u = (struct upstreams){.second_left = SECOND_MAX};
 	for (int i = 0; i < UPSTREAMS; i++) {
 		u->limits[i] = limits[i];
-		breaker_init(&u->breaker[i], upstream_name((enum upstream_id)i),
-			&limits[i].breaker, rng);
+		ch_breaker_init(&u->breaker[i],
+			upstream_name((enum upstream_id)i), &limits[i].breaker,
+			rng);
 		ch_ratelimit_init(&u->rate[i], limits[i].per_second,
 			limits[i].burst, now);
 	}
@@ -65,7 +66,7 @@ usable(const struct upstreams *u, struct plan *p, enum upstream_id id,
 {
 	if (!u->limits[id].configured || p->failed[id])
 		return false;
-	if (breaker_allows(&u->breaker[id], now))
+	if (ch_breaker_allows(&u->breaker[id], now))
 		return true;
 	if (p->reason == REASON_NONE)
 		p->reason = REASON_BREAKER_OPEN;
@@ -113,7 +114,7 @@ upstreams_hedge(const struct upstreams *u, const struct plan *p,
 	if (!u->limits[UPSTREAM_FALLBACK].configured ||
 		p->failed[UPSTREAM_FALLBACK] || p->flying[UPSTREAM_FALLBACK] ||
 		p->queued[UPSTREAM_FALLBACK] != LANE_NONE ||
-		!breaker_allows(&u->breaker[UPSTREAM_FALLBACK], now))
+		!ch_breaker_allows(&u->breaker[UPSTREAM_FALLBACK], now))
 		return LANE_NONE;
 	return fallback_lane(p, has_tokens);
 }
@@ -124,7 +125,8 @@ count_attempt(struct upstreams *u, enum lane lane, bool second)
 	if (second)
 		u->second_left -= 1000;
 	else if (lane_upstream(lane) == UPSTREAM_PRIMARY ||
-		breaker_state(&u->breaker[UPSTREAM_PRIMARY]) != BREAKER_CLOSED)
+		ch_breaker_state(&u->breaker[UPSTREAM_PRIMARY]) !=
+			CH_BREAKER_CLOSED)
 		u->second_left += SECOND_SHARE;
 	if (u->second_left > SECOND_MAX)
 		u->second_left = SECOND_MAX;
@@ -132,11 +134,11 @@ count_attempt(struct upstreams *u, enum lane lane, bool second)
 
 enum admission
 upstreams_admit(struct upstreams *u, enum lane lane, bool second,
-	struct ch_mono now, struct breaker_pass *pass, enum reason *reason)
+	struct ch_mono now, struct ch_breaker_pass *pass, enum reason *reason)
 {
 	enum upstream_id id = lane_upstream(lane);
 
-	if (!breaker_allows(&u->breaker[id], now)) {
+	if (!ch_breaker_allows(&u->breaker[id], now)) {
 		*reason = REASON_BREAKER_OPEN;
 		return ADMIT_NOT;
 	}
@@ -148,7 +150,7 @@ upstreams_admit(struct upstreams *u, enum lane lane, bool second,
 		!ch_ratelimit_take(&u->rate[id], 1, now))
 		return ADMIT_LATER;
 	count_attempt(u, lane, second);
-	*pass = breaker_enter(&u->breaker[id], now);
+	*pass = ch_breaker_enter(&u->breaker[id], now);
 	u->flying[id]++;
 	return ADMIT;
 }

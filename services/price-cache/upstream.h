@@ -21,8 +21,8 @@
 #ifndef PRICE_CACHE_UPSTREAM_H
 #define PRICE_CACHE_UPSTREAM_H
 
+#include "base/breaker.h"
 #include "base/ratelimit.h"
-#include "breaker.h"
 #include "price_cache.h"
 
 enum lane { LANE_OPEN, LANE_CLOSED, LANE_MIDPOINTS, LANE_MARKET, LANES };
@@ -47,7 +47,7 @@ bool plan_is_unknown(const struct plan *p);
 
 struct upstream_limits {
 	bool configured;
-	struct breaker_limits breaker;
+	struct ch_breaker_limits breaker;
 	int64_t per_second; /* calls */
 	int64_t burst;
 	int64_t in_flight; /* calls under way */
@@ -55,7 +55,7 @@ struct upstream_limits {
 
 struct upstreams {
 	struct upstream_limits limits[UPSTREAMS];
-	struct breaker breaker[UPSTREAMS];
+	struct ch_breaker breaker[UPSTREAMS];
 	struct ch_ratelimit rate[UPSTREAMS];
 	int64_t flying[UPSTREAMS];
 	int64_t batch[LANES]; /* keys in one call, now */
@@ -89,7 +89,7 @@ enum admission {
 /* May a call of that lane go out now? second: it holds a second attempt.
  * ADMIT takes the tokens and gives the breaker's pass. */
 enum admission upstreams_admit(struct upstreams *u, enum lane lane, bool second,
-	struct ch_mono now, struct breaker_pass *pass, enum reason *reason);
+	struct ch_mono now, struct ch_breaker_pass *pass, enum reason *reason);
 /* ms until ADMIT_LATER is worth another look. */
 int64_t upstreams_wait_ms(struct upstreams *u, enum lane lane,
 	struct ch_mono now);

@@ -11,6 +11,7 @@ import pytest
 
 from harness.alone import INSTALL, Alone
 from harness.dead_letter_topics import put, spring
+from harness.hook_server import HookServer
 from harness.relay_rows import Cell
 from harness.wait import until
 
@@ -109,7 +110,8 @@ def test_installed_tables_are_those_of_the_schema(shop, db):
     assert tables >= {"relay_progress", "dead_letters", "outbox_retry",
                       "letter_states", "letter_replays", "audit_events",
                       "letter_edits", "replay_plans", "replay_plan_letters",
-                      "foreign_letters", "foreign_cursors", "letters"}
+                      "foreign_letters", "foreign_cursors", "letters",
+                      "webhook_deliveries", "webhook_keys", "blocked_keys"}
     assert own == {row for row in columns(db, "ch") if row[0] in tables}
     assert constraints(shop.db, "outbox_relay", tables) == constraints(
         db, "ch", tables)
@@ -257,6 +259,29 @@ def test_poisoned_key_waits_and_is_replayed(shop, relay, kafka):
           "both, in order")
     actions = shop.sql("SELECT count(*) FROM outbox_relay.audit_events")
     assert actions[0][0] >= 1
+
+
+def test_webhooks_of_an_applications_table(shop, relay, tmp_path):
+    """As of the ledger's outbox; filtered by topic, dead ones replayed."""
+    server = HookServer()
+    server.answer = lambda request: 410
+    conf = tmp_path / "endpoints.conf"
+    conf.write_text(f"[a]\nurl = {server.url()}\nallow_http = true\n"
+                    f"allow_private = true\nsign = false\n"
+                    f"aggregatetype = *.Order\n")
+    relay(webhooks=str(conf))
+    ids = [shop.order("k1", payload={"n": n}) for n in range(3)]
+    assert shop.arrived() == 0
+    letter = until(shop.letters, 30, "the letter")[0]
+    assert letter["topic"] == "webhook:a" and letter["row_id"] == ids[0]
+    server.answer = lambda request: 204
+    shop.dlq("replay", letter["letter_id"], "--reason", "mended")
+    until(lambda: server.ids() == ids[:1] + ids, 30, "in order")
+    assert server.seen()[1].json["data"] == {"n": 0}
+    until(lambda: shop.sql("SELECT count(*) FROM outbox_relay"
+                           ".webhook_deliveries WHERE done_at IS NULL")
+          == [(0,)], 30, "all are done")
+    server.stop()
 
 
 def test_impossible_topic_is_parked(shop, relay):

@@ -208,7 +208,38 @@ START_TEST(random_walk_agrees_with_a_naive_model)
 }
 END_TEST
 
-SUITE_MAIN("inflight", rows_of_a_commit_leave_sorted,
-	position_waits_for_the_first_gap, keepalives_move_behind_what_was_read,
+START_TEST(a_held_row_counts_only_when_it_is_let_go)
+{
+	struct inflight *f = inflight_new();
+	struct event *e[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		commit_of(f, (uint64_t)(10 * (i + 1)), (const int64_t[]){i + 1},
+			1);
+		e[i] = inflight_next(f);
+		inflight_hold(e[i]);
+		e[i]->state = EVENT_SENT;
+	}
+	inflight_done(f, e[0]);
+	ck_assert(!inflight_advance(f));
+	inflight_rewind(f);
+	ck_assert_ptr_eq(inflight_next(f),
+		e[1]); /* the first is not sent again */
+	inflight_let_go(f, e[1]);
+	ck_assert_ptr_eq(inflight_next(f), e[1]);
+	inflight_let_go(f, e[0]);
+	ck_assert(inflight_advance(f));
+	ck_assert_uint_eq(inflight_position(f)->lsn, 10);
+	inflight_done(f, e[1]);
+	ck_assert(inflight_advance(f));
+	ck_assert_uint_eq(inflight_position(f)->lsn, 20);
+	inflight_free(f);
+}
+END_TEST
+
+SUITE_MAIN("inflight", a_held_row_counts_only_when_it_is_let_go,
+	rows_of_a_commit_leave_sorted, position_waits_for_the_first_gap,
+	keepalives_move_behind_what_was_read,
 	rewind_sends_again_what_is_not_done_in_order,
 	random_walk_agrees_with_a_naive_model)

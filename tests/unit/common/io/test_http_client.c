@@ -246,6 +246,58 @@ START_TEST(large_body_is_cut_off)
 }
 END_TEST
 
+START_TEST(large_body_is_cut_where_asked)
+{
+	start_with(NULL);
+	(void)send_one("/large",
+		(struct ch_http_call){.max_body = 4000, .cut_body = true});
+	wait_done(1);
+	ck_assert_int_eq(last.class, CH_HTTP_OK);
+	ck_assert_int_eq(last.status, 200);
+	ck_assert_uint_eq(last.body.len, 4000);
+	ck_assert_uint_eq(strlen(last_body), 4000);
+	stop_all();
+}
+END_TEST
+
+/* One answer of raw bytes to whoever connects first. */
+static void
+answer_raw(int fd, const char *head, size_t fill)
+{
+	char block[1000];
+	int peer = accept(fd, NULL, NULL);
+
+	ck_assert_int_ge(peer, 0);
+	/* what is not read would make close() cut off what was sent */
+	ck_assert(recv(peer, block, sizeof(block), 0) > 0);
+	memset(block, 'h', sizeof(block));
+	ck_assert(send(peer, head, strlen(head), MSG_NOSIGNAL) > 0);
+	for (; fill > 0; fill--) {
+		(void)send(peer, "X: ", 3, MSG_NOSIGNAL);
+		(void)send(peer, block, sizeof(block), MSG_NOSIGNAL);
+		(void)send(peer, "\r\n", 2, MSG_NOSIGNAL);
+	}
+	(void)send(peer, "\r\n", 2, MSG_NOSIGNAL);
+	(void)shutdown(peer, SHUT_WR);
+	while (recv(peer, block, sizeof(block), 0) > 0)
+		;
+	close(peer);
+}
+
+START_TEST(headers_without_end_are_cut_off)
+{
+	int port, fd = mute(&port);
+
+	start_with(NULL);
+	(void)send_to(port, "/", (struct ch_http_call){.timeout_ms = 4000});
+	answer_raw(fd, "HTTP/1.1 200 OK\r\n", 80);
+	wait_done(1);
+	ck_assert_int_eq(last.class, CH_HTTP_TOO_LARGE);
+	stop_all();
+	close(fd);
+}
+END_TEST
+
 START_TEST(refused_connection_and_unknown_name_are_connect)
 {
 	int port, fd = mute(&port);
@@ -354,6 +406,7 @@ START_TEST(guard_refuses_the_address_and_proxy_is_not_used)
 	(void)send_one("/doc", (struct ch_http_call){0});
 	wait_done(2);
 	ck_assert_int_eq(last.class, CH_HTTP_CONNECT);
+	ck_assert_str_eq(last_reason, "the address is not allowed");
 	stop_all();
 }
 END_TEST
@@ -439,6 +492,8 @@ main(void)
 	tcase_add_test(t, redirect_is_not_followed);
 	tcase_add_test(t, slow_answer_is_a_timeout);
 	tcase_add_test(t, large_body_is_cut_off);
+	tcase_add_test(t, large_body_is_cut_where_asked);
+	tcase_add_test(t, headers_without_end_are_cut_off);
 	tcase_add_test(t, refused_connection_and_unknown_name_are_connect);
 	tcase_add_test(t, connection_cut_without_an_answer_is_protocol);
 	tcase_add_test(t, peer_that_speaks_no_tls_is_tls);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * failure: what a target's answer means, Kafka's and an HTTP endpoint's, in
+ * one table.
+ *
+ *	transient  it may pass in a moment: sent again, costs an attempt over
+ *		   HTTP (Kafka's is sent again by its client)
+ *	outage	   the target is away: no attempt, the breaker counts it
+ *	permanent  the target takes nothing like this: a dead letter
+ *	poison	   the target does not take this one: a dead letter
+ *	quota	   too much at once: no attempt, the breaker waits as told
+ *
+ * What no row names is transient: an unknown answer condemns nothing.
+ *
+ * Thread: any. Pure but for its inputs' names.
+ */
+#ifndef RELAY_FAILURE_H
+#define RELAY_FAILURE_H
+
+#include <stdbool.h>
+
+#include "io/http_client.h"
+#include "io/kafka_error.h"
+
+enum failure {
+	FAILURE_NONE,
+	FAILURE_TRANSIENT,
+	FAILURE_OUTAGE,
+	FAILURE_PERMANENT,
+	FAILURE_POISON,
+	FAILURE_QUOTA
+};
+#define FAILURES (FAILURE_QUOTA + 1)
+
+enum failure failure_of_kafka(enum ch_kafka_class class);
+/* status counts where an answer came (CH_HTTP_OK). */
+enum failure failure_of_http(enum ch_http_class class, int status);
+/* "none", "transient", ...: for logs and metric labels. */
+const char *failure_name(enum failure f);
+
+#endif

@@ -1,0 +1,20 @@
+-- Taken by its endpoint. Not durable at once: what a crash of the server loses
+-- is sent again, with its id. A letter that it was put back from is resolved.
+WITH letter AS (
+	UPDATE letter_states s SET state = 'resolved',
+		changed_at = clock_timestamp()
+	FROM webhook_deliveries d
+	WHERE d.delivery_id = $1 AND d.done_at IS NULL
+	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+), done AS (
+	UPDATE webhook_deliveries SET done_at = clock_timestamp(), body = NULL,
+		letter_id = NULL, last_status = $2, last_response = NULL
+	WHERE delivery_id = $1 AND done_at IS NULL
+	RETURNING endpoint, key_digest
+), keyed AS (
+	UPDATE webhook_keys k SET next_at = clock_timestamp(),
+		version = version + 1
+	FROM done d WHERE k.endpoint = d.endpoint
+	AND k.key_digest = d.key_digest
+)
+SELECT set_config('synchronous_commit', 'off', true)

@@ -1,0 +1,15 @@
+-- Frees the keys whose letters were decided, then says of each endpoint: is
+-- something due?
+WITH freed AS (
+	UPDATE webhook_keys k SET blocked_by = NULL, blocked_at = NULL,
+		next_at = clock_timestamp(), version = version + 1
+	FROM letter_states s
+	WHERE k.blocked_by IS NOT NULL AND s.letter_id = k.blocked_by
+	AND s.state <> 'pending'
+	RETURNING k.endpoint
+)
+SELECT EXISTS (SELECT FROM freed f WHERE f.endpoint = t.endpoint)
+	OR EXISTS (SELECT FROM webhook_keys k WHERE k.endpoint = t.endpoint
+		AND k.blocked_by IS NULL AND k.next_at <= clock_timestamp())
+FROM unnest($1::text[]) WITH ORDINALITY AS t(endpoint, place)
+ORDER BY place

@@ -1,0 +1,13 @@
+-- The first pending row of each key that is due and not in hand ($2); none: the
+-- key has nothing left.
+SELECT k.key_digest, k.version, d.delivery_id, d.event_id, d.webhook_id,
+	d.record_key, d.aggregatetype, d.type, d.body, d.traceparent, d.at,
+	d.attempts, d.replays
+FROM (SELECT key_digest, version, next_at FROM webhook_keys
+	WHERE endpoint = $1 AND blocked_by IS NULL
+	AND next_at <= clock_timestamp() AND key_digest <> ALL ($2::bytea[])
+	ORDER BY next_at LIMIT $3) k
+LEFT JOIN LATERAL (SELECT * FROM webhook_deliveries w
+	WHERE w.endpoint = $1 AND w.key_digest = k.key_digest
+	AND w.done_at IS NULL ORDER BY w.delivery_id LIMIT 1) d ON true
+ORDER BY k.next_at

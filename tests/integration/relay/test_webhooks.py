@@ -1,0 +1,461 @@
+"""Webhooks: events to HTTP endpoints, beside Kafka and never in its way."""
+
+import email.utils
+import json
+import os
+import random
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+import yaml
+
+from harness.cell import OUT, ROOT
+from harness.hook_server import KEY, HookServer
+from harness.wait import until
+
+SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
+RULES = ROOT / "deploy" / "prometheus"
+OTHER_KEY = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+@pytest.fixture
+def server():
+    made = HookServer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def hooks(server, tmp_path):
+    """hooks(a={...}, b={...}) writes a file of endpoints; each goes to the
+    server unless it says otherwise, and tries again soon."""
+    def write(**endpoints):
+        (tmp_path / "key").write_text(KEY + "\n")
+        lines = []
+        for name, keys in (endpoints or {"a": {}}).items():
+            keys = {"url": server.url(f"/{name}"), "allow_http": "true",
+                    "allow_private": "true", "backoff": "20ms",
+                    "backoff_max": "200ms", "timeout": "20s",
+                    "secret_file": tmp_path / "key", **keys}
+            lines.append(f"[{name}]")
+            lines += [f"{k} = {v}" for k, v in keys.items() if v is not None]
+        path = tmp_path / "endpoints.conf"
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+    return write
+
+
+def all_done(cell, rows, seconds=60):
+    """So many deliveries are there, each of them done, and no key is left."""
+    until(lambda: cell.sql(
+        "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL), "
+        "(SELECT count(*) FROM webhook_keys) FROM webhook_deliveries")
+        == [(rows, 0, 0)], seconds, f"{rows} deliveries done")
+
+
+def by_key(cell, ids):
+    """{key: ids in this order} of the events that the test has sent."""
+    keys = {i: key for _, key, i in cell.sent}
+    found = {}
+    for i in ids:
+        found.setdefault(keys[i], []).append(i)
+    return found
+
+
+def sent_by_key(cell):
+    return by_key(cell, [i for _, _, i in cell.sent])
+
+
+def test_signed_filtered_and_beside_kafka(relay_cell, relay, hooks, server,
+                                          tmp_path):
+    cell = relay_cell
+    (tmp_path / "next").write_text(OTHER_KEY)
+    daemon = relay(webhooks=hooks(
+        a={"aggregatetype": "st*", "secret_file_next": tmp_path / "next"},
+        b={"type": "happened", "aggregatetype": "nobody, stock",
+           "body": "payload"},
+        c={"type": "never.*"}))
+    first = cell.event("k1", payload='{"v": 1.50}', traceparent=f"00-{'a' * 32}"
+                       f"-{'b' * 16}-01")
+    ids = [first] + [cell.event(f"k{n % 3}") for n in range(20)]
+    until(lambda: len(server.ids()) >= 2 * len(ids), 30, "both endpoints")
+    cell.arrived()
+    all_done(cell, 2 * len(ids))
+    seen = server.seen()
+    assert len(seen) == 2 * len(ids)
+    a = {r.id: r for r in seen if r.path == "/a"}
+    b = {r.id: r for r in seen if r.path == "/b"}
+    assert a.keys() == b.keys() == set(ids)
+    assert all(r.signed_by(KEY) and r.signed_by(OTHER_KEY)
+               for r in a.values())
+    assert all(r.signed_by(KEY) and not r.signed_by(OTHER_KEY)
+               for r in b.values())
+    assert b[first].body == b'{"v": 1.50}'
+    assert b[first].headers["content-type"] == "application/json"
+    assert b[first].headers["webhook-event-type"] == "happened"
+    assert b[first].headers["traceparent"].startswith("00-aaa")
+    assert a[first].json["type"] == "happened"
+    assert a[first].json["data"] == {"v": 1.5}
+    assert b'"data":{"v": 1.50}' in a[first].body
+    assert daemon.metric("relay_webhook_delivered_total",
+                         endpoint="a") == len(ids)
+    assert daemon.metric("relay_webhook_delivered_total", endpoint="c") == 0
+    # read again from the beginning: Kafka hears it twice, no endpoint does
+    assert daemon.stop() == 0
+    cell.sql("UPDATE relay_progress SET lsn = NULL, snapshot = NULL")
+    relay(webhooks=str(tmp_path / "endpoints.conf"))
+    last = cell.event("k1")
+    until(lambda: server.ids().count(last) == 2, 30, "the new one")
+    until(lambda: len(cell.ids(cell.stock)) >= 2 * len(ids) + 1, 30, "again")
+    assert len(server.ids()) == 2 * len(ids) + 2
+
+
+def test_order_per_key_through_failures(relay_cell, relay, hooks, server):
+    """Whatever the endpoint does, a later event of a key is not sent before
+    the earlier one was taken, and no more at once than were asked for."""
+    print(f"SEED={SEED}")
+    cell, rng = relay_cell, random.Random(SEED)
+    taken, early = [], []
+    keys, order = {}, {}
+    lock = threading.Lock()
+
+    def answer(request):
+        with lock:
+            key = keys[request.id]
+            due = next(i for i in order[key] if i not in taken)
+            if request.id != due and request.id not in taken:
+                early.append(request.id)
+            choice = rng.randrange(10)
+            if choice == 0:
+                return 500, {"Retry-After": "0"}, b"not now"
+            if choice == 1:
+                return b"this is no HTTP\r\n\r\n"
+            if choice == 2:
+                return b""
+            taken.append(request.id)
+            return 200, {}, b"x" * 100000
+    server.answer = answer
+    relay(webhooks=hooks(a={"concurrency": 3, "attempts": 100}))
+    with lock:  # nothing is answered before its key is known
+        for n in range(90):
+            key = f"k{n % 7}"
+            row_id = cell.event(key)
+            keys[row_id] = key
+            order.setdefault(key, []).append(row_id)
+    all_done(cell, 90, 90)
+    assert early == []
+    assert by_key(cell, dict.fromkeys(taken)) == sent_by_key(cell)
+    assert server.most <= 3
+    assert cell.letters() == []
+    assert cell.arrived() == 0
+
+
+def test_quota_spends_no_attempt_and_waits_as_told(relay_cell, relay, hooks,
+                                                   server):
+    cell = relay_cell
+    answers = [
+        lambda: (429, {"Retry-After": "1"}, b""),
+        lambda: (429, {"Retry-After": email.utils.formatdate(
+            time.time() + 2, usegmt=True)}, b""),
+        lambda: (503, {"Retry-After": "0"}, b"")]
+    server.answer = lambda request: answers.pop(0)() if answers else 204
+    daemon = relay(webhooks=hooks(a={"attempts": 1}))
+    ids = [cell.event("k1") for _ in range(3)]
+    all_done(cell, 3)
+    assert server.ids() == [ids[0]] * 3 + ids
+    at = [r.at for r in server.seen()]
+    assert at[1] - at[0] >= 0.9, "as many seconds as were named"
+    assert at[3] - at[2] >= 0.9, "0 is not believed"
+    assert daemon.metric("relay_webhook_failures_total", endpoint="a",
+                         failure="quota") == 3
+    assert cell.sql("SELECT max(attempts) FROM webhook_deliveries") == [(0,)]
+    assert cell.letters() == []
+
+
+def test_dead_letter_blocks_its_key_until_replayed(relay_cell, relay, hooks,
+                                                   server):
+    cell = relay_cell
+    gone = set()
+    server.answer = lambda r: ((410, {}, b'{"why": "g\xc3\xb6ne"}')
+                               if r.id in gone else 204)
+    daemon = relay(webhooks=hooks())
+    with server.lock:
+        bad = cell.event("k1", payload='{"n": 1}')
+        gone.add(bad)
+    behind = [cell.event("k1") for _ in range(2)]
+    other = cell.event("k2")
+    letter = until(cell.letters, 30, "the letter")[0]
+    until(lambda: other in server.ids(), 30, "other keys flow")
+    assert (letter["topic"], letter["error_class"], letter["row_id"],
+            letter["blocks_key"]) == ("webhook:a", "http_410", bad, True)
+    assert letter["reason"].startswith("answered 410: ")
+    shown = cell.dlq("show", letter["letter_id"])
+    assert "ch_webhook_status" in shown and "410" in shown
+    assert '{"n": 1}' in shown
+    until(lambda: daemon.metric("relay_webhook_blocked_keys",
+                                endpoint="a") == 1, 20, "gauge")
+    until(lambda: daemon.metric("relay_webhook_pending", endpoint="a") == 2,
+          20, "two wait")
+    assert cell.sql("SELECT topic, convert_from(record_key, 'UTF8'), waiting "
+                    "FROM blocked_keys") == [("webhook:a", "k1", 2)]
+    listed = json.loads(cell.dlq("keys", "--json"))
+    assert (listed["topic"], listed["key"], listed["waiting"],
+            listed["letter_id"]) == ("webhook:a", "k1", 2,
+                                     letter["letter_id"])
+    assert daemon.metric("relay_blocked_keys") == 0, "Kafka's keys are free"
+
+    # it comes back from a replay: another letter, which knows how often
+    dry = cell.dlq("replay", letter["letter_id"], "--dry-run")
+    assert "would replay" in dry
+    cell.dlq("replay", letter["letter_id"], "--reason", "try", "--actor", "ann")
+    cell.dlq("replay", letter["letter_id"], "--reason", "twice", status=2)
+    again = until(cell.letters, 30, "another letter")[0]
+    assert again["letter_id"] != letter["letter_id"]
+    assert again["row_id"] == bad and server.ids().count(bad) == 2
+
+    gone.clear()
+    cell.dlq("replay", again["letter_id"], "--reason", "mended", "--actor",
+             "bob")
+    all_done(cell, 4)
+    assert by_key(cell, server.ids())["k1"] == [bad] * 3 + behind
+    assert all(r.signed_by() for r in server.seen())
+    states = dict(cell.sql("SELECT letter_id, state FROM letter_states"))
+    assert states[again["letter_id"]] == "resolved"
+    assert cell.sql("SELECT actor, reason, after->>'state' FROM audit_events "
+                    "WHERE action = 'dlq.replay' ORDER BY event_id") == [
+        ("ann", "try", "replayed"), ("bob", "mended", "replayed")]
+    assert cell.dlq("keys") == ""
+
+
+def test_dead_letters_discarded_edited_and_planned(relay_cell, relay, hooks,
+                                                   server, tmp_path):
+    cell = relay_cell
+    server.answer = lambda r: 422 if b"bad" in r.body else 204
+    relay(webhooks=hooks())
+    rows = {key: cell.event(key, payload='{"v": "bad"}')
+            for key in ("k1", "k2", "k3")}
+    later = {key: cell.event(key) for key in rows}
+    letters = until(lambda: (x := cell.letters()) and len(x) == 3 and x, 30,
+                    "three letters")
+    of = {x["row_id"]: x["letter_id"] for x in letters}
+    assert set(of) == set(rows.values())
+
+    cell.dlq("discard", of[rows["k1"]], "--reason", "no use")
+    until(lambda: later["k1"] in server.ids(), 30, "its key goes on")
+
+    (tmp_path / "value").write_text('{"v": "good"}')
+    cell.dlq("edit", of[rows["k2"]], "--set-file", str(tmp_path / "value"),
+             "--reason", "mended")
+    edited = next(x for x in cell.letters() if x["row_id"] == rows["k2"])
+    cell.dlq("plan", "--topic", "webhook:a", "--reason", "all of them")
+    plan = str(cell.sql("SELECT max(plan_id) FROM replay_plans")[0][0])
+    cell.dlq("approve", plan, "--reason", "yes", "--actor", "bob")
+    server.answer = lambda r: 204
+    cell.dlq("run", plan)
+    all_done(cell, 6)
+    ids = server.ids()
+    assert ids.count(rows["k3"]) == 2
+    assert ids.index(later["k3"]) > ids.index(rows["k3"])
+    # what was edited is another message: whoever knows the id must take it
+    assert ids.index(edited["letter_id"]) < ids.index(later["k2"])
+    assert ids.count(rows["k2"]) == 1
+    assert cell.letters() == []
+    assert cell.sql("SELECT count(*) FROM letter_states "
+                    "WHERE state = 'pending'") == [(0,)]
+
+
+def test_skip_lets_the_key_go_on(relay_cell, relay, hooks, server):
+    cell = relay_cell
+    answers = {}
+    server.answer = lambda r: answers.get(r.id, 204)
+    relay(webhooks=hooks(a={"policy": "skip"}))
+    with server.lock:
+        bad = cell.event("k1")
+        answers[bad] = (302, {"Location": server.url("/elsewhere")}, b"")
+    later = cell.event("k1")
+    all_done(cell, 2)
+    assert server.ids() == [bad, later]
+    assert {r.path for r in server.seen()} == {"/a"}, "not followed"
+    letter = cell.letters()[0]
+    assert (letter["error_class"], letter["blocks_key"]) == ("http_302", False)
+    assert "redirects are not followed" in letter["reason"]
+    answers.clear()
+    cell.dlq("replay", letter["letter_id"], "--reason", "url mended")
+    until(lambda: server.ids() == [bad, later, bad], 30, "replayed")
+    all_done(cell, 2)
+
+
+def test_attempts_end_and_answers_are_bounded(relay_cell, relay, hooks,
+                                              server):
+    cell = relay_cell
+    server.answer = lambda r: (500, {}, b"<\x00" + b"x" * 10000000)
+    relay(webhooks=hooks(a={"attempts": 3}))
+    cell.event("k1")
+    letter = until(cell.letters, 30, "the letter")[0]
+    assert letter["error_class"] == "http_500"
+    assert len(server.ids()) == 3
+    attempts, response, value, size = cell.sql(
+        "SELECT attempts, header_values[array_position(header_names, "
+        "'ch_webhook_response'::bytea)], value, length(reason) "
+        "FROM dead_letters")[0]
+    assert attempts == 3 and len(bytes(response)) == 4096 and size < 300
+    assert bytes(response).startswith(b"<\x00xx")
+    assert bytes(value) == b'{"v": 1}'
+
+
+def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
+    """Kafka, the position and the other endpoint go on; no attempt is spent."""
+    cell = relay_cell
+    dead = HookServer()
+    dead.stop()
+    daemon = relay(webhooks=hooks(
+        a={"url": dead.url("/a"), "attempts": 1},
+        b={"url": server.url("/b")}))
+    ids = [cell.event(f"k{n % 5}") for n in range(200)]
+    cell.arrived()
+    until(lambda: set(server.ids()) == set(ids), 60, "the other endpoint")
+    until(lambda: daemon.metric("relay_in_flight_rows") == 0, 20,
+          "nothing is in flight")
+    until(lambda: daemon.metric("relay_webhook_pending",
+                                endpoint="a") == len(ids), 20, "pending")
+    until(lambda: daemon.metric("relay_webhook_breaker", endpoint="a") == 1,
+          20, "the breaker is open")
+    assert daemon.metric("relay_webhook_oldest_seconds", endpoint="a") > 0
+    assert cell.letters() == []
+    assert daemon.get("/readyz")[0] == 200
+    assert cell.sql("SELECT max(attempts) FROM webhook_deliveries") == [(0,)]
+    dead.start()
+    try:
+        all_done(cell, 2 * len(ids), 120)
+        assert by_key(cell, dead.first_ids()) == sent_by_key(cell)
+    finally:
+        dead.stop()
+
+
+def test_hanging_and_dripping_answers_are_timeouts(relay_cell, relay, hooks,
+                                                   server):
+    cell = relay_cell
+    slow = {"/a": True, "/b": True}
+
+    def drip(handler):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
+        while not server.closed.wait(0.05) and slow.get("/b"):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+
+    def answer(request):
+        if not slow.get(request.path):
+            return 204
+        return drip if request.path == "/b" else None
+    server.answer = answer
+    daemon = relay(webhooks=hooks(a={"timeout": "300ms"},
+                                  b={"timeout": "300ms"}, c={}))
+    ids = [cell.event(f"k{n}") for n in range(10)]
+    until(lambda: {r.id for r in server.seen() if r.path == "/c"} == set(ids),
+          30, "the live one")
+    for name in "ab":
+        until(lambda: daemon.metric("relay_webhook_failures_total",
+                                    endpoint=name, failure="outage") >= 3, 30,
+              "timeouts")
+    slow.clear()
+    all_done(cell, 3 * len(ids), 120)
+    assert cell.letters() == []
+
+
+def test_no_private_address_is_connected_to(relay_cell, relay, hooks, server):
+    """Neither by number nor by a name that leads there."""
+    cell = relay_cell
+    by_name = f"http://localhost:{server.port}/b"
+    daemon = relay(webhooks=hooks(a={"allow_private": None},
+                                  b={"url": by_name, "allow_private": None},
+                                  c={}))
+    cell.event("k1")
+    until(lambda: [r.path for r in server.seen()] == ["/c"], 30, "the allowed")
+    for name in "ab":
+        until(lambda: daemon.metric("relay_webhook_failures_total",
+                                    endpoint=name, failure="outage") >= 3, 30,
+              "refused")
+    assert "the address is not allowed" in daemon.logged()
+    assert [r.path for r in server.seen()] == ["/c"]
+    assert cell.letters() == []
+
+
+def test_alerts_by_a_template(relay_cell, relay, hooks, server, tmp_path,
+                              kafka):
+    cell = relay_cell
+    kafka.create("fleet.alerts")
+    (tmp_path / "chat").write_text(
+        '{"text": "*{{alert}}* {{detail.account}}: {{none}} ({{$type}})"}\n')
+    (tmp_path / "head").write_text("Authorization: GenieKey 1234\n")
+    relay(webhooks=hooks(chat={
+        "aggregatetype": "fleet.alerts", "template_file": tmp_path / "chat",
+        "header_file": tmp_path / "head", "secret_file": None,
+        "sign": "false"}))
+    cell.event("acme/a", kind="fleet.alerts", topic="fleet.alerts",
+               payload='{"alert": "a \\"b\\"", "detail": {"account": "u1"}}')
+    cell.event("acme/b")
+    seen = until(server.seen, 30, "the alert")
+    all_done(cell, 1)
+    assert len(seen) == 1
+    assert seen[0].json == {"text": '*a "b"* u1:  (happened)'}
+    assert seen[0].headers["authorization"] == "GenieKey 1234"
+    assert "webhook-signature" not in seen[0].headers
+
+
+def test_kill_minus_9_loses_nothing(relay_cell, relay, hooks, server):
+    """Repeated deliveries have the same id, and each key its order."""
+    print(f"SEED={SEED}")
+    cell, rng = relay_cell, random.Random(SEED)
+    flags = {"webhooks": hooks(a={"concurrency": 8})}
+    daemon = relay(**flags)
+    load = threading.Thread(target=cell.load, args=(
+        1500, random.Random(SEED)))
+    load.start()
+    for _ in range(4):
+        at, step = len(server.ids()), rng.randrange(1, 120)
+        until(lambda: not load.is_alive() or len(server.ids()) >= at + step,
+              60, "some arrive")
+        daemon.kill()
+        daemon = relay(**flags)
+    load.join()
+    cell.arrived(60)
+    events = [i for topic, _, i in cell.sent if topic == cell.stock]
+    all_done(cell, len(events), 90)
+    assert set(server.ids()) == set(events)
+    assert by_key(cell, server.first_ids()) == by_key(cell, events)
+    assert cell.letters() == []
+
+
+@pytest.mark.parametrize("keys,named", [
+    ({"timeout": "1h"}, ["endpoints.conf:", "timeout", "1h"]),
+    ({"allow_http": None}, ["endpoints.conf:2", "allow_http = true"]),
+    ({"secret_file": "/nowhere"}, ["secret_file", "/nowhere"]),
+    ({"colour": "red"}, ["endpoints.conf:", "colour", "no key"]),
+])
+def test_a_wrong_file_ends_with_78(hooks, keys, named):
+    run = subprocess.run(
+        [str(OUT / "bin" / "outbox-relay"), "--check-config",
+         f"--webhooks={hooks(a=keys)}"], stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=60)
+    assert run.returncode == 78
+    for text in named:
+        assert text in run.stdout
+
+
+def test_the_alerts_fire_when_they_should():
+    for command in (["check", "rules", RULES / "outbox-relay.rules.yml"],
+                    ["test", "rules", RULES / "outbox-relay.test.yml"]):
+        subprocess.run(["promtool", *command], check=True)
+    text = (RULES / "outbox-relay.rules.yml").read_text()
+    cases = yaml.safe_load((RULES / "outbox-relay.test.yml").read_text())
+    tried = {(c["alertname"], bool(c["exp_alerts"])) for t in cases["tests"]
+             for c in t["alert_rule_test"]}
+    alerts = {r["alert"] for g in yaml.safe_load(text)["groups"]
+              for r in g["rules"]}
+    assert tried == {(a, fires) for a in alerts for fires in (True, False)}
+    known = (ROOT / "docs/reference/outbox-relay.md").read_text()
+    names = set(re.findall(r"\brelay_[a-z_]+", text))
+    assert [n for n in sorted(names) if f"`{n}`" not in known] == []
