@@ -148,10 +148,22 @@ function showWho() {
 	byId("who").textContent = clean(`${s.service} ${s.version}, ${who}, ${may}`);
 }
 
-/* What a sort of letters has in common, as an expression. */
+/* The focus stays in a table that has it: in this row, or where it was. */
+function replaceRows(t, rows, place) {
+	const held = t.tBodies[0].contains(document.activeElement)
+		? document.activeElement.closest("tr").sectionRowIndex : -1;
+	t.tBodies[0].replaceChildren(...rows);
+	if (held >= 0)
+		focusRow(t, place === undefined ? held : place);
+}
+
+/* What a sort of letters has in common, as an expression; a fingerprint is of
+ * a class. */
 function filterOf(sort, names) {
-	return names.filter((n) => ["fingerprint", "topic", "class", "key", "state"].includes(n) &&
-		sort[n] !== null).map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
+	const telling = names.includes("fingerprint") ? ["fingerprint"]
+		: names.filter((n) => ["topic", "class", "key", "state"].includes(n));
+	return telling.filter((n) => sort[n] !== null)
+		.map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
 }
 
 function sortRow(sort, names) {
@@ -177,7 +189,7 @@ async function loadReasons() {
 		make("th", {className: "number"}, "Oldest"), ...shown.map((n) =>
 			make("th", {}, n[0].toUpperCase() + n.slice(1))));
 	byId("reasons").tHead.replaceChildren(head);
-	byId("reasons").tBodies[0].replaceChildren(...groups.map((g, i) => {
+	replaceRows(byId("reasons"), groups.map((g, i) => {
 		const row = sortRow(g, shown);
 		row.tabIndex = i === 0 ? 0 : -1; /* Tab comes to the table once */
 		row.open = () => {
@@ -233,13 +245,8 @@ function showChosen() {
 	byId("export").disabled = some === 0;
 }
 
-/* The focus stays with the row that had it. */
 function showLetters() {
-	const body = byId("letters").tBodies[0];
-	const held = body.contains(document.activeElement);
-	body.replaceChildren(...now.letters.map(letterRow));
-	if (held)
-		focusRow(byId("letters"), now.cursor);
+	replaceRows(byId("letters"), now.letters.map(letterRow), now.cursor);
 	byId("letters").hidden = now.letters.length === 0;
 	say(byId("letters-none"), now.letters.length > 0 ? ""
 		: selection().toString() === "" ? "No letter is pending."

@@ -42,7 +42,9 @@ def page(browser, api):
         browser.wait(lambda: len(browser.rows("letters")) == count,
                      f"{count} letters are shown")
         return asked
-    return start
+    yield start
+    browser.open("about:blank")  # before its relay ends
+    browser.complaints()
 
 
 def give_token(browser, who):
@@ -116,15 +118,18 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     press(browser, "Dry run")
     effect = f"3 letters: 3 to {cell.commands}[1]"
     press(browser, "Make this plan: " + effect)
-    titled(browser, "Plan 1: planned")
+    browser.wait(lambda: browser.text("#dialog-title").endswith(": planned"),
+                 "the plan is made")
+    [(plan,)] = cell.sql("SELECT plan_id FROM replay_plans")
+    titled(browser, f"Plan {plan}: planned")
     picture("plan")
     assert cell.records(cell.commands) == []
     browser.wait(lambda: browser.focused()[0] == "INPUT", "asks why")
     browser.keys("checked with the team")
     press(browser, "Approve " + effect)
-    titled(browser, "Plan 1: approved")
+    titled(browser, f"Plan {plan}: approved")
     press(browser, "Send " + effect)
-    titled(browser, "Plan 1: done")
+    titled(browser, f"Plan {plan}: done")
     picture("done")
 
     assert [header(r, "ch_letter_id") for r in cell.records(cell.commands)
@@ -170,7 +175,6 @@ def test_discard_asks_why_and_says_what_it_does(relay_cell, page, browser,
                                             "pending"]
     browser.keys(ESCAPE)
     browser.wait(lambda: len(browser.rows("letters")) == 1, "read again")
-    browser.complaints()
 
 
 def test_what_is_hostile_is_text(relay_cell, page, browser, picture):
@@ -212,7 +216,6 @@ def test_what_is_hostile_is_text(relay_cell, page, browser, picture):
                "s.textContent = \"document.title = 'pwned'\";"
                "document.body.append(s)")
     assert browser.js("return document.title") == "Dead letters"
-    browser.complaints()
 
 
 def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
@@ -242,8 +245,6 @@ def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
     titled(browser, f"Plan {plan}: stopped")
     assert cell.sql("SELECT state, state_reason FROM replay_plans") == [
         ("stopped", "lunch")]
-    browser.keys(ESCAPE)
-    browser.complaints()
 
 
 def test_without_tokens_the_page_only_reads(relay_cell, page, browser):
