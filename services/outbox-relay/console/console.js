@@ -383,9 +383,9 @@ function button(text, kind, act) {
 		}
 		b.disabled = b.kept === true;
 		/* a button that is disabled loses the focus */
-		if (b.isConnected && !b.disabled &&
+		if (b.isConnected && byId("dialog").open &&
 			!document.activeElement.closest("#dialog-body, #dialog-buttons"))
-			b.focus();
+			(b.disabled ? byId("dialog-buttons").lastElementChild : b).focus();
 	});
 	return b;
 }
@@ -614,9 +614,10 @@ async function openLetter(id) {
 
 /* ---- discard and edit ---- */
 
-function resultsView(doc) {
+function resultsView(doc, done) {
 	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
-		cells([r.letter_id, "short mono"], [r.outcome, "short"], r.detail)));
+		cells([r.letter_id, "short mono"],
+			[r.outcome === "done" ? done : r.outcome, "short"], r.detail)));
 }
 
 /* So many as one request may name, until one fails. */
@@ -640,7 +641,7 @@ function openDiscard(ids) {
 	const what = `Discard ${count(ids.length, "letter")} for good`;
 	const go = button(what, "danger", async (b) => {
 		const doc = await discard(ids, {reason: reason.value});
-		shown.replaceChildren(resultsView(doc));
+		shown.replaceChildren(resultsView(doc, "discarded"));
 		b.kept = true;
 		ids.forEach((id) => now.chosen.delete(id));
 		say(byId("dialog-notice"), `${doc.done} discarded, ${doc.refused} refused`,
@@ -648,7 +649,7 @@ function openDiscard(ids) {
 	});
 	const dry = button("Dry run", "", async () => {
 		const doc = await discard(ids, {dry_run: true});
-		shown.replaceChildren(resultsView(doc));
+		shown.replaceChildren(resultsView(doc, "would be discarded"));
 		go.kept = doc.done === 0;
 		go.disabled = go.kept;
 		say(byId("dialog-notice"), `would discard ${doc.done}, ` +
@@ -807,7 +808,7 @@ function planFields(plan) {
 		pairs.push(["Second person", plan.two_person === "role"
 			? "asked for, with another database role" : "asked for"]);
 	if (plan.per_second > 0)
-		pairs.push(["Rate", `${plan.per_second} letters a second`]);
+		pairs.push(["Rate", `${count(plan.per_second, "letter")} a second`]);
 	if (plan.canary > 0)
 		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
 	return fields(pairs);
@@ -839,7 +840,8 @@ function showPlan(plan) {
 		value: plan.next_place - 1}), planFields(plan)];
 	const reason = reasonField(list);
 	if (open && !now.status.read_only)
-		body.push(make("h3", {}, "Approve, stop or cancel it"), list);
+		body.push(make("h3", {}, {planned: "Approve or cancel it",
+			running: "Stop it"}[plan.state] || "Cancel it"), list);
 	body.push(...outlook(plan), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
 		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);

@@ -220,9 +220,9 @@ def test_what_is_hostile_is_text(relay_cell, page, browser, picture):
 
 def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
     cell = relay_cell
-    for n in range(20):
+    for n in range(90):
         cell.rejected(key=b"k%d" % n)
-    asked = page(20)
+    asked = page(90)
     plan = asked.post("plans", {"where": "attempts >= 0", "reason": "slow",
                                 "per_second": 1}, status=201)["plan"]
     asked.post(f"plans/{plan}/approve", {"reason": "ok"}, who="bob")
@@ -232,7 +232,7 @@ def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
     browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
     browser.keys(ENTER)
     titled(browser, f"Plan {plan}: approved")
-    press(browser, "Send 20 letters")
+    press(browser, "Send 90 letters")
     titled(browser, f"Plan {plan}: running")
     browser.wait(lambda: browser.js(
         "return document.getElementById('progress').value") > 0, "it moves")
