@@ -148,10 +148,22 @@ function showWho() {
 	byId("who").textContent = clean(`${s.service} ${s.version}, ${who}, ${may}`);
 }
 
-/* What a sort of letters has in common, as an expression. */
+/* The focus stays in a table that has it: in this row, or where it was. */
+function replaceRows(t, rows, place) {
+	const held = t.tBodies[0].contains(document.activeElement)
+		? document.activeElement.closest("tr").sectionRowIndex : -1;
+	t.tBodies[0].replaceChildren(...rows);
+	if (held >= 0)
+		focusRow(t, place === undefined ? held : place);
+}
+
+/* What a sort of letters has in common, as an expression; a fingerprint is of
+ * a class. */
 function filterOf(sort, names) {
-	return names.filter((n) => ["fingerprint", "topic", "class", "key", "state"].includes(n) &&
-		sort[n] !== null).map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
+	const telling = names.includes("fingerprint") ? ["fingerprint"]
+		: names.filter((n) => ["topic", "class", "key", "state"].includes(n));
+	return telling.filter((n) => sort[n] !== null)
+		.map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
 }
 
 function sortRow(sort, names) {
@@ -177,7 +189,7 @@ async function loadReasons() {
 		make("th", {className: "number"}, "Oldest"), ...shown.map((n) =>
 			make("th", {}, n[0].toUpperCase() + n.slice(1))));
 	byId("reasons").tHead.replaceChildren(head);
-	byId("reasons").tBodies[0].replaceChildren(...groups.map((g, i) => {
+	replaceRows(byId("reasons"), groups.map((g, i) => {
 		const row = sortRow(g, shown);
 		row.tabIndex = i === 0 ? 0 : -1; /* Tab comes to the table once */
 		row.open = () => {
@@ -233,13 +245,8 @@ function showChosen() {
 	byId("export").disabled = some === 0;
 }
 
-/* The focus stays with the row that had it. */
 function showLetters() {
-	const body = byId("letters").tBodies[0];
-	const held = body.contains(document.activeElement);
-	body.replaceChildren(...now.letters.map(letterRow));
-	if (held)
-		focusRow(byId("letters"), now.cursor);
+	replaceRows(byId("letters"), now.letters.map(letterRow), now.cursor);
 	byId("letters").hidden = now.letters.length === 0;
 	say(byId("letters-none"), now.letters.length > 0 ? ""
 		: selection().toString() === "" ? "No letter is pending."
@@ -376,9 +383,9 @@ function button(text, kind, act) {
 		}
 		b.disabled = b.kept === true;
 		/* a button that is disabled loses the focus */
-		if (b.isConnected && !b.disabled &&
+		if (b.isConnected && byId("dialog").open &&
 			!document.activeElement.closest("#dialog-body, #dialog-buttons"))
-			b.focus();
+			(b.disabled ? byId("dialog-buttons").lastElementChild : b).focus();
 	});
 	return b;
 }
@@ -607,9 +614,10 @@ async function openLetter(id) {
 
 /* ---- discard and edit ---- */
 
-function resultsView(doc) {
+function resultsView(doc, done) {
 	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
-		cells([r.letter_id, "short mono"], [r.outcome, "short"], r.detail)));
+		cells([r.letter_id, "short mono"],
+			[r.outcome === "done" ? done : r.outcome, "short"], r.detail)));
 }
 
 /* So many as one request may name, until one fails. */
@@ -633,7 +641,7 @@ function openDiscard(ids) {
 	const what = `Discard ${count(ids.length, "letter")} for good`;
 	const go = button(what, "danger", async (b) => {
 		const doc = await discard(ids, {reason: reason.value});
-		shown.replaceChildren(resultsView(doc));
+		shown.replaceChildren(resultsView(doc, "discarded"));
 		b.kept = true;
 		ids.forEach((id) => now.chosen.delete(id));
 		say(byId("dialog-notice"), `${doc.done} discarded, ${doc.refused} refused`,
@@ -641,7 +649,7 @@ function openDiscard(ids) {
 	});
 	const dry = button("Dry run", "", async () => {
 		const doc = await discard(ids, {dry_run: true});
-		shown.replaceChildren(resultsView(doc));
+		shown.replaceChildren(resultsView(doc, "would be discarded"));
 		go.kept = doc.done === 0;
 		go.disabled = go.kept;
 		say(byId("dialog-notice"), `would discard ${doc.done}, ` +
@@ -800,7 +808,7 @@ function planFields(plan) {
 		pairs.push(["Second person", plan.two_person === "role"
 			? "asked for, with another database role" : "asked for"]);
 	if (plan.per_second > 0)
-		pairs.push(["Rate", `${plan.per_second} letters a second`]);
+		pairs.push(["Rate", `${count(plan.per_second, "letter")} a second`]);
 	if (plan.canary > 0)
 		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
 	return fields(pairs);
@@ -832,7 +840,8 @@ function showPlan(plan) {
 		value: plan.next_place - 1}), planFields(plan)];
 	const reason = reasonField(list);
 	if (open && !now.status.read_only)
-		body.push(make("h3", {}, "Approve, stop or cancel it"), list);
+		body.push(make("h3", {}, {planned: "Approve or cancel it",
+			running: "Stop it"}[plan.state] || "Cancel it"), list);
 	body.push(...outlook(plan), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
 		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);

@@ -30,7 +30,8 @@ def api(relay_cell, relay, tmp_path):
         if tokens:
             flags.setdefault("api_token_file", str(token_file(tmp_path)))
         return Api(relay(
-            wait_ready=False, api_listen="127.0.0.1:0",
+            wait_ready=False, source="poll",  # no slot: it does not matter
+            api_listen="127.0.0.1:0",
             api_database_url=cell.cell.url("operator", cell.database),
             **flags))
     return start
