@@ -5,6 +5,7 @@
 #include "import.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,6 +54,7 @@ struct import {
 	size_t batch_count, batch_bytes;
 	struct ch_mono batch_began, heard;
 	struct ch_err failed; /* told by a callback */
+	bool unknown;	      /* a broker does not know a topic: look */
 };
 
 __attribute__((format(printf, 2, 3))) static void
@@ -97,6 +99,9 @@ partition_error(void *ctx, const char *topic, int32_t part,
 	if (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && part >= 0 &&
 		part < t->part_count)
 		t->parts[part].lost = true;
+	else if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+		code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		im->unknown = true;
 	else
 		ch_err_set(&im->failed, CH_EKAFKA, "%s[%" PRId32 "]: %s (%s)",
 			topic, part, text, rd_kafka_err2name(code));
@@ -127,11 +132,28 @@ topic_unknown(void *ctx)
 {
 	struct import *im = ctx;
 
-	ch_err_set(&im->failed, CH_ENOTFOUND,
-		"a topic was deleted while it was read");
+	im->unknown = true;
 }
 
 /* ---- where to begin ---- */
+
+/* A partition that was just made, or whose leader moves, is not led for a
+ * moment. */
+static int
+ask_ends(struct import *im, const struct topic *t, int32_t part, int64_t *low,
+	int64_t *high, struct ch_err *err)
+{
+	struct ch_mono began = mono(im);
+	int rc;
+
+	do {
+		rc = ch_kafka_consumer_query_watermarks(im->consumer,
+			t->log.topic, part, ASK_MS, low, high, err);
+		if (rc == CH_EKAFKA)
+			(void)poll(NULL, 0, POLL_MS);
+	} while (rc == CH_EKAFKA && ch_mono_ms_since(mono(im), began) < ASK_MS);
+	return rc;
+}
 
 static int
 wanted_start(const struct import *im, const struct topic *t, int32_t part,
@@ -198,8 +220,7 @@ open_partition(struct import *im, struct topic *t, int32_t part,
 {
 	struct partition *p = &t->parts[part];
 	int64_t low;
-	int rc = ch_kafka_consumer_query_watermarks(im->consumer, t->log.topic,
-		part, ASK_MS, &low, &p->end, err);
+	int rc = ask_ends(im, t, part, &low, &p->end, err);
 
 	if (rc == CH_OK)
 		rc = wanted_start(im, t, part, low, &p->position, err);
@@ -322,8 +343,7 @@ restart_lost(struct import *im, struct topic *t, int32_t part,
 {
 	struct partition *p = &t->parts[part];
 	int64_t low, high;
-	int rc = ch_kafka_consumer_query_watermarks(im->consumer, t->log.topic,
-		part, ASK_MS, &low, &high, err);
+	int rc = ask_ends(im, t, part, &low, &high, err);
 
 	if (rc != CH_OK)
 		return rc;
@@ -509,6 +529,34 @@ take(struct import *im, const struct ch_kafka_record *k)
 		p->ended = true;
 }
 
+/* Is what a broker did not know gone, or another topic of its name? A broker
+ * that has just heard of it is no reason to end. */
+static int
+look_at_topics(struct import *im, struct ch_err *err)
+{
+	struct ch_kafka_topic facts;
+	struct ch_uuid id;
+	size_t i;
+	int rc;
+
+	im->unknown = false;
+	for (i = 0; i < im->topic_count; i++) {
+		rc = ch_kafka_topic_describe(
+			ch_kafka_consumer_raw(im->consumer),
+			im->topics[i].log.topic, ASK_MS, &facts, err);
+		if (rc != CH_OK)
+			return rc;
+		id = log_id_of(im, im->topics[i].log.topic, &facts);
+		if (!facts.exists ||
+			memcmp(id.bytes, im->topics[i].log.id.bytes,
+				sizeof(id.bytes)) != 0)
+			return ch_err_set(err, CH_ENOTFOUND,
+				"topic %s was deleted while it was read",
+				im->topics[i].log.topic);
+	}
+	return CH_OK;
+}
+
 static int
 look_after(struct import *im, struct ch_err *err)
 {
@@ -518,6 +566,8 @@ look_after(struct import *im, struct ch_err *err)
 
 	if (im->failed.code != CH_OK)
 		return ch_err_set(err, im->failed.code, "%s", im->failed.text);
+	if (im->unknown)
+		rc = look_at_topics(im, err);
 	for (i = 0; i < im->topic_count; i++)
 		for (n = 0; rc == CH_OK && n < im->topics[i].part_count; n++)
 			if (im->topics[i].parts[n].lost)

@@ -48,6 +48,14 @@ def stored(cell):
     return cell.sql("SELECT count(*) FROM foreign_letters")[0][0]
 
 
+def until_stored(cell, follows, count):
+    """An import that has ended meanwhile has said why."""
+    def there():
+        assert follows.poll() is None, follows.communicate()
+        return stored(cell) >= count
+    until(there, 60, f"{count} letters")
+
+
 def audits(cell, action):
     return cell.sql("SELECT subject, actor, reason, after FROM audit_events "
                     "WHERE action = %s ORDER BY event_id", (action,))
@@ -213,7 +221,7 @@ def test_killed_in_the_middle_and_run_again(relay_cell, origin):
             for n in range(first, last)])
     write(0, 1500)
     follows = start_import(cell, dlt, "--follow")
-    until(lambda: stored(cell) >= 500, 60, "some are stored")
+    until_stored(cell, follows, 500)
     write(1500, 3000)
     follows.kill()
     follows.wait()
@@ -235,9 +243,9 @@ def test_followed_until_it_is_told_to_stop(relay_cell, origin):
     cell, dlt = relay_cell, f"{origin}.dlt"
     follows = start_import(cell, dlt, "--follow", "--json")
     put(cell.kafka, dlt, [(0, b"k", b"1", share(origin, 0, 1))])
-    until(lambda: stored(cell) == 1, 60, "the first")
+    until_stored(cell, follows, 1)
     put(cell.kafka, dlt, [(2, b"k", b"2", share(origin, 0, 2))])
-    until(lambda: stored(cell) == 2, 60, "the second")
+    until_stored(cell, follows, 2)
     follows.send_signal(signal.SIGTERM)
     out, _ = follows.communicate(timeout=60)
     assert follows.returncode == 0, out
