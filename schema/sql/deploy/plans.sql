@@ -57,21 +57,25 @@ CREATE TABLE replay_plan_letters (
 CREATE INDEX replay_plan_letters_held ON replay_plan_letters
 	(plan_id, key_digest) WHERE outcome IN ('quarantined', 'held');
 
--- What became of a plan's replays of rejected records: read again by the ledger,
+-- What became of a plan's replays. A rejected record: read again by the ledger,
 -- and of those, rejected again (the record at the replay's offset that carries
--- its letter's id). A delivery is done when it is acknowledged.
-CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8, OUT judged int8,
-	OUT returned int8)
+-- its letter's id). A delivery is done when it is acknowledged; so is a foreign
+-- one, unless an import has found it in a dead-letter topic since.
+CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
+	OUT judged int8, OUT returned int8)
 	LANGUAGE sql STABLE SET search_path = ch, pg_temp AS $$
 	WITH replays AS MATERIALIZED (
 		SELECT r.*, EXISTS (SELECT FROM dead_letters d
 				WHERE d.letter_id = r.letter_id)
+			OR EXISTS (SELECT FROM foreign_letters f
+				WHERE f.letter_id = r.letter_id)
 			OR EXISTS (SELECT FROM letter_edits e
 				WHERE e.letter_id = r.letter_id
-				AND e.kind = 'delivery') AS delivery
+				AND e.kind IN ('delivery', 'foreign'))
+			AS done_when_sent
 		FROM letter_replays r WHERE r.plan_id = plan
 	)
-	SELECT count(*), count(*) FILTER (WHERE r.delivery
+	SELECT count(*), count(*) FILTER (WHERE r.done_when_sent
 			OR c.next_offset > r.log_offset),
 		(SELECT count(*) FROM replays b JOIN rejected j
 			ON j.topic = b.topic AND j.part = b.part
@@ -79,6 +83,8 @@ CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8, OUT judged int8,
 		WHERE convert_to(b.letter_id::text, 'UTF8') = ANY (j.header_values)
 		AND j.decided_at > (SELECT min(at) - interval '1 hour'
 			FROM replays))
+		+ (SELECT count(DISTINCT b.letter_id) FROM replays b
+			JOIN foreign_letters f ON f.came_back = b.letter_id)
 	FROM replays r
 	LEFT JOIN consumer_partitions c ON c.topic = r.topic AND c.part = r.part
 	$$;

@@ -84,7 +84,8 @@ BEGIN
 		'orders', 'order_fills', 'ledger_markets', 'positions',
 		'own_trades', 'command_log', 'answers', 'rejected', 'outbox',
 		'rate_rules', 'rate_windows', 'pauses', 'breaks', 'ledger_buckets',
-		'audit_events', 'dead_letters', 'outbox_retry', 'reader_orgs'] LOOP
+		'audit_events', 'dead_letters', 'outbox_retry', 'foreign_letters',
+		'reader_orgs'] LOOP
 		EXECUTE format('ALTER TABLE ch.%I ENABLE ROW LEVEL SECURITY', t);
 		EXECUTE format('CREATE POLICY services ON ch.%I TO ch_writer, '
 			'ch_relay, ch_reconciler, ch_cache, ch_operator '

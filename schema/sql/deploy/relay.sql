@@ -160,9 +160,9 @@ CREATE FUNCTION letter_resolved(letter uuid) RETURNS boolean
 GRANT EXECUTE ON FUNCTION letter_resolved TO ch_relay, ch_operator,
 	ch_reconciler;
 
--- Both stores as one list, and what was edited of them. kind: rejected (a record
--- that the ledger could not read or apply) or delivery (one that its target
--- refused).
+-- The three stores as one list, and what was edited of them. kind: rejected (a
+-- record that the ledger could not read or apply), delivery (one that its target
+-- refused), or foreign (one of another system's dead-letter topic).
 CREATE VIEW letters AS
 	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		l.row_order, l.record_key, l.value, l.header_names,
@@ -189,6 +189,13 @@ CREATE VIEW letters AS
 			error_class, reason, attempts, NULL, parked_at,
 			blocks_key, NULL
 		FROM dead_letters
+		UNION ALL
+		SELECT letter_id, 'foreign', topic, part, src_offset,
+			dlq_topic || '-' || dlq_part || '-' || dlq_offset,
+			dlq_offset, record_key, value, header_names,
+			header_values, error_class, reason, attempts, NULL, at,
+			false, NULL
+		FROM foreign_letters
 		UNION ALL
 		SELECT letter_id, kind, topic, part, src_offset, row_id,
 			row_order, record_key, value, header_names,
