@@ -52,13 +52,14 @@ def share(topic, part, offset, message="Offset rejected by client."):
         ("group", "workers"), ("delivery.count", 5), ("message", message))]
 
 
-def put(kafka, topic, records):
-    """records: (partition, key, value, headers), bytes; None for null."""
+def put(kafka, topic, records, *transaction):
+    """records: (partition, key, value, headers), bytes; None for null.
+    transaction: "commit" or "abort": all in one."""
     def hexed(value):
         return "-" if value is None else value.hex()
     lines = "".join(
         " ".join([topic, str(part), "0", hexed(key), hexed(value),
                   *(f"{n}={hexed(v)}" for n, v in headers)]) + "\n"
         for part, key, value, headers in records)
-    subprocess.run([str(OUT / "bin" / "write-records"), kafka.bootstrap],
-                   input=lines.encode(), check=True)
+    subprocess.run([str(OUT / "bin" / "write-records"), kafka.bootstrap,
+                    *transaction], input=lines.encode(), check=True)

@@ -3,13 +3,14 @@
  * write_records: records of any bytes to Kafka, as kcat's arguments cannot
  * hold them (binary headers, null values, timestamps).
  *
- *	write-records <bootstrap> < lines
+ *	write-records <bootstrap> [commit|abort] < lines
  *
  * A line is: topic partition timestamp-ms key value { name=value }, by single
  * spaces; key, value and the headers' values in hex, "-" for null; the
- * timestamp 0 is now.
+ * timestamp 0 is now. commit, abort: all of it in one transaction, which ends so.
  * Exit status: 0 all are acknowledged; 1 not; 64 usage.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define FLUSH_MS 30000
+#define FLUSH_MS 60000
 
 static void
 fail(const char *what, const char *why)
@@ -118,31 +119,66 @@ send_line(rd_kafka_t *rk, struct ch_view line)
 	ch_arena_free(&arena);
 }
 
+static void
+check(rd_kafka_error_t *e, const char *what)
+{
+	if (e != NULL)
+		fail(what, rd_kafka_error_string(e));
+}
+
+static void
+set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+	char why[256];
+
+	if (rd_kafka_conf_set(conf, name, value, why, sizeof(why)) !=
+		RD_KAFKA_CONF_OK)
+		fail("configuration", why);
+}
+
+static rd_kafka_t *
+open_producer(const char *bootstrap, bool transaction)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char why[256];
+	rd_kafka_t *rk;
+
+	rd_kafka_conf_set_dr_msg_cb(conf, reported);
+	set(conf, "bootstrap.servers", bootstrap);
+	set(conf, "enable.idempotence", "true");
+	if (transaction)
+		set(conf, "transactional.id", "write-records");
+	rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+	if (rk == NULL)
+		fail("producer", why);
+	if (transaction) {
+		check(rd_kafka_init_transactions(rk, FLUSH_MS), "transactions");
+		check(rd_kafka_begin_transaction(rk), "begin");
+	}
+	return rk;
+}
+
 int
 main(int argc, char **argv)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	char why[256], *line = NULL;
+	const char *end = argc == 3 ? argv[2] : "";
+	char *line = NULL;
 	size_t room = 0;
 	rd_kafka_t *rk;
 	ssize_t n;
 
-	if (argc != 2)
+	if (argc < 2 || argc > 3)
 		return 64;
-	rd_kafka_conf_set_dr_msg_cb(conf, reported);
-	if (rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], why,
-		    sizeof(why)) != RD_KAFKA_CONF_OK ||
-		rd_kafka_conf_set(conf, "enable.idempotence", "true", why,
-			sizeof(why)) != RD_KAFKA_CONF_OK)
-		fail("configuration", why);
-	rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-	if (rk == NULL)
-		fail("producer", why);
+	rk = open_producer(argv[1], argc == 3);
 	while ((n = getline(&line, &room, stdin)) > 0)
 		send_line(rk, ch_view_trim((struct ch_view){line, (size_t)n}));
 	free(line);
 	if (rd_kafka_flush(rk, FLUSH_MS) != 0)
 		fail("flush", "not acknowledged in time");
+	if (strcmp(end, "commit") == 0)
+		check(rd_kafka_commit_transaction(rk, FLUSH_MS), end);
+	else if (argc == 3)
+		check(rd_kafka_abort_transaction(rk, FLUSH_MS), end);
 	rd_kafka_destroy(rk);
 	return 0;
 }

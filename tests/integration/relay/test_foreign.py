@@ -287,6 +287,22 @@ def test_records_that_the_log_dropped_are_said_and_counted(relay_cell,
     assert stored(cell) == 6
 
 
+def test_only_what_was_committed_is_a_letter(relay_cell, origin):
+    """Kafka Streams writes in transactions; their ends leave holes in the
+    offsets, behind which the cursor stands."""
+    cell, dlt = relay_cell, f"{origin}.dlt"
+    for n, end in enumerate(["commit", "abort", "commit", "abort"]):
+        put(cell.kafka, dlt, [(0, b"k", b"%d" % n, streams(origin, 0, n))],
+            end)
+    assert imported(cell, dlt)["records"] == 2
+    assert cell.sql("SELECT convert_from(value, 'UTF8') FROM letters "
+                    "ORDER BY at, row_order") == [("0",), ("2",)]
+    assert cell.sql("SELECT next_offset FROM foreign_cursors "
+                    "WHERE part = 0") == [(8,)]
+    cell.kafka.trim(dlt, 0, 8)  # nothing of it is gone
+    assert imported(cell, dlt)["records"] == 0
+
+
 def test_a_loop_ends_in_quarantine(relay_cell, origin):
     """Replayed, and dead-lettered again each time, by a Connect that gives
     no context: found by the header that a replay adds."""
