@@ -429,6 +429,47 @@ def test_kill_minus_9_loses_nothing(relay_cell, relay, hooks, server):
     assert cell.letters() == []
 
 
+def test_a_standby_sends_nothing_and_takes_over(relay_cell, relay, hooks,
+                                                server):
+    cell, flags = relay_cell, {"webhooks": hooks()}
+    leader = relay(**flags)
+    standby = relay(**flags)
+    first = [cell.event(f"k{n % 3}") for n in range(10)]
+    all_done(cell, 10)
+    assert sorted(server.ids()) == sorted(first)
+    assert standby.metric("relay_webhook_delivered_total") == 0
+    leader.kill()
+    second = [cell.event(f"k{n % 3}") for n in range(10)]
+    all_done(cell, 20)
+    assert by_key(cell, server.first_ids()) == by_key(cell, first + second)
+    assert standby.metric("relay_webhook_delivered_total") >= 10
+
+
+def test_sigterm_waits_for_an_answer_under_way(relay_cell, relay, hooks,
+                                               server):
+    cell, flags = relay_cell, {"webhooks": hooks()}
+    go = threading.Event()
+
+    def answer(request):
+        go.wait(60)
+        return 204
+    server.answer = answer
+    daemon = relay(**flags)
+    row = cell.event("k1")
+    until(server.ids, 30, "it is under way")
+    daemon.process.terminate()
+    until(lambda: "event=relay.drain" in daemon.logged(), 30, "draining")
+    go.set()
+    assert daemon.process.wait(40) == 0
+    # written down before the end: after it nothing is sent again
+    assert cell.sql("SELECT done_at IS NOT NULL FROM webhook_deliveries") == [
+        (True,)]
+    relay(**flags)
+    later = cell.event("k1")
+    all_done(cell, 2)
+    assert server.ids() == [row, later]
+
+
 @pytest.mark.parametrize("keys,named", [
     ({"timeout": "1h"}, ["endpoints.conf:", "timeout", "1h"]),
     ({"allow_http": None}, ["endpoints.conf:2", "allow_http = true"]),
