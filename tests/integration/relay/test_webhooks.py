@@ -429,6 +429,25 @@ def test_kill_minus_9_loses_nothing(relay_cell, relay, hooks, server):
     assert cell.letters() == []
 
 
+def test_postgres_restarted_immediately(relay_cell, relay, hooks, server,
+                                        cell, database):
+    """What was answered and not durable is sent again; nothing is lost."""
+    daemon = relay(webhooks=hooks(a={"concurrency": 8}))
+    relay_cell.load(400)
+    until(lambda: len(server.ids()) >= 20, 60, "some arrive")
+    cell.script("postgres.sh", "immediate")
+    cell.script("postgres.sh", "start")
+    relay_cell.db = cell.connect("owner", database)
+    relay_cell.load(200)
+    events = [i for topic, _, i in relay_cell.sent
+              if topic == relay_cell.stock]
+    all_done(relay_cell, len(events), 120)
+    assert set(server.ids()) == set(events)
+    assert by_key(relay_cell, server.first_ids()) == by_key(relay_cell, events)
+    assert daemon.running()
+    relay_cell.arrived(60)
+
+
 def test_a_standby_sends_nothing_and_takes_over(relay_cell, relay, hooks,
                                                 server):
     cell, flags = relay_cell, {"webhooks": hooks()}
