@@ -34,7 +34,7 @@
 
 /* An answer of an endpoint is waited for so long at the end; then its event is
  * sent once more after the next start. */
-#define DRAIN_HOOKS_MS 3000
+#define DRAIN_HOOKS_MS 5000
 
 enum { WATCH_TAIL, WATCH_SINK, WATCH_SQL, WATCH_HOOKS_SQL, WATCH_HOOKS };
 

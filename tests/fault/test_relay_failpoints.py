@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from harness.hook_server import HookServer
 from harness.wait import until
 from integration.relay.conftest import relay, relay_cell  # noqa: F401
 
@@ -47,3 +48,38 @@ def test_killed_at(point, relay_cell, relay, tmp_path):  # noqa: F811
     cell.arrived(60)
     if point == "relay.after_park":
         until(lambda: len(cell.letters()) == 3, 20, "each parked once")
+
+
+@pytest.mark.parametrize("point", ["relay.after_webhook_put",
+                                   "relay.after_webhook"])
+def test_webhooks_killed_at(point, relay_cell, relay, tmp_path):  # noqa: F811
+    """Durable and not let go; answered and not written down. Repeated
+    deliveries have the same id, and come before anything else of the key."""
+    cell, server = relay_cell, HookServer()
+    rules, log = tmp_path / "rules", tmp_path / "log"
+    conf = tmp_path / "endpoints.conf"
+    conf.write_text(f"[a]\nurl = {server.url()}\nallow_http = true\n"
+                    "allow_private = true\nsign = false\n")
+    rng = random.Random(point)
+    env = {"CH_FAILPOINTS_FILE": str(rules), "CH_FAILPOINTS_LOG": str(log)}
+    for kill in range(3):
+        rules.write_text(f"{point}=kill@{rng.randrange(1, 4)}\n")
+        daemon = relay(env=env, wait_ready=False, webhooks=str(conf))
+        until(lambda: dies_of_work(daemon, cell, rng), 60,
+              f"killed at {point}")
+        assert log.read_text().count(point) == kill + 1
+    rules.write_text("")
+    relay(env=env, webhooks=str(conf))
+    cell.load(50, rng)
+    cell.arrived(60)
+    events = [i for topic, _, i in cell.sent if topic == cell.stock]
+    until(lambda: cell.sql(
+        "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL) "
+        "FROM webhook_deliveries") == [(len(events), 0)], 60, "all are done")
+    keys = {i: key for _, key, i in cell.sent}
+    for key in set(keys.values()):
+        first = [i for i in server.first_ids() if keys[i] == key]
+        assert first == [i for i in events if keys[i] == key]
+    again = len(server.ids()) - len(events)
+    assert again >= (3 if point == "relay.after_webhook" else 0)
+    server.stop()

@@ -429,6 +429,66 @@ def test_kill_minus_9_loses_nothing(relay_cell, relay, hooks, server):
     assert cell.letters() == []
 
 
+def test_postgres_restarted_immediately(relay_cell, relay, hooks, server,
+                                        cell, database):
+    """What was answered and not durable is sent again; nothing is lost."""
+    daemon = relay(webhooks=hooks(a={"concurrency": 8}))
+    relay_cell.load(400)
+    until(lambda: len(server.ids()) >= 20, 60, "some arrive")
+    cell.script("postgres.sh", "immediate")
+    cell.script("postgres.sh", "start")
+    relay_cell.db = cell.connect("owner", database)
+    relay_cell.load(200)
+    events = [i for topic, _, i in relay_cell.sent
+              if topic == relay_cell.stock]
+    all_done(relay_cell, len(events), 120)
+    assert set(server.ids()) == set(events)
+    assert by_key(relay_cell, server.first_ids()) == by_key(relay_cell, events)
+    assert daemon.running()
+    relay_cell.arrived(60)
+
+
+def test_a_standby_sends_nothing_and_takes_over(relay_cell, relay, hooks,
+                                                server):
+    cell, flags = relay_cell, {"webhooks": hooks()}
+    leader = relay(**flags)
+    standby = relay(**flags)
+    first = [cell.event(f"k{n % 3}") for n in range(10)]
+    all_done(cell, 10)
+    assert sorted(server.ids()) == sorted(first)
+    assert standby.metric("relay_webhook_delivered_total") == 0
+    leader.kill()
+    second = [cell.event(f"k{n % 3}") for n in range(10)]
+    all_done(cell, 20)
+    assert by_key(cell, server.first_ids()) == by_key(cell, first + second)
+    assert standby.metric("relay_webhook_delivered_total") >= 10
+
+
+def test_sigterm_waits_for_an_answer_under_way(relay_cell, relay, hooks,
+                                               server):
+    cell, flags = relay_cell, {"webhooks": hooks()}
+    go = threading.Event()
+
+    def answer(request):
+        go.wait(60)
+        return 204
+    server.answer = answer
+    daemon = relay(**flags)
+    row = cell.event("k1")
+    until(server.ids, 30, "it is under way")
+    daemon.process.terminate()
+    until(lambda: "event=relay.drain" in daemon.logged(), 30, "draining")
+    go.set()
+    assert daemon.process.wait(40) == 0
+    # written down before the end: after it nothing is sent again
+    assert cell.sql("SELECT done_at IS NOT NULL FROM webhook_deliveries") == [
+        (True,)]
+    relay(**flags)
+    later = cell.event("k1")
+    all_done(cell, 2)
+    assert server.ids() == [row, later]
+
+
 @pytest.mark.parametrize("keys,named", [
     ({"timeout": "1h"}, ["endpoints.conf:", "timeout", "1h"]),
     ({"allow_http": None}, ["endpoints.conf:2", "allow_http = true"]),
