@@ -170,6 +170,10 @@ def test_what_is_refused_says_what_was_expected(relay_cell, api):
                       where="age > 2h and clas = 1")["error"]
     assert error["byte"] == 14
     assert "found `clas`, expected a field" in error["message"]
+    long = "key = '" + "k" * 4080 + "'"
+    assert asked.get("letters", where=long)["fitting"] == 0
+    assert "at most 4096" in asked.get("letters", status=400, where=long + " "
+                                       * 20)["error"]["message"]
     assert "regular" in said(400, "GET", "letters?where=topic~'('")
     assert "from 1 to 200" in said(400, "GET", "letters?limit=9999")
     assert "what `next` said" in said(400, "GET", "letters?cursor=1")

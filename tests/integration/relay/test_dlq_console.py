@@ -156,7 +156,11 @@ def test_discard_asks_why_and_says_what_it_does(relay_cell, page, browser,
     page(3)
     give_token(browser, "bob")
     browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
-    browser.keys("x", "j", "x", "d")
+    browser.js("document.getElementById('export').focus()")
+    browser.keys(ENTER)
+    browser.wait(lambda: browser.text("#notice") == "3 letters exported",
+                 "exported before")
+    browser.keys("j", "x", "j", "x", "d")
     titled(browser, "Discard")
     assert "2 letters will never be sent" in browser.text("#dialog-body")
     press(browser, "Dry run")
