@@ -21,7 +21,7 @@ static int
 get_status(struct api_desk *d, struct api_call *c, struct ch_err *err)
 {
 	char said[CH_ERR_TEXT_MAX];
-	int64_t plan = api_run_plan(d->run, said);
+	int64_t plan = api_run_plan(d->run, 0, said);
 
 	(void)err;
 	ch_buf_addc(&c->out, '{');

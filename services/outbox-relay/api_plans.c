@@ -150,7 +150,8 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 	if (rc == CH_OK)
 		rc = add_history(d, c, plan, err);
 	ch_json_add_member_bool(&c->out, "runs_here",
-		api_run_plan(d->run, said) == plan);
+		api_run_plan(d->run, plan, said) == plan);
+	ch_json_add_member(&c->out, "last_run", ch_view_of(said));
 	ch_json_add_member_bool(&c->out, "dry_run",
 		api_call_flag(c, "dry_run"));
 	ch_buf_addc(&c->out, '}');

@@ -147,10 +147,14 @@ api_run_start(struct api_run *r, int64_t plan, const char *actor,
 }
 
 int64_t
-api_run_plan(struct api_run *r, char said[CH_ERR_TEXT_MAX])
+api_run_plan(struct api_run *r, int64_t plan, char said[CH_ERR_TEXT_MAX])
 {
+	said[0] = '\0';
+	if (atomic_load(&r->active))
+		return r->plan;
 	pthread_mutex_lock(&r->mu);
-	(void)memcpy(said, r->said, sizeof(r->said));
+	if (plan == 0 || plan == r->plan)
+		(void)memcpy(said, r->said, sizeof(r->said));
 	pthread_mutex_unlock(&r->mu);
-	return atomic_load(&r->active) ? r->plan : 0;
+	return 0;
 }

@@ -25,8 +25,9 @@ void api_run_free(struct api_run *r);
 /* CH_OK: begun. CH_EEXIST: another plan runs here. */
 int api_run_start(struct api_run *r, int64_t plan, const char *actor,
 	int64_t canary_wait_ms, struct ch_err *err);
-/* The plan that runs; 0: none. said: how the last one ended, "": as it
- * should. */
-int64_t api_run_plan(struct api_run *r, char said[CH_ERR_TEXT_MAX]);
+/* The plan that runs; 0: none. said: what ended the last run, of this plan
+ * (0: of any); "": it did what it should, or there was none. */
+int64_t api_run_plan(struct api_run *r, int64_t plan,
+	char said[CH_ERR_TEXT_MAX]);
 
 #endif

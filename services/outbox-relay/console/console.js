@@ -804,6 +804,8 @@ function planFields(plan) {
 		["Approved by", plan.approved_by || "nobody yet"],
 		["Letters", `${plan.next_place - 1} of ${plan.letters} decided: ${done}`],
 		["Selection", JSON.stringify(plan.selection)]];
+	if (plan.last_run && !plan.runs_here && plan.last_run !== plan.state_reason)
+		pairs.push(["Its run ended", plan.last_run]);
 	if (plan.two_person !== "off")
 		pairs.push(["Second person", plan.two_person === "role"
 			? "asked for, with another database role" : "asked for"]);

@@ -394,6 +394,7 @@ def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):
     assert asked.get("letters", state="any")["fitting"] == 60
     asked.post(f"plans/{plan}/stop", {"reason": "lunch"}, who="bob")
     stopped = plan_state(asked, plan, "stopped")
+    assert "was stopped" in stopped["last_run"]
     assert stopped["state_reason"] == "lunch" and stopped["sent"] < 60
     cell.sql("UPDATE replay_plans SET per_second = NULL")
     asked.post(f"plans/{plan}/run", {}, status=202)
@@ -414,6 +415,24 @@ def test_a_relay_that_ends_stops_its_run(relay_cell, api):
     assert asked.daemon.stop(60) == 0
     [(state, why)] = cell.sql("SELECT state, state_reason FROM replay_plans")
     assert state == "stopped" and "run plan" in why
+
+
+def test_a_plan_that_another_session_runs_is_left_alone(relay_cell, api):
+    cell, asked = relay_cell, api()
+    plan = asked.post("plans", {"ids": [cell.rejected()], "reason": "r"},
+                      status=201)["plan"]
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    lock = ("hashtextextended('countinghouse replay plan ' "
+            f"|| {plan}::int8, 0)")
+    cell.sql(f"SELECT pg_advisory_lock({lock})")
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    left = until(lambda: (p := asked.get(f"plans/{plan}"))["last_run"] and p,
+                 60, "the run has ended")
+    assert "another session" in left["last_run"]
+    assert (left["state"], left["sent"]) == ("approved", 0)
+    cell.sql(f"SELECT pg_advisory_unlock({lock})")
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    assert plan_state(asked, plan, "done")["last_run"] == ""
 
 
 def test_two_people(relay_cell, api):
