@@ -186,17 +186,21 @@ class Fleet:
         self.before[name] = (now, value)
         return max(0.0, value - old) / (now - then) if now > then else 0.0
 
-    def prices(self, markets):
+    def place(self, name):
+        """Where a service that keeps its port listens; None: nowhere."""
         try:
-            port = (self.state / "run" / "price-cache.port").read_text()
+            port = (self.state / "run" / f"{name}.port").read_text()
         except OSError:
-            return []
+            return None
+        return f"http://127.0.0.1:{port.strip()}/"
+
+    def prices(self, markets):
+        cache = self.place("price-cache")
         ids = ",".join(m for (m,) in markets)
-        if not ids:
+        if not cache or not ids:
             return []
         try:
-            told = json.loads(fetch(
-                f"http://127.0.0.1:{port.strip()}/v1/prices?ids={ids}") or "{}")
+            told = json.loads(fetch(f"{cache}v1/prices?ids={ids}") or "{}")
         except ValueError:
             return []
         return told.get("prices") or []
@@ -240,6 +244,7 @@ class Fleet:
             "checked_age": now - checked if checked else None,
             "paused": (sql.get("pauses") or [(None,)])[0][0],
             "letters": (sql.get("letters") or [(None, 0)])[0],
+            "desk": self.place("console") or "outbox-relay dlq list",
             "house": (sql.get("house") or [None])[0],
             "console": (sql.get("console") or [None])[0],
             "prices": self.prices(sql.get("markets") or []),
@@ -379,7 +384,7 @@ class Screen:
         yield ""
         yield self.label("dead letters") + self.paint(
             f"{number(letters)} waiting", "good" if letters == 0 else "warn") + \
-            (f", oldest {oldest} s   outbox-relay dlq list" if letters else "")
+            (f", oldest {oldest} s   {seen['desk']}" if letters else "")
         yield self.label("feed") + f"last trade {ago(seen['feed_age'])}   " \
             f"{seen['trade_rate']:.0f} trades/s   {seen['trades']:,} published"
         for i, text in enumerate(self.price_lines(seen, height - 18)):

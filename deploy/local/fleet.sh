@@ -108,10 +108,30 @@ start_ledger-writer()
 	    --database_url="$WRITER_URL" --session_timeout=6s
 }
 
+# Who may change dead letters in the console: one name, made once.
+console_tokens()
+{
+	local file=$CH_STATE/secrets/console.tokens
+
+	[[ -s $file ]] || (
+		umask 077
+		mkdir -p "${file%/*}"
+		printf 'operator:%s\n' \
+		    "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')" >"$file"
+	)
+	say "$file"
+}
+
 start_outbox-relay()
 {
+	local console=()
+
+	[[ -z ${OPERATOR_URL:-} ]] ||
+	    console=(--api_listen="127.0.0.1:$(kept_port console)"
+		--api_database_url="$OPERATOR_URL"
+		--api_token_file="$(console_tokens)")
 	launch_daemon outbox-relay --bootstrap="$BOOTSTRAP" \
-	    --database_url="$RELAY_URL"
+	    --database_url="$RELAY_URL" "${console[@]}"
 }
 
 start_reconciler()
@@ -205,6 +225,8 @@ start_all()
 	done
 	start_one demo-producer
 	say "  five daemons ready after $(tenths_since "$began")"
+	[[ ! -s $CH_STATE/run/console.port ]] ||
+	    say "  dead letters in a browser: http://127.0.0.1:$(<"$CH_STATE/run/console.port")/   its token: cut -d: -f2 $(console_tokens)"
 }
 
 stop_one()

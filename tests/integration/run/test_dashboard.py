@@ -42,3 +42,13 @@ def test_what_it_does_not_know_is_unknown(fleet, monkeypatch, capsys):
 def test_a_pause_is_shown(fleet, scopes, told):
     seen = {**fleet.look(), "paused": scopes}
     assert told in dashboard.line(seen)
+
+
+def test_dead_letters_are_shown_with_where_to_look(fleet, monkeypatch):
+    seen = {**fleet.look(), "letters": (3, 40)}
+    assert "3 waiting, oldest 40 s   outbox-relay dlq list" in screen(
+        seen, monkeypatch)
+    (fleet.state / "run").mkdir()
+    (fleet.state / "run" / "console.port").write_text("9604\n")
+    seen = {**fleet.look(), "letters": (3, 40)}
+    assert "oldest 40 s   http://127.0.0.1:9604/" in screen(seen, monkeypatch)

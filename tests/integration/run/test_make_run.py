@@ -8,9 +8,11 @@ import pathlib
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import threading
+import urllib.request
 
 import psycopg2
 import pytest
@@ -144,6 +146,8 @@ def test_a_run_ends_by_itself_with_a_verdict(first, state):
     assert "balanced yes" in first.stdout and "paused no" in first.stdout
     assert "None" not in first.stdout
     assert processes_of(state) == []
+    assert stat.S_IMODE((state / "secrets/console.tokens").stat().st_mode) \
+        == 0o600
 
 
 def test_a_healthy_fleet_raises_no_alarm(first, state, servers):
@@ -186,6 +190,17 @@ def test_a_second_run_keeps_the_books(first, state):
     assert after["statuses"]["account_exists"] > 0
 
 
+def who_the_console_says(state):
+    """Whom it takes the holder of the run's token for."""
+    port = (state / "run" / "console.port").read_text().strip()
+    token = (state / "secrets" / "console.tokens").read_text().strip()
+    with urllib.request.urlopen(urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/v1/status", headers={
+                "Authorization": "Bearer " + token.split(":")[1]}),
+            timeout=60) as answer:
+        return json.load(answer)["actor"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_it_started(first, state, number):
     run = subprocess.Popen(
@@ -197,6 +212,7 @@ def test_a_signal_stops_everything_it_started(first, state, number):
         lines.append(line)
         if "balanced" in line:
             break
+    assert who_the_console_says(state) == "operator"
     os.killpg(run.pid, number)
     rest, _ = run.communicate(timeout=120)
     assert run.returncode == 130, "".join(lines) + rest
