@@ -6,6 +6,7 @@ import hmac
 import http.server
 import json
 import socket
+import ssl
 import threading
 import time
 
@@ -43,9 +44,11 @@ class Request:
 class HookServer:
     """server.answer(request) says what each request gets: a status, a
     (status, headers, body), bytes to be written as they are, a function that
-    is given the handler, or None: no answer at all while the server lives."""
+    is given the handler, or None: no answer at all while the server lives.
+    tls: files of its certificate and key."""
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        self.tls = tls
         self.lock = threading.Lock()
         self.requests = []
         self.most = 0  # at the same time
@@ -85,6 +88,12 @@ class HookServer:
         self.closed.clear()
         self.http = Server(("127.0.0.1", self.port), Handler)
         self.port = self.http.server_address[1]
+        if self.tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            self.http.socket = context.wrap_socket(
+                self.http.socket, server_side=True,
+                do_handshake_on_connect=False)
         threading.Thread(target=self.http.serve_forever,
                          kwargs={"poll_interval": 0.05}, daemon=True).start()
 

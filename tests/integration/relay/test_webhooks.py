@@ -113,6 +113,38 @@ def test_signed_filtered_and_beside_kafka(relay_cell, relay, hooks, server,
     assert len(server.ids()) == 2 * len(ids) + 2
 
 
+def test_tls_is_verified(relay_cell, relay, hooks, tmp_path):
+    """By webhooks_ca, and by the name that was asked for."""
+    files = tmp_path / "cert", tmp_path / "tls.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-out", str(files[0]), "-keyout", str(files[1])],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    secure = HookServer(tls=files)
+    at = f":{secure.port}/hook"
+    conf = hooks(a={"url": "https://localhost" + at, "allow_http": None},
+                 b={"url": "https://127.0.0.1" + at, "allow_http": None})
+    try:
+        daemon = relay(webhooks=conf, webhooks_ca=str(files[0]))
+        one = relay_cell.event("k1")
+        until(lambda: secure.ids() == [one], 30, "the verified one")
+        until(lambda: daemon.metric("relay_webhook_failures_total",
+                                    endpoint="b", failure="outage"), 30,
+              "the other name is refused")
+        assert daemon.stop() == 0
+        # nobody that the system trusts has signed it
+        daemon = relay(webhooks=conf)
+        relay_cell.event("k1")
+        until(lambda: daemon.metric("relay_webhook_failures_total",
+                                    endpoint="a", failure="outage"), 30,
+              "an unknown issuer is refused")
+        assert secure.ids() == [one]
+    finally:
+        secure.stop()
+
+
 def test_order_per_key_through_failures(relay_cell, relay, hooks, server):
     """Whatever the endpoint does, a later event of a key is not sent before
     the earlier one was taken, and no more at once than were asked for."""
