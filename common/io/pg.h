@@ -172,6 +172,8 @@ int ch_pg_send(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 	const struct ch_pg_args *args, struct ch_err *err);
 /* For poll(2). -1 when there is no connection. */
 int ch_pg_fd(const struct ch_pg *pg);
+/* Over a Unix socket? false when there is no connection. */
+bool ch_pg_is_local(const struct ch_pg *pg);
 short ch_pg_poll_events(const struct ch_pg *pg); /* POLLIN or with POLLOUT */
 /* Pumps the socket: 1 = the answer is here (ch_pg_finish will not wait),
  * 0 = not yet, negative = broken. Never waits. */

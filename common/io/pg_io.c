@@ -387,6 +387,14 @@ ch_pg_fd(const struct ch_pg *pg)
 	return pg->conn != NULL ? PQsocket(pg->conn) : -1;
 }
 
+bool
+ch_pg_is_local(const struct ch_pg *pg)
+{
+	const char *host = pg->conn != NULL ? PQhost(pg->conn) : NULL;
+
+	return host != NULL && (host[0] == '/' || host[0] == '@');
+}
+
 short
 ch_pg_poll_events(const struct ch_pg *pg)
 {

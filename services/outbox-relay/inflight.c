@@ -377,13 +377,23 @@ inflight_has_whole(const struct inflight *f)
 	return f->head != NULL;
 }
 
-bool
-inflight_oldest(const struct inflight *f, struct ch_time *at)
+static bool
+time_of(const struct commit *c, struct ch_time *at)
 {
-	const struct commit *c = f->head != NULL ? f->head : f->reading;
-
 	if (c == NULL)
 		return false;
 	*at = c->at;
 	return true;
+}
+
+bool
+inflight_oldest(const struct inflight *f, struct ch_time *at)
+{
+	return time_of(f->head != NULL ? f->head : f->reading, at);
+}
+
+bool
+inflight_newest(const struct inflight *f, struct ch_time *at)
+{
+	return time_of(f->reading != NULL ? f->reading : f->tail, at);
 }

@@ -83,5 +83,7 @@ bool inflight_is_empty(const struct inflight *f); /* no commit, none read */
 bool inflight_has_whole(const struct inflight *f);
 /* When the oldest undelivered commit was made; false when empty. */
 bool inflight_oldest(const struct inflight *f, struct ch_time *at);
+/* The same of the last commit that was begun. */
+bool inflight_newest(const struct inflight *f, struct ch_time *at);
 
 #endif

@@ -31,6 +31,12 @@
  * behind, and both would spend a wake-up on each row. */
 #define BUSY_EVENTS 64
 #define BULK_NS 1000000
+/* Behind: what was read last was committed so long ago. Then nobody waits for a
+ * single row, and a stream over TCP is left alone for longer: the walsender's
+ * packets and Kafka's batches grow. (A Unix socket holds some 75 messages: a
+ * walsender would stand still.) */
+#define BEHIND_US 200000
+#define BEHIND_NS 8000000
 
 /* An answer of an endpoint is waited for so long at the end; then its event is
  * sent once more after the next start. */
@@ -269,6 +275,24 @@ tell_updates(struct relay *r, uint64_t before)
 }
 
 static bool
+is_behind(const struct relay *r)
+{
+	struct ch_time at;
+
+	return inflight_newest(r->inflight, &at) &&
+		r->wall.us - at.us > BEHIND_US;
+}
+
+/* How long the stream, read empty, is left alone. */
+static int64_t
+pause_of_stream(const struct relay *r)
+{
+	if (inflight_events(r->inflight) <= BUSY_EVENTS)
+		return 0;
+	return is_behind(r) && !tail_is_local(r->tail) ? BEHIND_NS : BULK_NS;
+}
+
+static bool
 read_stream(struct relay *r)
 {
 	uint64_t updates = tail_counts(r->tail)->updates;
@@ -286,8 +310,8 @@ read_stream(struct relay *r)
 	else
 		r->read_lsn = tail_read_lsn(r->tail);
 	r->read_at = r->now;
-	if (rc == 0 && inflight_events(r->inflight) > BUSY_EVENTS)
-		r->read_at.ns += BULK_NS;
+	if (rc == 0)
+		r->read_at.ns += pause_of_stream(r);
 	return rc > 0;
 }
 
@@ -449,6 +473,14 @@ earlier(int64_t *ms, int64_t other)
 		*ms = other;
 }
 
+/* Nothing, when the time has come. */
+static void
+until_then(const struct relay *r, int64_t *ms, struct ch_mono then)
+{
+	if (then.ns > r->now.ns)
+		earlier(ms, (then.ns - r->now.ns + 999999) / 1000000);
+}
+
 static int
 sleep_ms(const struct relay *r)
 {
@@ -456,14 +488,12 @@ sleep_ms(const struct relay *r)
 
 	earlier(&ms, sink_kafka_next_ms(r->sink, r->now));
 	earlier(&ms, hooks_next_ms(r->hooks, r->now));
-	if (r->read_at.ns > r->now.ns)
-		earlier(&ms, 1);
-	if (r->retry_at.ns > r->now.ns)
-		earlier(&ms, -ch_mono_ms_since(r->now, r->retry_at) + 1);
+	until_then(r, &ms, r->read_at);
+	until_then(r, &ms, r->retry_at);
 	if (ch_sm_state(&r->state) == RELAY_POLLING) {
 		ms = ms < r->poll_ms ? ms : r->poll_ms;
 		if (r->poll_at.ns > r->now.ns)
-			earlier(&ms, -ch_mono_ms_since(r->now, r->poll_at) + 1);
+			until_then(r, &ms, r->poll_at);
 		else if (r->scan_done && pump_is_idle(r))
 			ms = 0;
 	}

@@ -717,6 +717,12 @@ tail_read_lsn(const struct tail *t)
 	return t->read_lsn;
 }
 
+bool
+tail_is_local(const struct tail *t)
+{
+	return ch_pg_is_local(t->pg);
+}
+
 int
 tail_fd(const struct tail *t)
 {

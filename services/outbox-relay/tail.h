@@ -95,6 +95,8 @@ int tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	struct ch_time wall, bool force, struct ch_err *err);
 /* End of the last commit that was read. */
 uint64_t tail_read_lsn(const struct tail *t);
+/* Over a Unix socket? */
+bool tail_is_local(const struct tail *t);
 int tail_fd(const struct tail *t); /* -1: not connected */
 const struct tail_counts *tail_counts(const struct tail *t);
 /* Ends the stream in order (CopyDone), without waiting for an answer. */
