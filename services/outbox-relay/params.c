@@ -108,7 +108,7 @@ const struct ch_param relay_params[] = {
 		"another database role, than it was planned by"},
 	{"api_listen", CH_PARAM_STRING, "", 0, 255, NULL, 0,
 		"where the dead letters' HTTP API and console listen; empty: "
-		"nowhere; 127.0.0.1:9604 is a good place"},
+		"nowhere; 127.0.0.1:9607 is a good place"},
 	{"api_database_url", CH_PARAM_CONNINFO, "", 0, 0, NULL, 0,
 		"PostgreSQL for the API, as role ch_operator; the password by "
 		"passfile"},

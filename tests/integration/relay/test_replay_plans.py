@@ -151,7 +151,7 @@ def test_a_run_that_was_killed_goes_on_at_its_cursor(relay_cell):
     cell = relay_cell
     letters = [cell.rejected(part=n % 2, key=b"k%d" % (n % 4),
                              value=b"%d" % n) for n in range(40)]
-    number = approved(cell, "--topic", cell.commands, "--rate", "4")
+    number = approved(cell, "--topic", cell.commands, "--rate", "1")
     first = start(cell, "run", number)
     until(lambda: shown(cell, number)["next_place"] > 3, 60, "some are sent")
     busy = cell.run_dlq("run", number)  # one at a time
@@ -185,7 +185,7 @@ def test_a_run_that_was_killed_goes_on_at_its_cursor(relay_cell):
 def test_stop_holds_from_the_next_letter_and_run_goes_on(relay_cell):
     cell = relay_cell
     letters = [cell.rejected() for _ in range(30)]
-    number = approved(cell, "--topic", cell.commands, "--rate", "4")
+    number = approved(cell, "--topic", cell.commands, "--rate", "1")
     cell.dlq("stop", number, "--reason", "r", status=2)  # it does not run
     first = start(cell, "run", number)
     until(lambda: shown(cell, number)["next_place"] > 2, 60, "some are sent")
