@@ -250,6 +250,10 @@ def test_configurations_that_are_refused(relay_cell, tmp_path):
     assert "set api_token_file" in said(**here, api_read_token="true")
     assert said(api_listen=":9604", api_read_token="true",
                 api_token_file=tokens) == said(**here)
+    # a proxy reaches the loopback for everybody
+    proxied = {**here, "api_hosts": "dlq.example", "api_token_file": tokens}
+    assert "set api_read_token = true" in said(**proxied)
+    assert said(**proxied, api_read_token="true") == said(**here)
     assert "api_listen" in said(api_listen="here")
     tokens.chmod(0o640)
     assert "chmod 600" in said(**here, api_token_file=tokens)
