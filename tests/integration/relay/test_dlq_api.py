@@ -306,6 +306,15 @@ def test_discard_and_replay_by_name(relay_cell, api):
     assert [e["subject"] for e in rest["events"]] == [first]
 
 
+def test_an_answer_that_has_no_room_is_refused(relay_cell, api):
+    """In hex its header has more than the 64 MiB that may be under way."""
+    cell, asked = relay_cell, api()
+    letter = cell.rejected(headers=[(b"large", b"\xff" * (34 << 20))])
+    status, error = refusal(asked, "GET", f"/api/v1/letters/{letter}")
+    assert (status, error["code"]) == (503, "too_large")
+    assert "too large" in error["message"] and error["next"]
+
+
 def test_a_refused_replay_sends_nothing(relay_cell, api):
     cell, asked = relay_cell, api()
     letter = cell.rejected()
