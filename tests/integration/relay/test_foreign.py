@@ -417,3 +417,13 @@ def test_a_topic_that_refuses_a_record_holds_that_one_alone(relay_cell,
     assert "refused it" in ran.stderr and "--to TOPIC" in ran.stderr
     cell.dlq("replay", letter["letter_id"], "--to", origin, "--reason", "r")
     assert cell.letters() == []
+
+
+def test_two_imports_at_once_do_not_end_each_other(relay_cell, origin):
+    cell, dlt = relay_cell, f"{origin}.dlt"
+    put(cell.kafka, dlt, [(n % 4, b"k", b"%d" % n, connect(origin, 0, n))
+                          for n in range(4000)])
+    both = [start_import(cell, dlt, "--json") for _ in range(2)]
+    said = [x.communicate(timeout=120)[0] for x in both]
+    assert [x.returncode for x in both] == [0, 0], said
+    assert stored(cell) == 4000
