@@ -52,17 +52,13 @@ struct ch_kafka_producer {
 
 /* ---- the client's events ---- */
 
-/* Not rd_kafka_message_errstr(): for a producer's message that is the
- * payload. */
+/* The code's text alone. rd_kafka_message_errstr() is the payload for a
+ * producer's message; rd_kafka_message_produce_errstr() points at a broker's
+ * words that librdkafka may have freed by then. */
 static const char *
 report_text(const rd_kafka_message_t *m)
 {
-	const char *text;
-
-	if (m->err == 0)
-		return "";
-	text = rd_kafka_message_produce_errstr(m);
-	return text != NULL ? text : rd_kafka_err2str(m->err);
+	return m->err == 0 ? "" : rd_kafka_err2str(m->err);
 }
 
 /* What became of it. librdkafka takes a broker's "that is a repeat" for

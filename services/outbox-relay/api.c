@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api_guard.h"
@@ -237,6 +238,30 @@ get_js(struct ch_http_req *req, void *ctx)
 
 /* ---- desk: answering ---- */
 
+/* There is no room for it between the threads: the client must hear of it. */
+static void
+send_too_large(struct api *a, const struct api_call *c)
+{
+	struct ch_http_header headers[HEADERS_MAX];
+	struct ch_buf body = CH_BUF_INIT;
+	char said[96];
+
+	(void)snprintf(said, sizeof(said),
+		"the answer of %zu bytes is too large, or others are under way",
+		c->out.len);
+	api_call_refusal(&body, "too_large", said,
+		"ask for fewer letters, or by dlq show", 0);
+	ch_warn("api.too_large", CH_S("what", c->endpoint->path),
+		CH_S("of", c->name), CH_U("bytes", c->out.len));
+	fill_headers(headers, "");
+	(void)ch_http_reply_later(a->server, c->ref,
+		&(struct ch_http_response){.status = 503,
+			.content_type = JSON_TYPE,
+			.headers = headers,
+			.body = ch_buf_view(&body)});
+	ch_buf_free(&body);
+}
+
 static void
 send_answer(struct api *a, struct api_call *c)
 {
@@ -251,7 +276,8 @@ send_answer(struct api *a, struct api_call *c)
 		ch_info("api.asked", CH_S("what", c->endpoint->path),
 			CH_S("of", c->name), CH_S("actor", c->actor),
 			CH_I("status", c->status));
-	(void)ch_http_reply_later(a->server, c->ref, &r);
+	if (ch_http_reply_later(a->server, c->ref, &r) != CH_OK)
+		send_too_large(a, c);
 }
 
 /* What only reads is asked again when the connection had broken while nobody

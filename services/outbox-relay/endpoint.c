@@ -330,8 +330,12 @@ read_patterns(const struct section *s, enum key k, char **out,
 	size_t n = 0;
 	int rc = number_of(s, k, &unused, err);
 
-	while (rc == CH_OK && ch_view_split(&rest, ',', &part))
-		out[n++] = ch_xviewdup(ch_view_trim(part));
+	while (rc == CH_OK && n < ENDPOINT_PATTERNS_MAX &&
+		ch_view_split(&rest, ',', &part)) {
+		part = ch_view_trim(part);
+		if (part.len > 0)
+			out[n++] = ch_xviewdup(part);
+	}
 	return rc;
 }
 

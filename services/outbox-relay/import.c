@@ -457,6 +457,29 @@ run_queued(struct import *im, enum foreign_outcome *outcomes,
 	return rc;
 }
 
+/* In one order, so that two imports of one topic wait for each other and never
+ * in a ring. */
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct ch_kafka_record *x = a, *y = b;
+	int by_topic = strcmp(x->topic, y->topic);
+
+	if (by_topic != 0)
+		return by_topic;
+	if (x->partition != y->partition)
+		return x->partition < y->partition ? -1 : 1;
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static int
+compare_topics(const void *a, const void *b)
+{
+	const struct topic *x = a, *y = b;
+
+	return strcmp(x->log.topic, y->log.topic);
+}
+
 static int
 store(struct import *im, enum dialect *dialects, enum foreign_outcome *outcomes,
 	struct ch_err *err)
@@ -465,6 +488,7 @@ store(struct import *im, enum dialect *dialects, enum foreign_outcome *outcomes,
 	int rc = ch_pg_begin(im->pg, err);
 	size_t i;
 
+	qsort(im->batch, im->batch_count, sizeof(*im->batch), compare_places);
 	for (i = 0; rc == CH_OK && i < im->batch_count; i++)
 		rc = queue_record(im, &im->batch[i], &arena, &dialects[i], err);
 	if (rc == CH_OK)
@@ -702,6 +726,8 @@ open_all(struct import *im, struct ch_err *err)
 	im->topics = ch_xcalloc(opt->topic_count, sizeof(*im->topics));
 	for (i = 0; rc == CH_OK && i < opt->topic_count; i++)
 		rc = open_topic(im, opt->topics[i], err);
+	/* their cursors are stored in this order */
+	qsort(im->topics, im->topic_count, sizeof(*im->topics), compare_topics);
 	if (rc == CH_OK)
 		rc = audit(im, "dlq.import", err);
 	return rc == CH_OK ? assign(im, err) : rc;

@@ -52,9 +52,7 @@ check_only(const struct letter_change *c, const struct letters_row *row,
 {
 	if (c->replaying)
 		return replay_check(c->pg, row, c->replays_max, err);
-	return letter_may(LETTER_DISCARD, row->state, row->replays, 0, err)
-		? CH_OK
-		: (int)err->code;
+	return letters_may_discard(row, err) ? CH_OK : (int)err->code;
 }
 
 /* *stays_open: it was refused, and not because it was decided already. */

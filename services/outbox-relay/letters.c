@@ -413,6 +413,21 @@ decide(struct ch_pg *pg, const struct letters_row *row,
 	return rc;
 }
 
+bool
+letters_may_discard(const struct letters_row *row, struct ch_err *err)
+{
+	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err))
+		return false;
+	/* a topic's is resolved as soon as it is sent */
+	if (!row->is_delivery || row->state != LETTER_REPLAYED)
+		return true;
+	ch_err_set(err, CH_EEXIST,
+		"it is on its way: its delivery is pending again, or came back "
+		"as another letter: see dlq list --topic %.*s",
+		CH_VIEW_ARG(row->topic));
+	return false;
+}
+
 int
 letters_discard(struct ch_pg *pg, struct letters_row *row, const char *actor,
 	const char *reason, struct ch_err *err)
@@ -425,7 +440,7 @@ letters_discard(struct ch_pg *pg, struct letters_row *row, const char *actor,
 
 	if (rc != CH_OK)
 		return rc;
-	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err)) {
+	if (!letters_may_discard(row, err)) {
 		(void)ch_pg_rollback(pg, NULL);
 		return err->code;
 	}

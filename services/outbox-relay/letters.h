@@ -103,7 +103,10 @@ struct letters_decision {
  * stands for. Inside of a transaction. */
 int letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err);
-/* Never to be sent. In a transaction of its own. CH_EEXIST: it is decided. */
+/* false with CH_EEXIST: it is decided, or on its way to an endpoint. */
+bool letters_may_discard(const struct letters_row *row, struct ch_err *err);
+/* Never to be sent. In a transaction of its own. CH_EEXIST: as
+ * letters_may_discard(). */
 int letters_discard(struct ch_pg *pg, struct letters_row *row,
 	const char *actor, const char *reason, struct ch_err *err);
 

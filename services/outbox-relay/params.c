@@ -117,7 +117,7 @@ const struct ch_param relay_params[] = {
 		"0600; empty: nobody, it is read only"},
 	{"api_read_token", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
 		"reading by the API needs a token too; must be true where "
-		"api_listen is not loopback"},
+		"api_listen is not loopback, or api_hosts names a proxy"},
 	{"api_hosts", CH_PARAM_LIST, "", 0, 16, NULL, 0,
 		"names that browsers know the API by, beside localhost and "
 		"api_listen's: a proxy's"},
@@ -269,12 +269,13 @@ check_table(const struct ch_params *p, struct ch_err *err)
 	return contract != NULL ? CH_OK : CH_ECONFIG;
 }
 
-/* Whoever listens for others asks them who they are. */
+/* Whoever listens for others, by a proxy too, asks them who they are. */
 static int
 check_api_reach(const struct ch_params *p, struct ch_err *err)
 {
 	bool read_token = ch_params_bool(p, "api_read_token");
 	const char *listen = ch_params_str(p, "api_listen");
+	size_t hosts = 0;
 
 	if (!read_token && !api_guard_is_loopback(listen))
 		return ch_err_set(err, CH_ECONFIG,
@@ -282,6 +283,13 @@ check_api_reach(const struct ch_params *p, struct ch_err *err)
 			"outside: set api_read_token = true and "
 			"api_token_file, or listen on 127.0.0.1",
 			listen, ch_params_origin(p, "api_listen"));
+	(void)ch_params_list(p, "api_hosts", &hosts);
+	if (!read_token && hosts > 0)
+		return ch_err_set(err, CH_ECONFIG,
+			"api_hosts (from %s) names a proxy, which reaches "
+			"api_listen = %s for others: set api_read_token = true "
+			"and api_token_file",
+			ch_params_origin(p, "api_hosts"), listen);
 	if (read_token && ch_params_str(p, "api_token_file")[0] == '\0')
 		return ch_err_set(err, CH_ECONFIG,
 			"api_read_token = true (from %s), and there are no "

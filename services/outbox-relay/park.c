@@ -244,6 +244,7 @@ struct row_args {
 	struct ch_pg_args args;
 	struct ch_pg_array names, values;
 	struct ch_arena arena;
+	struct ch_buf reason;
 	char id[EVENT_ID_MAX];
 };
 
@@ -282,7 +283,7 @@ row_args_add(struct row_args *a, const struct event *e)
 static int
 write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 {
-	struct row_args a = {.arena = CH_ARENA_INIT};
+	struct row_args a = {.arena = CH_ARENA_INIT, .reason = CH_BUF_INIT};
 	int rc;
 
 	ch_pg_args_clear(&a.args);
@@ -290,7 +291,10 @@ write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 	row_args_add(&a, q->e);
 	if (!q->waits) {
 		ch_pg_arg_str(&a.args, q->class);
-		ch_pg_arg_str(&a.args, q->reason);
+		/* a text that PostgreSQL refuses would stop the relay */
+		ch_buf_add_printable(&a.reason, ch_view_of(q->reason),
+			sizeof(q->reason));
+		ch_pg_arg_str(&a.args, ch_buf_str(&a.reason));
 		ch_pg_arg_i32(&a.args, q->e->attempts > 0 ? q->e->attempts : 1);
 		ch_pg_arg_bool(&a.args, q->blocks);
 	}
@@ -298,6 +302,7 @@ write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 		err);
 	ch_pg_array_free(&a.names);
 	ch_pg_array_free(&a.values);
+	ch_buf_free(&a.reason);
 	ch_arena_free(&a.arena);
 	return rc;
 }

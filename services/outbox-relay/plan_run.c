@@ -39,6 +39,15 @@ wait_ms(int64_t ms)
 	(void)poll(NULL, 0, ms < WAIT_MS ? (int)ms : WAIT_MS);
 }
 
+/* What a broker or a database has said is stored as text, which PostgreSQL
+ * refuses when it is no UTF-8. */
+static const char *
+printable(struct ch_buf *b, const char *said)
+{
+	ch_buf_add_printable(b, ch_view_of(said), CH_ERR_TEXT_MAX);
+	return ch_buf_str(b);
+}
+
 /* ---- one letter ---- */
 
 struct step {
@@ -96,6 +105,7 @@ decide(struct run *r, struct step *s, struct ch_err *err)
 static int
 transact(struct run *r, struct step *s, struct ch_err *err)
 {
+	struct ch_buf detail = CH_BUF_INIT;
 	int rc = ch_pg_begin(r->pg, err);
 
 	if (rc != CH_OK)
@@ -106,7 +116,8 @@ transact(struct run *r, struct step *s, struct ch_err *err)
 		rc = decide(r, s, err);
 	if (rc == CH_OK)
 		rc = plans_move(r->pg, r->plan.id, s->next->place, s->outcome,
-			s->said.text, err);
+			printable(&detail, s->said.text), err);
+	ch_buf_free(&detail);
 	if (rc == CH_OK && ch_pg_commit(r->pg, err) != CH_PG_COMMITTED)
 		rc = CH_EIO;
 	if (rc != CH_OK)
@@ -266,11 +277,14 @@ turn(struct run *r, const char *state, const char *detail,
 {
 	bool begins = strcmp(state, "running") == 0;
 	bool ends = strcmp(state, "done") == 0;
-	const char *reason = begins || ends ? "the plan's" : detail;
+	struct ch_buf text = CH_BUF_INIT;
+	const char *shown = printable(&text, detail);
+	const char *reason = begins || ends ? "the plan's" : shown;
+	int rc;
 
-	return plans_turn(r->pg, r->plan.id,
+	rc = plans_turn(r->pg, r->plan.id,
 		&(struct plans_turn){.state = state,
-			.detail = detail,
+			.detail = shown,
 			.from = from,
 			.actor = r->opt->actor,
 			.action = begins ? "dlq.run"
@@ -278,6 +292,8 @@ turn(struct run *r, const char *state, const char *detail,
 					 : "dlq.stop",
 			.reason = reason},
 		err);
+	ch_buf_free(&text);
+	return rc;
 }
 
 static int

@@ -235,6 +235,38 @@ send_message(struct replay *r, const char *topic, const struct message *m,
 	return CH_OK;
 }
 
+static bool
+refused_for_good(const struct replay *r, int rc)
+{
+	if (rc == CH_EKAFKA && r->reported)
+		return r->delivery.class == CH_KAFKA_PERMANENT ||
+			r->delivery.class == CH_KAFKA_TOPIC;
+	return rc == CH_ENOTFOUND || rc == CH_EINVAL;
+}
+
+/* A topic that a header has named may refuse the record whatever is tried: that
+ * too is this letter's matter alone. The producer, which sends without gaps,
+ * has ended with it. */
+static int
+send_foreign(struct replay *r, const char *topic, const struct message *m,
+	struct ch_err *err)
+{
+	struct ch_err said = CH_ERR_INIT;
+	int rc = send_message(r, topic, m, &said);
+
+	if (!refused_for_good(r, rc))
+		return rc == CH_OK
+			? CH_OK
+			: ch_err_set(err, said.code, "%s", said.text);
+	rc = ch_kafka_producer_reopen(r->producer, err);
+	if (rc != CH_OK)
+		return rc;
+	return ch_err_set(err, CH_ERANGE,
+		"%s: mend the topic, dlq edit the letter, or send it elsewhere "
+		"with --to TOPIC",
+		said.text);
+}
+
 /* What was edited is another message: whoever drops repeated ids must not drop
  * it. The original's id is its header `id`, or else its letter's. */
 static void
@@ -319,7 +351,8 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	if (rc == CH_OK)
 		rc = build(row, arena, &m, &d.replays, err);
 	if (rc == CH_OK)
-		rc = send_message(r, topic, &m, err);
+		rc = row->is_foreign ? send_foreign(r, topic, &m, err)
+				     : send_message(r, topic, &m, err);
 	if (rc != CH_OK)
 		return rc;
 	CH_FAILPOINT("relay.after_replay");

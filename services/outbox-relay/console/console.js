@@ -302,13 +302,23 @@ async function attempt(what) {
 	}
 }
 
+/* A late answer must not take the focus of whoever has gone on. A row that had
+ * it may have been read again meanwhile, and is another element. */
+function isStillAt(from) {
+	const at = document.activeElement;
+	return at === from || (!from.isConnected &&
+		(at === document.body || at.tagName === "TR"));
+}
+
 async function search() {
+	const from = document.activeElement;
 	showWrong(null);
 	try {
 		await loadLetters(false);
 		say(byId("notice"), "");
 		showWrong(null);
-		focusRow(byId("letters"), 0);
+		if (isStillAt(from))
+			focusRow(byId("letters"), 0);
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
@@ -739,7 +749,11 @@ function effect(plan) {
 	return `${count(n, "letter")}: ${to.join(", ")}`;
 }
 
+/* What is no number reads as "", as if nothing had been written. */
 function optional(body, name, input) {
+	if (input.validity.badInput)
+		throw new Refusal(0, {message:
+			`${input.labels[0].textContent}: what stands there is no number`});
 	if (input.value !== "")
 		body[name] = Number(input.value);
 }

@@ -352,3 +352,20 @@ def test_foreign_letters(shop, kafka):
             ] == [("0", 2), ("1", 2), ("2", 2)]
     assert shop.sql("SELECT count(*) FROM outbox_relay.audit_events "
                     "WHERE action IN ('dlq.import', 'dlq.imported')")[0][0] == 4
+
+
+def test_a_record_that_its_topic_refuses_is_parked_with_a_reason(bare, kafka,
+                                                                 relay):
+    """A compacted topic takes no record without a key; what follows goes."""
+    bare.sql("ALTER TABLE outbox ALTER aggregateid DROP NOT NULL")
+    bare.alone.install("public.outbox", "outbox_relay")
+    kafka.create(f"{bare.prefix}Compact", config=("cleanup.policy=compact",))
+    relay()
+    bare.order(None, "Compact", {})
+    until(bare.letters, 60, "the letter")
+    bare.order("k")
+    until(lambda: bare.ids(bare.topic), 60, "the next")
+    [letter] = bare.letters()
+    assert letter["error_class"] == "INVALID_RECORD"
+    assert "Broker: " in letter["reason"]
+    assert "\\x" not in letter["reason"]

@@ -250,6 +250,10 @@ def test_configurations_that_are_refused(relay_cell, tmp_path):
     assert "set api_token_file" in said(**here, api_read_token="true")
     assert said(api_listen=":9604", api_read_token="true",
                 api_token_file=tokens) == said(**here)
+    # a proxy reaches the loopback for everybody
+    proxied = {**here, "api_hosts": "dlq.example", "api_token_file": tokens}
+    assert "set api_read_token = true" in said(**proxied)
+    assert said(**proxied, api_read_token="true") == said(**here)
     assert "api_listen" in said(api_listen="here")
     tokens.chmod(0o640)
     assert "chmod 600" in said(**here, api_token_file=tokens)
@@ -300,6 +304,15 @@ def test_discard_and_replay_by_name(relay_cell, api):
         ("dlq.replay", "bob"), ("dlq.discard", "ann")]
     rest = asked.get("audit", cursor=events["next"])
     assert [e["subject"] for e in rest["events"]] == [first]
+
+
+def test_an_answer_that_has_no_room_is_refused(relay_cell, api):
+    """In hex its header has more than the 64 MiB that may be under way."""
+    cell, asked = relay_cell, api()
+    letter = cell.rejected(headers=[(b"large", b"\xff" * (34 << 20))])
+    status, error = refusal(asked, "GET", f"/api/v1/letters/{letter}")
+    assert (status, error["code"]) == (503, "too_large")
+    assert "too large" in error["message"] and error["next"]
 
 
 def test_a_refused_replay_sends_nothing(relay_cell, api):

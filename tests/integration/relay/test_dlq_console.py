@@ -9,7 +9,7 @@ from harness.browser import Browser
 from harness.dlq_api import TOKENS
 from harness.kafka import header
 
-ENTER, ESCAPE, TAB = "\ue007", "\ue00c", "\ue004"
+ENTER, ESCAPE, TAB, BACKSPACE = "\ue007", "\ue00c", "\ue004", "\ue003"
 HOSTILE = ("<script>document.title='pwned'</script>"
            "<img src=x onerror=\"document.title='pwned'\">")
 
@@ -88,7 +88,8 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     browser.wait(lambda: browser.js(
         "return document.getElementById('where').value").startswith(
             "fingerprint = '"), "the filter says which")
-    browser.wait(lambda: browser.focused()[0] == "TR" and
+    browser.wait(lambda: browser.js(
+        "return !!document.activeElement.closest('#letters')") and
                  len(browser.rows("letters")) == 6, "all are of it")
 
     # a mistake is shown where it is, then mended
@@ -114,7 +115,13 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     browser.keys("p")
     titled(browser, "Plan a replay")
     assert "header.tenant = 't1'" in browser.text("#dialog-body")
-    browser.keys("mended, INC-7")
+    browser.keys("mended, INC-7", TAB, "1e")
+    press(browser, "Dry run")
+    browser.wait(lambda: browser.text("#dialog-notice") ==
+                 "Letters a second: what stands there is no number", "said")
+    browser.js("const rate = document.getElementById('field-2');"
+               "rate.focus(); rate.select()")
+    browser.keys(BACKSPACE)
     press(browser, "Dry run")
     effect = f"3 letters: 3 to {cell.commands}[1]"
     press(browser, "Make this plan: " + effect)

@@ -385,3 +385,45 @@ def test_our_own_dead_letter_topic_doubles_nothing(relay_cell, relay):
     [x] = cell.letters("--where", "kind = 'foreign'")
     assert (x["topic"], x["partition"], x["error_class"], x["reason"]) == (
         cell.commands, 1, "unreadable", "odd")
+
+
+def test_a_topic_that_refuses_a_record_holds_that_one_alone(relay_cell,
+                                                            origin):
+    """A compacted topic takes no record without a key."""
+    cell, dlt = relay_cell, f"{origin}.dlt"
+    compacted = cell.kafka.unique("compacted")
+    cell.kafka.create(compacted, config=("cleanup.policy=compact",))
+    put(cell.kafka, dlt, [
+        (0, b"a", b"1", connect(origin, 0, 1)),
+        (0, None, b"2", connect(compacted, 0, 2)),
+        (0, b"c", b"3", connect(compacted, 0, 3)),
+        (0, b"d", b"4", connect(origin, 0, 4))])
+    imported(cell, dlt)
+    out = cell.dlq("plan", "--where", "kind = 'foreign'", "--reason", "r")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    cell.dlq("approve", number, "--reason", "r", "--actor", "bob")
+    cell.dlq("run", number)
+    plan = json.loads(cell.dlq("plans", number, "--json"))
+    assert (plan["state"], plan["held"], plan["sent"]) == ("done", 1, 3)
+    assert [r["payload"] for r in cell.records(origin)] == ["1", "4"]
+    assert [r["payload"] for r in cell.records(compacted)] == ["3"]
+    [(detail,)] = cell.sql("SELECT detail FROM replay_plan_letters "
+                           "WHERE outcome = 'held'")
+    assert detail.startswith(f"{compacted} refused it: Broker: ")
+
+    [letter] = cell.letters()
+    ran = cell.run_dlq("replay", letter["letter_id"], "--reason", "r")
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert "refused it" in ran.stderr and "--to TOPIC" in ran.stderr
+    cell.dlq("replay", letter["letter_id"], "--to", origin, "--reason", "r")
+    assert cell.letters() == []
+
+
+def test_two_imports_at_once_do_not_end_each_other(relay_cell, origin):
+    cell, dlt = relay_cell, f"{origin}.dlt"
+    put(cell.kafka, dlt, [(n % 4, b"k", b"%d" % n, connect(origin, 0, n))
+                          for n in range(4000)])
+    both = [start_import(cell, dlt, "--json") for _ in range(2)]
+    said = [x.communicate(timeout=120)[0] for x in both]
+    assert [x.returncode for x in both] == [0, 0], said
+    assert stored(cell) == 4000

@@ -244,6 +244,10 @@ def test_dead_letter_blocks_its_key_until_replayed(relay_cell, relay, hooks,
     assert "would replay" in dry
     cell.dlq("replay", letter["letter_id"], "--reason", "try", "--actor", "ann")
     cell.dlq("replay", letter["letter_id"], "--reason", "twice", status=2)
+    for more in ([], ["--dry-run"]):
+        ran = cell.run_dlq("discard", letter["letter_id"], "--reason", "no",
+                           *more)
+        assert ran.returncode == 2 and "on its way" in ran.stderr
     again = until(cell.letters, 30, "another letter")[0]
     assert again["letter_id"] != letter["letter_id"]
     assert again["row_id"] == bad and server.ids().count(bad) == 2

@@ -120,6 +120,30 @@ START_TEST(filters_choose_by_both_patterns)
 }
 END_TEST
 
+START_TEST(a_comma_at_the_end_is_no_pattern)
+{
+	struct ch_buf text = CH_BUF_INIT;
+	struct endpoints e;
+	int i;
+
+	ch_buf_adds(&text,
+		"[a]\nurl = https://a.example\nsign = false\n"
+		"type = x,\naggregatetype = ");
+	for (i = 0; i < ENDPOINT_PATTERNS_MAX; i++)
+		ch_buf_printf(&text, "t%d,", i);
+	ch_buf_addc(&text, '\n');
+	e = parse(ch_buf_str(&text));
+	ck_assert_str_eq(e.items[0].types[0], "x");
+	ck_assert_ptr_null(e.items[0].types[1]);
+	ck_assert_str_eq(e.items[0].aggregatetypes[ENDPOINT_PATTERNS_MAX - 1],
+		"t31");
+	ck_assert_ptr_null(e.items[0].aggregatetypes[ENDPOINT_PATTERNS_MAX]);
+	ck_assert(!endpoint_wants(&e.items[0], CH_VIEW("t0"), CH_VIEW("")));
+	endpoints_free(&e);
+	ch_buf_free(&text);
+}
+END_TEST
+
 #define GOOD "[a]\nurl = https://a.example\n"
 
 START_TEST(a_mistake_is_refused_with_its_line_and_the_next_step)
@@ -196,6 +220,6 @@ END_TEST
 
 FIXTURE_MAIN("endpoint", set_up, tear_down,
 	an_endpoint_has_what_its_section_says_and_defaults,
-	filters_choose_by_both_patterns,
+	filters_choose_by_both_patterns, a_comma_at_the_end_is_no_pattern,
 	a_mistake_is_refused_with_its_line_and_the_next_step,
 	there_is_an_end_to_endpoints)
