@@ -10,6 +10,12 @@
  * the loop only reads its key. A timeout is an outage as long as nothing else
  * of the endpoint was answered meanwhile: a dead target condemns nothing, and
  * one event that a live target cannot swallow does not live for ever.
+ *
+ * For the same reason a key whose delivery met an outage or a quota is passed
+ * over until another key was taken or none is left: it must not be each probe.
+ * What meets an outage again while others are taken is refused, not unlucky:
+ * that costs attempts. PASSED_MAX such keys of an endpoint are known; one that
+ * takes none beside them is away.
  */
 #include "hook_sender.h"
 
@@ -28,6 +34,14 @@
 #define BREAKER_OPEN_MS 1000
 #define BREAKER_OPEN_MAX_MS 300000
 #define RETRY_AFTER_STATUS 503
+#define PASSED_MAX 64
+
+/* A key that met an outage or a quota, until it is taken. */
+struct passed {
+	uint8_t digest[CH_SHA256_LEN];
+	bool skip;	   /* others come first */
+	bool others_taken; /* the last word on other keys */
+};
 
 struct lane {
 	const struct endpoint *endpoint;
@@ -35,6 +49,8 @@ struct lane {
 	struct hook_flight *flights[ENDPOINT_CONCURRENCY_MAX];
 	int count;
 	struct ch_mono answered_at; /* the last answer of any kind */
+	struct passed passed[PASSED_MAX];
+	size_t passed_count, passed_evict; /* evict: the next one, when full */
 	bool told_open;
 };
 
@@ -146,18 +162,40 @@ hook_sender_room(const struct hook_sender *s, size_t endpoint,
 		: 1;
 }
 
+static void
+add_digest(struct ch_pg_array *digests, const uint8_t *digest)
+{
+	ch_pg_array_bytea(digests,
+		(struct ch_view){(const char *)digest, CH_SHA256_LEN});
+}
+
 void
 hook_sender_busy(const struct hook_sender *s, size_t endpoint,
 	struct ch_pg_array *digests)
 {
 	const struct lane *l = &s->lanes[endpoint];
+	size_t n;
 	int i;
 
 	for (i = 0; i < l->count; i++)
-		ch_pg_array_bytea(digests,
-			(struct ch_view){(const char *)l->flights[i]
-						 ->delivery.key_digest,
-				CH_SHA256_LEN});
+		add_digest(digests, l->flights[i]->delivery.key_digest);
+	for (n = 0; n < l->passed_count; n++)
+		if (l->passed[n].skip)
+			add_digest(digests, l->passed[n].digest);
+}
+
+bool
+hook_sender_none_left(struct hook_sender *s, size_t endpoint)
+{
+	struct lane *l = &s->lanes[endpoint];
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < l->passed_count; i++) {
+		any |= l->passed[i].skip;
+		l->passed[i].skip = false;
+	}
+	return any;
 }
 
 struct hook_flight *
@@ -251,17 +289,77 @@ hook_sender_send(struct hook_sender *s, struct hook_flight *f,
 	post(f);
 }
 
+/* ---- keys that are passed over ---- */
+
+static struct passed *
+find_passed(struct lane *l, const struct hook_flight *f)
+{
+	size_t i;
+
+	for (i = 0; i < l->passed_count; i++)
+		if (memcmp(l->passed[i].digest, f->delivery.key_digest,
+			    CH_SHA256_LEN) == 0)
+			return &l->passed[i];
+	return NULL;
+}
+
+static void
+pass_over(struct lane *l, const struct hook_flight *f)
+{
+	struct passed *p = find_passed(l, f);
+
+	if (p == NULL) {
+		p = &l->passed[l->passed_count < PASSED_MAX
+				? l->passed_count++
+				: l->passed_evict++ % PASSED_MAX];
+		memcpy(p->digest, f->delivery.key_digest, CH_SHA256_LEN);
+		p->others_taken = false;
+	}
+	p->skip = true;
+}
+
+static void
+note_verdict(struct lane *l, const struct hook_flight *f)
+{
+	bool taken = f->verdict == HOOK_DONE;
+	struct passed *own = find_passed(l, f);
+	size_t i;
+
+	if (taken && own != NULL)
+		*own = l->passed[--l->passed_count];
+	for (i = 0; i < l->passed_count; i++) {
+		if (taken)
+			l->passed[i].skip = false;
+		if (taken || f->failure == FAILURE_OUTAGE)
+			l->passed[i].others_taken = taken;
+	}
+	if (f->verdict == HOOK_LATER)
+		pass_over(l, f);
+}
+
 /* ---- what came back ---- */
 
+/* No answer of this key's, or a bad one, while the target takes others. */
+static bool
+is_its_own(struct lane *l, const struct hook_flight *f)
+{
+	const struct passed *p = find_passed(l, f);
+
+	if (f->class == CH_HTTP_TIMEOUT && l->answered_at.ns > f->sent_at.ns)
+		return true;
+	return (f->class == CH_HTTP_TIMEOUT || f->class == CH_HTTP_OK) &&
+		p != NULL && p->others_taken;
+}
+
 static enum failure
-failure_of(const struct lane *l, const struct hook_flight *f)
+failure_of(struct lane *l, const struct hook_flight *f)
 {
 	enum failure failure = failure_of_http(f->class, f->status);
 
 	if (f->class == CH_HTTP_OK && f->status == RETRY_AFTER_STATUS &&
 		f->retry_after_s >= 0)
 		return FAILURE_QUOTA;
-	if (f->class == CH_HTTP_TIMEOUT && l->answered_at.ns > f->sent_at.ns)
+	if (failure == FAILURE_OUTAGE && is_its_own(l, f))
 		return FAILURE_TRANSIENT;
 	return failure;
 }
@@ -345,6 +443,7 @@ judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now)
 	case FAILURE_QUOTA:
 		break;
 	}
+	note_verdict(l, f);
 }
 
 struct hook_flight *

@@ -68,9 +68,11 @@ int hook_sender_fd(const struct hook_sender *s);
 /* How many deliveries of the endpoint may be taken now. */
 size_t hook_sender_room(const struct hook_sender *s, size_t endpoint,
 	struct ch_mono now);
-/* The digests of its keys in hand. */
+/* The digests of its keys in hand, and of those that others come before. */
 void hook_sender_busy(const struct hook_sender *s, size_t endpoint,
 	struct ch_pg_array *digests);
+/* No other key is due: those are no longer passed over. Were there any? */
+bool hook_sender_none_left(struct hook_sender *s, size_t endpoint);
 /* A flight to be filled, within the room; then sent, or freed. */
 struct hook_flight *hook_sender_take(struct hook_sender *s, size_t endpoint);
 void hook_sender_send(struct hook_sender *s, struct hook_flight *f,

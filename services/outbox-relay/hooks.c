@@ -462,7 +462,9 @@ page_done(struct hooks *h, const PGresult *res, struct ch_err *err)
 		rc = start_flight(h, res, i, err);
 	}
 	/* a full page may have left others that are due */
-	h->lanes[h->lane].due |= i > 0;
+	h->lanes[h->lane].due |= i > 0 ||
+		(PQntuples(res) == 0 &&
+			hook_sender_none_left(h->sender, h->lane));
 	return rc;
 }
 

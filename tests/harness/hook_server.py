@@ -45,9 +45,9 @@ class HookServer:
     """server.answer(request) says what each request gets: a status, a
     (status, headers, body), bytes to be written as they are, a function that
     is given the handler, or None: no answer at all while the server lives.
-    tls: files of its certificate and key."""
+    tls: files of its certificate and key; port: 0: any."""
 
-    def __init__(self, tls=None):
+    def __init__(self, tls=None, port=0):
         self.tls = tls
         self.lock = threading.Lock()
         self.requests = []
@@ -57,7 +57,7 @@ class HookServer:
         self.closed = threading.Event()
         self.sockets = []
         self.http = None
-        self.port = 0
+        self.port = port
         self.start()
 
     def start(self):
@@ -118,13 +118,23 @@ class HookServer:
             self.requests.append(request)
             self.now += 1
             self.most = max(self.most, self.now)
+        answer, held = None, True
         try:
-            self.reply(handler, self.answer(request))
+            answer = self.answer(request)
+            # whoever has read the answer may send the next one at once
+            held = answer is None or callable(answer)
+            if not held:
+                self.ended()
+            self.reply(handler, answer)
         except OSError:
             handler.close_connection = True
         finally:
-            with self.lock:
-                self.now -= 1
+            if held:
+                self.ended()
+
+    def ended(self):
+        with self.lock:
+            self.now -= 1
 
     def reply(self, handler, answer):
         if answer is None:

@@ -56,6 +56,19 @@ def all_done(cell, rows, seconds=60):
         == [(rows, 0, 0)], seconds, f"{rows} deliveries done")
 
 
+def dead_server():
+    """Nobody listens; its port is below those of outgoing connections, so
+    that it can be started."""
+    for _ in range(200):
+        try:
+            made = HookServer(port=random.randrange(20000, 32000))
+        except OSError:
+            continue  # taken
+        made.stop()
+        return made
+    raise AssertionError("no free port found between 20000 and 31999")
+
+
 def by_key(cell, ids):
     """{key: ids in this order} of the events that the test has sent."""
     keys = {i: key for _, key, i in cell.sent}
@@ -345,8 +358,7 @@ def test_attempts_end_and_answers_are_bounded(relay_cell, relay, hooks,
 def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
     """Kafka, the position and the other endpoint go on; no attempt is spent."""
     cell = relay_cell
-    dead = HookServer()
-    dead.stop()
+    dead = dead_server()
     daemon = relay(webhooks=hooks(
         a={"url": dead.url("/a"), "attempts": 1},
         b={"url": server.url("/b")}))
@@ -371,6 +383,49 @@ def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
         dead.stop()
 
 
+@pytest.mark.parametrize("status", [503, 429])
+def test_one_bad_event_holds_no_other_key(relay_cell, relay, hooks, server,
+                                          status):
+    cell, bad = relay_cell, set()
+    server.answer = lambda r: status if r.id in bad else 204
+    daemon = relay(webhooks=hooks(a={"attempts": 3}))
+    with server.lock:
+        bad.add(cell.event("bad"))
+    until(lambda: daemon.metric("relay_webhook_breaker", endpoint="a") == 1,
+          30, "the breaker is open")
+    others = [cell.event(f"k{n}") for n in range(5)]
+    until(lambda: set(others) <= set(server.ids()), 60, "the others")
+    if status == 429:  # costs no attempt, however long
+        assert cell.letters() == []
+        return
+    letter = until(cell.letters, 60, "the letter")[0]
+    assert ({letter["row_id"]}, letter["error_class"],
+            letter["blocks_key"]) == (bad, "http_503", True)
+
+
+def test_an_outage_of_all_condemns_nothing(relay_cell, relay, hooks, server):
+    """Even after one was taken in between."""
+    cell = relay_cell
+    server.answer = lambda r: 503
+    daemon = relay(webhooks=hooks(a={"attempts": 1}))
+    failures = {"endpoint": "a", "failure": "outage"}
+
+    def outages(n):
+        until(lambda: daemon.metric("relay_webhook_failures_total",
+                                    **failures) >= n, 60, f"{n} outages")
+    ids = [cell.event(f"k{n}") for n in range(5)]
+    outages(5)
+    server.answer = lambda r: 204
+    all_done(cell, 5)
+    server.answer = lambda r: 503
+    ids += [cell.event(f"k{n}") for n in range(5)]
+    outages(daemon.metric("relay_webhook_failures_total", **failures) + 4)
+    server.answer = lambda r: 204
+    all_done(cell, 10)
+    assert by_key(cell, server.first_ids()) == by_key(cell, ids)
+    assert cell.letters() == []
+
+
 def test_hanging_and_dripping_answers_are_timeouts(relay_cell, relay, hooks,
                                                    server):
     cell = relay_cell
@@ -387,8 +442,8 @@ def test_hanging_and_dripping_answers_are_timeouts(relay_cell, relay, hooks,
             return 204
         return drip if request.path == "/b" else None
     server.answer = answer
-    daemon = relay(webhooks=hooks(a={"timeout": "300ms"},
-                                  b={"timeout": "300ms"}, c={}))
+    hangs = {"timeout": "300ms", "attempts": "100"}
+    daemon = relay(webhooks=hooks(a=hangs, b=hangs, c={}))
     ids = [cell.event(f"k{n}") for n in range(10)]
     until(lambda: {r.id for r in server.seen() if r.path == "/c"} == set(ids),
           30, "the live one")
@@ -433,8 +488,9 @@ def test_alerts_by_a_template(relay_cell, relay, hooks, server, tmp_path,
     cell.event("acme/a", kind="fleet.alerts", topic="fleet.alerts",
                payload='{"alert": "a \\"b\\"", "detail": {"account": "u1"}}')
     cell.event("acme/b")
-    seen = until(server.seen, 30, "the alert")
+    cell.arrived()
     all_done(cell, 1)
+    seen = server.seen()
     assert len(seen) == 1
     assert seen[0].json == {"text": '*a "b"* u1:  (happened)'}
     assert seen[0].headers["authorization"] == "GenieKey 1234"

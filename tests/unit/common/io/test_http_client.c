@@ -289,7 +289,7 @@ START_TEST(headers_without_end_are_cut_off)
 	int port, fd = mute(&port);
 
 	start_with(NULL);
-	(void)send_to(port, "/", (struct ch_http_call){.timeout_ms = 4000});
+	(void)send_to(port, "/", (struct ch_http_call){.timeout_ms = 20000});
 	answer_raw(fd, "HTTP/1.1 200 OK\r\n", 80);
 	wait_done(1);
 	ck_assert_int_eq(last.class, CH_HTTP_TOO_LARGE);
