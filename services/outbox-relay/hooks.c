@@ -27,7 +27,8 @@
 #define FIGURES_MS 2000
 #define FORGET_MS 10000
 #define FORGET_ROWS 1000
-#define STATEMENTS_MAX 16 /* in one turn */
+#define FORGET_AGAIN_MS 100 /* after a full batch: others come between */
+#define STATEMENTS_MAX 16   /* in one turn */
 #define MS_NS INT64_C(1000000)
 
 enum job {
@@ -589,7 +590,7 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 		break;
 	case JOB_FORGET:
 		if (ch_pg_affected(res) == FORGET_ROWS)
-			h->forget_at = h->now;
+			h->forget_at.ns = h->now.ns + FORGET_AGAIN_MS * MS_NS;
 		break;
 	case JOB_EMPTY:
 	case JOB_NONE:
@@ -765,6 +766,7 @@ hooks_next_ms(const struct hooks *h, struct ch_mono now)
 	if (h->wanted_count > 0 || h->judged != NULL || h->empty.count > 0)
 		return 0;
 	earlier(&ms, h->look_at.ns - now.ns);
+	earlier(&ms, h->forget_at.ns - now.ns);
 	for (i = 0; i < h->endpoints.count && !h->draining; i++) {
 		if (h->lanes[i].again_at.ns != 0)
 			earlier(&ms, h->lanes[i].again_at.ns - now.ns);
