@@ -164,6 +164,23 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	return CH_OK;
 }
 
+/* Another leader shows them from here on. */
+static void
+zero_gauges(struct hooks *h)
+{
+	size_t i;
+
+	for (i = 0; h->lanes != NULL && i < h->endpoints.count; i++) {
+		struct lane_state *l = &h->lanes[i];
+
+		ch_series_set(l->pending, 0);
+		ch_series_set(l->oldest, 0);
+		ch_series_set(l->blocked, 0);
+		ch_series_set(l->blocked_since, 0);
+		ch_series_set(l->breaker, 0);
+	}
+}
+
 /* What was in hand stays due in its row. */
 static void
 give_up(struct hooks *h)
@@ -176,6 +193,7 @@ give_up(struct hooks *h)
 	h->writing = 0;
 	ch_pg_array_clear(&h->empty);
 	ch_pg_array_clear(&h->versions);
+	zero_gauges(h);
 	if (h->pg != NULL)
 		ch_pg_disconnect(h->pg);
 }
