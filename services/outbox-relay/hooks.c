@@ -27,7 +27,8 @@
 #define FIGURES_MS 2000
 #define FORGET_MS 10000
 #define FORGET_ROWS 1000
-#define STATEMENTS_MAX 16 /* in one turn */
+#define FORGET_AGAIN_MS 100 /* after a full batch: others come between */
+#define STATEMENTS_MAX 16   /* in one turn */
 #define MS_NS INT64_C(1000000)
 
 enum job {
@@ -163,6 +164,23 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	return CH_OK;
 }
 
+/* Another leader shows them from here on. */
+static void
+zero_gauges(struct hooks *h)
+{
+	size_t i;
+
+	for (i = 0; h->lanes != NULL && i < h->endpoints.count; i++) {
+		struct lane_state *l = &h->lanes[i];
+
+		ch_series_set(l->pending, 0);
+		ch_series_set(l->oldest, 0);
+		ch_series_set(l->blocked, 0);
+		ch_series_set(l->blocked_since, 0);
+		ch_series_set(l->breaker, 0);
+	}
+}
+
 /* What was in hand stays due in its row. */
 static void
 give_up(struct hooks *h)
@@ -175,6 +193,7 @@ give_up(struct hooks *h)
 	h->writing = 0;
 	ch_pg_array_clear(&h->empty);
 	ch_pg_array_clear(&h->versions);
+	zero_gauges(h);
 	if (h->pg != NULL)
 		ch_pg_disconnect(h->pg);
 }
@@ -589,7 +608,7 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 		break;
 	case JOB_FORGET:
 		if (ch_pg_affected(res) == FORGET_ROWS)
-			h->forget_at = h->now;
+			h->forget_at.ns = h->now.ns + FORGET_AGAIN_MS * MS_NS;
 		break;
 	case JOB_EMPTY:
 	case JOB_NONE:
@@ -765,6 +784,7 @@ hooks_next_ms(const struct hooks *h, struct ch_mono now)
 	if (h->wanted_count > 0 || h->judged != NULL || h->empty.count > 0)
 		return 0;
 	earlier(&ms, h->look_at.ns - now.ns);
+	earlier(&ms, h->forget_at.ns - now.ns);
 	for (i = 0; i < h->endpoints.count && !h->draining; i++) {
 		if (h->lanes[i].again_at.ns != 0)
 			earlier(&ms, h->lanes[i].again_at.ns - now.ns);

@@ -2,7 +2,7 @@
 -- something due?
 WITH freed AS (
 	UPDATE webhook_keys k SET blocked_by = NULL, blocked_at = NULL,
-		next_at = clock_timestamp(), version = version + 1
+		next_at = now(), version = version + 1
 	FROM letter_states s
 	WHERE k.blocked_by IS NOT NULL AND s.letter_id = k.blocked_by
 	AND s.state <> 'pending'
@@ -10,6 +10,6 @@ WITH freed AS (
 )
 SELECT EXISTS (SELECT FROM freed f WHERE f.endpoint = t.endpoint)
 	OR EXISTS (SELECT FROM webhook_keys k WHERE k.endpoint = t.endpoint
-		AND k.blocked_by IS NULL AND k.next_at <= clock_timestamp())
+		AND k.blocked_by IS NULL AND k.next_at <= now())
 FROM unnest($1::text[]) WITH ORDINALITY AS t(endpoint, place)
 ORDER BY place

@@ -5,7 +5,7 @@ SELECT k.key_digest, k.version, d.delivery_id, d.event_id, d.webhook_id,
 	d.attempts, d.replays
 FROM (SELECT key_digest, version, next_at FROM webhook_keys
 	WHERE endpoint = $1 AND blocked_by IS NULL
-	AND next_at <= clock_timestamp() AND key_digest <> ALL ($2::bytea[])
+	AND next_at <= now() AND key_digest <> ALL ($2::bytea[])
 	ORDER BY next_at LIMIT $3) k
 LEFT JOIN LATERAL (SELECT * FROM webhook_deliveries w
 	WHERE w.endpoint = $1 AND w.key_digest = k.key_digest

@@ -7,11 +7,20 @@ import signal
 from harness.wait import until
 
 
-def test_a_standby_takes_over_from_a_stopped_leader(relay_cell, relay):
-    leader = relay()
+def test_a_standby_takes_over_from_a_stopped_leader(relay_cell, relay,
+                                                    tmp_path):
+    (tmp_path / "hooks").write_text(  # nobody listens there
+        "[a]\nurl = http://127.0.0.1:1/\nallow_http = true\n"
+        "allow_private = true\nsign = false\n")
+    flags = {"webhooks": str(tmp_path / "hooks")}
+    leader = relay(**flags)
     relay_cell.load(100)
     relay_cell.arrived()
-    standby = relay()
+    gauges = [f"relay_webhook_{name}" for name in (
+        "pending", "oldest_seconds", "breaker")]
+    for name in gauges:
+        until(lambda: leader.metric(name) > 0, 60, name)
+    standby = relay(**flags)
     assert standby.metric("relay_leader") == 0
     os.kill(leader.pid, signal.SIGSTOP)
     try:
@@ -23,5 +32,7 @@ def test_a_standby_takes_over_from_a_stopped_leader(relay_cell, relay):
         os.kill(leader.pid, signal.SIGCONT)
     until(lambda: leader.metric("relay_leader") == 0, 60,
           "the woken one stands by")
+    for name in gauges:
+        until(lambda: leader.metric(name) == 0, 60, f"{name} of the woken")
     relay_cell.load(50)
     relay_cell.arrived(60)

@@ -383,6 +383,18 @@ def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
         dead.stop()
 
 
+@pytest.mark.parametrize("name,args,column", [
+    ("page", "'a', '{}', 10", "next_at"), ("look", "'{a}'", "next_at"),
+    ("forget", "1000", "done_at")], ids=["page", "look", "forget"])
+def test_an_index_bounds_what_is_read(relay_cell, name, args, column):
+    text = (ROOT / f"services/outbox-relay/sql/webhook_{name}.sql").read_text()
+    relay_cell.sql("SET enable_seqscan = off")
+    relay_cell.sql(f"PREPARE asked AS {text}")
+    plan = relay_cell.sql(f"EXPLAIN EXECUTE asked({args})")
+    assert any(re.search(rf"Index Cond: .*\b{column} <", line)
+               for line, in plan), plan
+
+
 @pytest.mark.parametrize("status", [503, 429])
 def test_one_bad_event_holds_no_other_key(relay_cell, relay, hooks, server,
                                           status):
