@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/digest.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "column.h"
 #include "rewrite.h"
@@ -47,6 +49,7 @@ struct contract {
 	struct column id, key, payload, route_by, type;
 	struct placement *placements;
 	size_t placement_count;
+	int column_count;	 /* of a row */
 	struct rewrite *rewrite; /* NULL: the prefix counts */
 	enum contract_missing missing;
 	enum contract_value value_as;
@@ -278,6 +281,7 @@ contract_learn(struct contract *c, const struct pgoutput_column *columns,
 	size_t i;
 	int rc;
 
+	c->column_count = count;
 	for (i = 0; i < sizeof(own) / sizeof(*own); i++) {
 		rc = find(c, own[i], columns, count, false, err);
 		if (rc != CH_OK)
@@ -529,15 +533,47 @@ partition_of(const struct contract *c, const struct ch_view *fields)
 	return part;
 }
 
+/* ---- the row's name ---- */
+
+static struct ch_sha256
+digest_of_row(const struct contract *c, const struct ch_view *fields)
+{
+	struct ch_sha256_run *run = ch_sha256_begin();
+	char len[4];
+	int i;
+
+	for (i = 0; i < c->column_count; i++) {
+		bool null = fields[i].ptr == NULL;
+
+		ch_put_be32(len, null ? UINT32_MAX : (uint32_t)fields[i].len);
+		ch_sha256_add(run, len, sizeof(len));
+		if (!null)
+			ch_sha256_add(run, fields[i].ptr, fields[i].len);
+	}
+	return ch_sha256_end(run);
+}
+
+/* What letters and webhooks know the row by; the header has the id as it is.
+ * Two rows must never share a name, or the second counts as sent: an id that
+ * is too long is its digest, and where none is, and no transaction is known,
+ * the name is that of all that the row holds. */
 static struct ch_view
-row_id_of(struct contract *c, struct ch_view id,
+row_id_of(struct contract *c, const struct ch_view *fields, struct ch_view id,
 	const struct contract_origin *from)
 {
-	if (id.ptr != NULL && id.len > 0 && id.len < EVENT_ID_MAX)
+	bool named = id.ptr != NULL && id.len > 0;
+	struct ch_sha256 d;
+
+	if (named && id.len < EVENT_ID_MAX)
 		return id;
 	ch_buf_clear(&c->scratch);
-	ch_buf_printf(&c->scratch, "%" PRIu32 "-%" PRIu32, from->xid,
-		from->place);
+	if (!named && from->xid != 0) {
+		ch_buf_printf(&c->scratch, "%" PRIu32 "-%" PRIu32, from->xid,
+			from->place);
+		return ch_buf_view(&c->scratch);
+	}
+	d = named ? ch_sha256_of(id) : digest_of_row(c, fields);
+	ch_buf_add_hex(&c->scratch, d.bytes, (EVENT_ID_MAX - 1) / 2);
 	return ch_buf_view(&c->scratch);
 }
 
@@ -565,6 +601,6 @@ contract_event(struct contract *c, const struct ch_view *fields,
 	out[WAITED_HEADER_NAMES] = ch_buf_view(&c->headers.names);
 	out[WAITED_HEADER_VALUES] = ch_buf_view(&c->headers.values);
 	out[WAITED_SOURCE] = ch_view_of(c->table);
-	out[WAITED_ROW] = row_id_of(c, id, from);
+	out[WAITED_ROW] = row_id_of(c, fields, id, from);
 	return event_new(EVENT_APPLICATION, out, err);
 }

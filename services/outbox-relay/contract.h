@@ -63,7 +63,8 @@ int contract_learn(struct contract *c, const struct pgoutput_column *columns,
 struct contract_origin {
 	int64_t number;	   /* rises */
 	struct ch_time at; /* commit */
-	uint32_t xid;	   /* with place, names a row without an id */
+	uint32_t xid;	   /* with place, names a row without an id; 0: none
+			    * is known, and what the row holds is its name */
 	uint32_t place;
 };
 

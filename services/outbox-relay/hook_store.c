@@ -13,6 +13,8 @@
 
 #define REASON_SHOWN 200
 
+static const struct ch_pg_stmt own_stmt = {
+	"endpoints_own", outbox_relay_sql_endpoints_own};
 static const struct ch_pg_stmt put_stmt = {
 	"webhook_put", outbox_relay_sql_webhook_put};
 static const struct ch_pg_stmt page_stmt = {
@@ -31,6 +33,17 @@ static const struct ch_pg_stmt figures_stmt = {
 	"webhook_figures", outbox_relay_sql_webhook_figures};
 static const struct ch_pg_stmt forget_stmt = {
 	"webhook_forget", outbox_relay_sql_webhook_forget};
+
+int
+hook_store_own(struct ch_pg *session, struct ch_pg_array *endpoints,
+	PGresult **out, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, endpoints);
+	return ch_pg_query(session, &own_stmt, &args, out, err);
+}
 
 /* ---- events come in ---- */
 

@@ -19,6 +19,11 @@
 #include "hook_sender.h"
 #include "io/pg.h"
 
+/* Locks the endpoints of a text array for the session, and waits for it; *out
+ * has the name of one that another session has, or no row. PQclear(). */
+int hook_store_own(struct ch_pg *session, struct ch_pg_array *endpoints,
+	PGresult **out, struct ch_err *err);
+
 /* Rows to be inserted, column by column. */
 struct hook_rows {
 	struct ch_pg_array endpoint, digest, key, event, aggregatetype, type,

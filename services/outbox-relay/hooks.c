@@ -181,6 +181,30 @@ zero_gauges(struct hooks *h)
 	}
 }
 
+/* An event is known by its id alone: of two tables, one would lose to the
+ * other those that both have, and both relays would send the rows of both. */
+int
+hooks_own(struct hooks *h, struct ch_pg *session, struct ch_err *err)
+{
+	PGresult *res;
+	int rc;
+
+	if (h == NULL)
+		return CH_OK;
+	rc = hook_store_own(session, &h->names, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) > 0)
+		rc = ch_err_set(err, CH_EEXIST,
+			"webhook endpoint %s is served by another relay of "
+			"schema %s: give it another name in this relay's file, "
+			"or this relay a schema of its own",
+			PQgetvalue(res, 0, 0),
+			ch_params_str(h->opt.rt->params, "schema"));
+	PQclear(res);
+	return rc;
+}
+
 /* What was in hand stays due in its row. */
 static void
 give_up(struct hooks *h)

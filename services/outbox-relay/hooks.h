@@ -29,6 +29,7 @@
 #include "daemon/daemon.h"
 #include "event.h"
 #include "inflight.h"
+#include "io/pg.h"
 
 struct hooks;
 
@@ -48,6 +49,9 @@ struct hooks_options {
 int hooks_open(struct hooks **out, const struct hooks_options *opt,
 	struct ch_err *err);
 void hooks_close(struct hooks *h);
+/* Its endpoints are this relay's alone in the schema for as long as the session
+ * lives; before it leads. CH_EEXIST: another relay has one of them. */
+int hooks_own(struct hooks *h, struct ch_pg *session, struct ch_err *err);
 
 /* The row is about to be sent for the first time. May hold it. */
 void hooks_take(struct hooks *h, struct event *e);

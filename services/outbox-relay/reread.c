@@ -140,7 +140,7 @@ add_row(struct reread *r, const PGresult *res, int row, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
 	const struct contract_origin from = {
-		(int64_t)r->rows, now, 0, (uint32_t)r->rows};
+		.number = (int64_t)r->rows, .at = now};
 	struct ch_view fields[PGOUTPUT_COLUMNS_MAX];
 	struct event *e;
 	int i;

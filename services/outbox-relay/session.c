@@ -8,7 +8,9 @@
  *	                                         '---- stream lost
  *
  * The lock (a session lock of the SQL connection) makes one relay of a slot
- * the leader; the slot itself, which feeds one reader, is the second fence.
+ * the leader; the slot itself, which feeds one reader, is the second fence. Who
+ * has it but not its webhooks' endpoints, which a relay of another slot serves,
+ * gives it up and tries again: nothing is read meanwhile, so nothing is lost.
  * What is in flight outlives a lost connection: when the claim of
  * relay_progress shows that nobody led meanwhile, the stream goes on behind
  * the last commit that was read; else everything is dropped and read again.
@@ -234,7 +236,8 @@ stand_by(struct relay *r)
 			(struct ch_mono){r->now.ns + STANDBY_MS * 1000000LL};
 		return;
 	}
-	if (claim(r, &err) != CH_OK) {
+	if (hooks_own(r->hooks, r->pg, &err) != CH_OK ||
+		claim(r, &err) != CH_OK) {
 		session_lose(r, &err);
 		return;
 	}

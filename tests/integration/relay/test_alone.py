@@ -284,6 +284,77 @@ def test_webhooks_of_an_applications_table(shop, relay, tmp_path):
     server.stop()
 
 
+def test_an_endpoint_serves_one_relay_of_a_schema(shop, relay, tmp_path):
+    """Two tables may have equal ids: the second relay waits, loses nothing."""
+    server = HookServer()
+
+    def endpoint(name):
+        conf = tmp_path / f"{name}.conf"
+        conf.write_text(f"[{name}]\nurl = {server.url('/' + name)}\n"
+                        "allow_http = true\nallow_private = true\n"
+                        "sign = false\n")
+        return {"webhooks": str(conf)}
+
+    def seen():
+        return {(r.path, r.id) for r in server.seen()}
+
+    shop.sql(TABLE.replace("TABLE outbox", "TABLE payments"))
+    shop.alone.install("public.payments", "outbox_relay")
+    shop.sql("ALTER PUBLICATION outbox_relay SET TABLE outbox, payments")
+    orders = relay(**endpoint("a"))
+    payments = relay(wait_ready=False, **endpoint("a"),
+                     slot=shop.slot + "_2", outbox_table="public.payments")
+    until(lambda: "endpoint a is served by another relay of schema "
+          "outbox_relay: give it another name" in payments.logged(), 30,
+          "told")
+    assert payments.get("/readyz")[0] == 503
+    first = shop.order("k1")
+    until(lambda: seen() == {("/a", first)}, 30, "the order")
+    paid = str(uuid.uuid4())
+    shop.sql("INSERT INTO payments (id, aggregatetype, aggregateid, type) "
+             "VALUES (%s, 'Order', 'k1', 'Paid')", (paid,))
+    assert orders.stop() == 0
+    payments.wait_ready()
+    until(lambda: seen() == {("/a", first), ("/a", paid)}, 30,
+          "the payment, by the other one")
+    relay(**endpoint("b"))
+    shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type) "
+             "VALUES (%s, 'Order', 'k1', 'Created')", (paid,))
+    until(lambda: ("/b", paid) in seen(), 30, "the same id, another name")
+    server.stop()
+
+
+def test_a_long_id_keeps_its_name_when_the_slot_is_lost(shop, relay,
+                                                        tmp_path):
+    """By its row's place, other rows would have the name that it had."""
+    server = HookServer()
+    conf = tmp_path / "endpoints.conf"
+    conf.write_text(f"[a]\nurl = {server.url()}\nallow_http = true\n"
+                    "allow_private = true\nsign = false\n")
+    shop.sql("ALTER TABLE outbox ALTER id TYPE varchar(200)")
+
+    def order(n):
+        shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
+                 "payload) VALUES (%s, 'Order', 'k', 'Created', %s)",
+                 ("x" * 70 + str(n), json.dumps(n)))
+
+    def came(rows):
+        return {r.json["data"] for r in server.seen()} == rows
+
+    order(0)
+    order(1)
+    daemon = relay(webhooks=str(conf))
+    until(lambda: came({0, 1}), 30, "the first")
+    assert daemon.stop() == 0
+    shop.sql("DELETE FROM outbox WHERE n = 1")
+    shop.sql("SELECT pg_drop_replication_slot(%s)", (shop.slot,))
+    order(2)
+    relay(webhooks=str(conf))
+    until(lambda: came({0, 1, 2}), 30, "the new one")
+    assert shop.ids(shop.topic)[-1] == "x" * 70 + "2"
+    server.stop()
+
+
 def test_impossible_topic_is_parked(shop, relay):
     relay()
     shop.order("k1", kind="no topic / at all")

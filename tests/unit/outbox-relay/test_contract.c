@@ -49,6 +49,18 @@ made(const struct contract_options *opt)
 	return c;
 }
 
+static struct event *
+event_of(struct contract *c, const struct ch_view *fields, uint32_t xid)
+{
+	const struct contract_origin from = {
+		5, {INT64_C(946684800000001)}, xid, 3};
+	struct ch_err err = CH_ERR_INIT;
+	struct event *e = contract_event(c, fields, &from, &err);
+
+	ck_assert_msg(e != NULL, "%s", err.text);
+	return e;
+}
+
 /* NULL is null. */
 static struct event *
 row(struct contract *c, const char *id, const char *kind, const char *key,
@@ -57,13 +69,8 @@ row(struct contract *c, const char *id, const char *kind, const char *key,
 	const struct ch_view fields[COUNT(columns)] = {ch_view_of(id),
 		ch_view_of(kind), ch_view_of(key), CH_VIEW("Created"),
 		ch_view_of(payload)};
-	const struct contract_origin from = {
-		5, {INT64_C(946684800000001)}, 77, 3};
-	struct ch_err err = CH_ERR_INIT;
-	struct event *e = contract_event(c, fields, &from, &err);
 
-	ck_assert_msg(e != NULL, "%s", err.text);
-	return e;
+	return event_of(c, fields, 77);
 }
 
 static void
@@ -132,6 +139,67 @@ START_TEST(nulls_stay_nulls_and_blanks_blanks)
 	event_free(blank);
 	contract_free(c);
 	ch_arena_free(&arena);
+}
+END_TEST
+
+#define X62 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+START_TEST(a_long_id_is_its_digest_but_in_the_header)
+{
+	static const char *const ids[] = {X62 "1", X62 "12", X62 "13"};
+	static const char *const rows[] = {X62 "1",
+		"caa3a2ea00421cd23a59284a3243cf3c8e78943b571772f0a56e32d4cf1d50",
+		"eb712df5ab5876b61a3c8aa6533acfcf776e00d9fb9c9b2144348d6cddcde5"};
+	struct contract_options opt = options();
+	struct contract *c = made(&opt);
+	size_t i;
+
+	for (i = 0; i < COUNT(ids); i++) {
+		struct event *e = row(c, ids[i], "Order", "k", "p");
+		struct message m;
+		char id[EVENT_ID_MAX];
+
+		ck_assert_int_eq(message_of(e, &arena, &m, NULL), CH_OK);
+		expect_header(&m, 0, "id", ids[i]);
+		event_id(e, id);
+		ck_assert_str_eq(id, rows[i]);
+		event_free(e);
+	}
+	contract_free(c);
+	ch_arena_free(&arena);
+}
+END_TEST
+
+/* A table that is read has no transactions to name rows by. */
+START_TEST(a_row_read_without_an_id_is_named_by_what_it_holds)
+{
+	struct contract_options opt = options();
+	struct contract *c = made(&opt);
+	const struct ch_view rows[][COUNT(columns)] = {
+		{{NULL, 0}, CH_VIEW("Order"), CH_VIEW("k"), CH_VIEW("C")},
+		{{NULL, 0}, CH_VIEW("Order"), CH_VIEW("kC"), CH_VIEW("")},
+		{{NULL, 0}, CH_VIEW("Order"), CH_VIEW("k"), CH_VIEW("C"),
+			CH_VIEW("")},
+		/* of no column that the contract names */
+		{{NULL, 0}, CH_VIEW("Order"), CH_VIEW("k"), CH_VIEW("C"),
+			[COUNT(columns) - 1] = CH_VIEW("2")}};
+	char ids[COUNT(rows)][EVENT_ID_MAX], again[EVENT_ID_MAX];
+	size_t i, j;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		struct event *e = event_of(c, rows[i], 0);
+		struct event *same = event_of(c, rows[i], 0);
+
+		event_id(e, ids[i]);
+		event_id(same, again);
+		ck_assert_str_eq(ids[i], again);
+		ck_assert_uint_eq(strlen(ids[i]), EVENT_ID_MAX - 2);
+		for (j = 0; j < i; j++)
+			ck_assert_str_ne(ids[i], ids[j]);
+		event_free(e);
+		event_free(same);
+	}
+	contract_free(c);
 }
 END_TEST
 
@@ -251,6 +319,8 @@ END_TEST
 
 SUITE_MAIN("contract", a_row_becomes_a_message,
 	nulls_stay_nulls_and_blanks_blanks,
+	a_long_id_is_its_digest_but_in_the_header,
+	a_row_read_without_an_id_is_named_by_what_it_holds,
 	placements_context_and_cloudevents_keep_their_order,
 	wrong_options_are_refused, columns_that_do_not_fit_are_refused,
 	its_table_is_known_by_both_names)
