@@ -488,16 +488,16 @@ def test_no_private_address_is_connected_to(relay_cell, relay, hooks, server):
 
 def test_alerts_by_a_template(relay_cell, relay, hooks, server, tmp_path,
                               kafka):
-    cell = relay_cell
-    kafka.create("fleet.alerts")
+    cell, alerts = relay_cell, kafka.unique("fleet.alerts")
+    kafka.create(alerts)
     (tmp_path / "chat").write_text(
         '{"text": "*{{alert}}* {{detail.account}}: {{none}} ({{$type}})"}\n')
     (tmp_path / "head").write_text("Authorization: GenieKey 1234\n")
-    relay(webhooks=hooks(chat={
+    relay(routes=f"fleet.alerts={alerts}", webhooks=hooks(chat={
         "aggregatetype": "fleet.alerts", "template_file": tmp_path / "chat",
         "header_file": tmp_path / "head", "secret_file": None,
         "sign": "false"}))
-    cell.event("acme/a", kind="fleet.alerts", topic="fleet.alerts",
+    cell.event("acme/a", kind="fleet.alerts", topic=alerts,
                payload='{"alert": "a \\"b\\"", "detail": {"account": "u1"}}')
     cell.event("acme/b")
     cell.arrived()
