@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "outbox_relay_page.h"
+#include "params.h"
 
 #define API_WAITING 64
 #define BODY_MAX ((size_t)2 << 20)
@@ -339,7 +340,6 @@ work(void *ctx)
 static int
 open_desk(struct api *a, struct ch_err *err)
 {
-	static const char *const two_person[] = {"off", "actor", "role"};
 	const struct ch_params *p = a->rt->params;
 	bool read_only = a->tokens == NULL;
 	struct ch_pg_params params = {
@@ -358,7 +358,7 @@ open_desk(struct api *a, struct ch_err *err)
 
 	a->desk = (struct api_desk){.rt = a->rt,
 		.run = api_run_new(a->rt),
-		.two_person = two_person[ch_params_enum(p, "dlq_two_person")],
+		.two_person = relay_params_two_person(p),
 		.read_only = read_only};
 	a->desk.pg = ch_pg_new(&params, err);
 	a->waiting = ch_ring_new(API_WAITING + 1, API_WAITING * BODY_MAX);

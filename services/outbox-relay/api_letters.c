@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "letter_change.h"
 #include "letter_json.h"
+#include "replay.h"
 
 #define EXPORT_MAX 1000	       /* letters of one page */
 #define EXPORT_BYTES (4 << 20) /* values of one page, but for its first */
@@ -369,7 +370,7 @@ change_found(struct api_desk *d, struct api_call *c, bool replaying,
 		.dry_run = api_call_flag(c, "dry_run"),
 		.told = add_result,
 		.ctx = c};
-	int64_t replays_max = API_REPLAYS_MAX;
+	int64_t replays_max = REPLAY_TIMES_MAX;
 	struct letter_changes n;
 	int rc = api_call_reason(c, &change.reason, err);
 

@@ -10,12 +10,13 @@
 #include "api_private.h"
 #include "audit.h"
 #include "letter_json.h"
+#include "plan_run.h"
 #include "plans.h"
+#include "replay.h"
 
 #define SAMPLE 5
 #define PLANS_MAX 100
 #define HISTORY_MAX 50
-#define CANARY_WAIT_MS 60000
 #define COUNT_MAX 1000000
 #define BYTES_RATE_MAX INT64_C(1000000000)
 
@@ -218,7 +219,7 @@ people_of(const struct api_desk *d, const struct api_call *c)
 static int
 read_wish(struct api_call *c, struct plans_wish *w, struct ch_err *err)
 {
-	int64_t replays_max = API_REPLAYS_MAX;
+	int64_t replays_max = REPLAY_TIMES_MAX;
 	int rc = api_call_reason(c, &w->reason, err);
 
 	if (rc == CH_OK)
@@ -334,7 +335,7 @@ post_cancel(struct api_desk *d, struct api_call *c, struct ch_err *err)
 static int
 post_run(struct api_desk *d, struct api_call *c, struct ch_err *err)
 {
-	int64_t plan = 0, wait_ms = CANARY_WAIT_MS;
+	int64_t plan = 0, wait_ms = PLAN_RUN_CANARY_WAIT_MS;
 	int rc = plan_of(c, &plan, err);
 
 	if (rc == CH_OK)

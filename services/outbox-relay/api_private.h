@@ -34,7 +34,6 @@
 #define API_PLAN_MAX 1000    /* letters named for a plan */
 #define API_VALUE_MAX 262144 /* bytes of a value in a letter's detail */
 #define API_REASON_MAX 1000
-#define API_REPLAYS_MAX 5
 
 /* What works: the thread's own. */
 struct api_desk {

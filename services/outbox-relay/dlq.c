@@ -16,8 +16,10 @@
 #include "base/mem.h"
 #include "dialect.h"
 #include "dlq_private.h"
+#include "params.h"
+#include "plan_run.h"
+#include "replay.h"
 
-#define CANARY_WAIT_MS 60000
 #define LIMIT_MAX 1000000
 
 static const char usage_text[] =
@@ -491,13 +493,11 @@ read_and_run(struct dlq *d, const struct verb *verb, int argc, char **argv)
 static int
 run_dlq(const struct ch_runtime *rt, int argc, char **argv)
 {
-	static const char *const two_person[] = {"off", "actor", "role"};
 	const char *user = getenv("USER");
 	struct dlq d = {.rt = rt,
-		.replays_max = REPLAYS_MAX,
-		.canary_wait_ms = CANARY_WAIT_MS,
-		.two_person = two_person[ch_params_enum(rt->params,
-			"dlq_two_person")],
+		.replays_max = REPLAY_TIMES_MAX,
+		.canary_wait_ms = PLAN_RUN_CANARY_WAIT_MS,
+		.two_person = relay_params_two_person(rt->params),
 		.actor = user != NULL && *user != '\0' ? user : "unknown",
 		.now = ch_clock_wall(rt->clock)};
 	const struct verb *verb;

@@ -29,7 +29,6 @@
 
 #define IDS_MAX 10000
 #define LIST_MAX 100 /* without --limit */
-#define REPLAYS_MAX 5
 #define VALUE_SHOWN 4096
 
 enum dlq_exit { DLQ_DONE = 0, DLQ_FAILED = 1, DLQ_REFUSED = 2 };

@@ -427,3 +427,11 @@ relay_params_contract(const struct ch_params *p, struct ch_err *err)
 			.cloudevents = ch_params_str(p, "outbox_cloudevents")},
 		err);
 }
+
+const char *
+relay_params_two_person(const struct ch_params *p)
+{
+	static const char *const names[] = {"off", "actor", "role"};
+
+	return names[ch_params_enum(p, "dlq_two_person")];
+}

@@ -24,5 +24,7 @@ struct route_table *relay_params_routes(const struct ch_params *p,
 /* Of outbox_table, which is not "". NULL with CH_ECONFIG. The caller's. */
 struct contract *relay_params_contract(const struct ch_params *p,
 	struct ch_err *err);
+/* Who must approve a replay: "off", "actor" or "role". */
+const char *relay_params_two_person(const struct ch_params *p);
 
 #endif

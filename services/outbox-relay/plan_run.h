@@ -27,6 +27,9 @@
 #include "io/pg.h"
 #include "letters.h"
 
+/* Unless its operator says otherwise. */
+#define PLAN_RUN_CANARY_WAIT_MS 60000
+
 struct plan_run_options {
 	int64_t plan;
 	const char *actor;

@@ -161,17 +161,26 @@ plans_approve(struct ch_pg *pg, int64_t plan, const char *actor,
 	return rc;
 }
 
+/* *res holds the row's texts: PQclear(), however it ends. */
+static int
+find_one(struct ch_pg *pg, int64_t plan, PGresult **res, struct plans_row *row,
+	struct ch_err *err)
+{
+	int rc;
+
+	*res = NULL;
+	rc = plans_find(pg, plan, 1, res, err);
+	return rc == CH_OK ? plans_row(*res, 0, row, err) : rc;
+}
+
 static int
 not_turned(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
 	struct ch_err *err)
 {
 	struct plans_row row;
 	PGresult *res;
-	int rc = plans_find(pg, plan, 1, &res, err);
+	int rc = find_one(pg, plan, &res, &row, err);
 
-	if (rc != CH_OK)
-		return rc;
-	rc = plans_row(res, 0, &row, err);
 	if (rc == CH_OK)
 		rc = ch_err_set(err, CH_EEXIST,
 			"plan %" PRId64 " is %.*s: it cannot become %s; see "
@@ -279,11 +288,8 @@ plans_runnable(struct ch_pg *pg, int64_t plan, const char *two_person,
 {
 	struct plans_row row;
 	PGresult *res;
-	int rc = plans_find(pg, plan, 1, &res, err);
+	int rc = find_one(pg, plan, &res, &row, err);
 
-	if (rc != CH_OK)
-		return rc;
-	rc = plans_row(res, 0, &row, err);
 	if (rc == CH_OK)
 		rc = check_runnable(&row, two_person, err);
 	PQclear(res);

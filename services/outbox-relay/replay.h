@@ -24,6 +24,10 @@
 #include "io/pg.h"
 #include "letters.h"
 
+/* What came back so often is quarantined, unless its operator says another
+ * number. */
+#define REPLAY_TIMES_MAX 5
+
 struct replay;
 
 struct replay_options {
