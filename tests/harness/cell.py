@@ -15,6 +15,8 @@ import uuid
 
 import psycopg2
 
+from .wait import until
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "deploy" / "local"
 OUT = pathlib.Path(os.environ.get("OUT", "build/debug"))
@@ -93,9 +95,16 @@ class Cell:
         name = "t" + uuid.uuid4().hex[:12]
         db = psycopg2.connect(self.url("superuser", "postgres"))
         db.autocommit = True
-        with db.cursor() as cur:
-            cur.execute(f"CREATE DATABASE {name} OWNER ch_owner "
-                        f"TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+
+        def created():
+            try:
+                with db.cursor() as cur:
+                    cur.execute(f"CREATE DATABASE {name} OWNER ch_owner "
+                                f"TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+                return True
+            except psycopg2.errors.ObjectInUse:
+                return False  # a session of the template's is ending
+        until(created, 60, f"database {name} made from {TEMPLATE}")
         db.close()
         return name
 
@@ -103,9 +112,6 @@ class Cell:
         db = psycopg2.connect(self.url("superuser", "postgres"))
         db.autocommit = True
         with db.cursor() as cur:
-            cur.execute("SELECT pg_terminate_backend(active_pid) FROM "
-                        "pg_replication_slots WHERE database = %s "
-                        "AND active", (name,))
             cur.execute("SELECT slot_name FROM pg_replication_slots "
                         "WHERE database = %s", (name,))
             for (slot,) in cur.fetchall():
@@ -115,13 +121,14 @@ class Cell:
 
 
 def drop_slot(cur, slot):
-    """A slot whose walsender was just ended is free a moment later."""
-    from .wait import until
-
+    """Ends who reads it; the slot is free a moment later."""
     def dropped():
         try:
+            cur.execute("SELECT pg_terminate_backend(active_pid) FROM "
+                        "pg_replication_slots WHERE slot_name = %s "
+                        "AND active", (slot,))
             cur.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
             return True
         except psycopg2.Error:
             return False
-    until(dropped, 10, f"slot {slot} dropped")
+    until(dropped, 60, f"slot {slot} dropped")

@@ -150,7 +150,7 @@ class Cell:
     def ids(self, topic):
         return [header(r, "id") for r in self.records(topic)]
 
-    def arrived(self, seconds=30):
+    def arrived(self, seconds=60):
         """Waits until every row sent is there; then checks order per key and
         returns the number of repeated records."""
         topics = sorted({t for t, _, _ in self.sent})
