@@ -312,11 +312,15 @@ def test_an_endpoint_serves_one_relay_of_a_schema(shop, relay, tmp_path):
     payments = relay(wait_ready=False, **endpoint("a"),
                      slot=shop.slot + "_2", outbox_table="public.payments")
     until(lambda: "endpoint a is served by another relay of schema "
-          "outbox_relay: give it another name" in payments.logged(), 30,
+          "outbox_relay: give it another name" in payments.logged(), 60,
           "told")
     assert payments.get("/readyz")[0] == 503
     first = shop.order("k1")
-    until(lambda: seen() == {("/a", first)}, 30, "the order")
+    until(lambda: seen() == {("/a", first)}, 60, "the order")
+    # it has tried again and again, and was never ready meanwhile
+    until(lambda: payments.logged().count("event=relay.session_lost") > 3, 60,
+          "tried again")
+    assert "event=daemon.ready ready=true" not in payments.logged()
     paid = str(uuid.uuid4())
     shop.sql("INSERT INTO payments (id, aggregatetype, aggregateid, type) "
              "VALUES (%s, 'Order', 'k1', 'Paid')", (paid,))

@@ -1,6 +1,9 @@
 """Rows of the four tables arrive: topic, key, value, headers, partition."""
 
 import json
+import os
+import signal
+import time
 
 from harness.kafka import header
 from harness.wait import until
@@ -105,6 +108,23 @@ def test_metrics_and_health(relay_cell, relay):
                     (cell.database,))
     assert used[0][0] <= 2
     assert daemon.stop() == 0
+
+
+def test_ready_is_said_when_the_relay_knows_whether_it_leads(relay_cell,
+                                                             relay):
+    """Not in between: whoever waits for it would be too early."""
+    server = int((relay_cell.cell.state / "run" / "postgres.pid").read_text())
+    os.kill(server, signal.SIGSTOP)
+    try:
+        daemon = relay(wait_ready=False)
+        until(lambda: "event=daemon.started" in daemon.logged(), 60, "started")
+        since = time.monotonic()  # longer than readiness is looked at
+        until(lambda: time.monotonic() > since + 0.5, 60, "it connects slowly")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    daemon.wait_ready()
+    said = daemon.logged()
+    assert 0 <= said.find("state=leading") < said.find("ready=true"), said
 
 
 def test_fast_shutdown_of_the_server_is_not_held_up(relay_cell, relay):
