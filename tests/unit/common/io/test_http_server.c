@@ -404,7 +404,7 @@ START_TEST(late_answer_does_not_reach_the_next_request)
 	struct ch_http_ref first;
 	int fd;
 
-	start_server(0, 300);
+	start_server(0, 3000);
 	fd = dial();
 	put(fd, "GET /later HTTP/1.1\r\n\r\n");
 	until_at_least(&deferred_count, 1, "request");
