@@ -6,6 +6,7 @@ of its own, so that tests do not see each other. CH_TEST_STATE names a state
 directory to keep running between runs while one works on a test.
 """
 
+import datetime
 import os
 import pathlib
 import shlex
@@ -25,8 +26,14 @@ SHARED = ROOT.parent / "shared"
 TEMPLATE = "countinghouse"
 
 
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).date()
+
+
 class Cell:
     """A running Kafka and PostgreSQL."""
+
+    day = None  # of the template's deploy
 
     def __init__(self):
         kept = os.environ.get("CH_TEST_STATE")
@@ -53,6 +60,7 @@ class Cell:
         self.read_env()
         if not self.migrated():
             self.script("migrate.sh")
+        self.day = self.deployed()
         return self
 
     def stop(self):
@@ -73,6 +81,12 @@ class Cell:
             cur.execute("SELECT to_regclass('ch.markets') IS NOT NULL")
             return cur.fetchone()[0]
 
+    def deployed(self):
+        with self.connect() as db, db.cursor() as cur:
+            cur.execute("SELECT lowest_day + 1 FROM retention "
+                        "WHERE table_name = 'command_log'")
+            return cur.fetchone()[0]
+
     @property
     def bootstrap(self):
         return self.env["BOOTSTRAP"]
@@ -91,7 +105,12 @@ class Cell:
         return db
 
     def fresh_database(self, tablespace="pg_default"):
-        """A new database with the schema and nothing in it."""
+        """A new database with the schema and nothing in it. Its first days
+        are those of the deploy: over midnight that is done again."""
+        if self.day not in (None, today()):
+            self.script("migrate.sh", "revert")
+            self.script("migrate.sh")
+            self.day = self.deployed()
         name = "t" + uuid.uuid4().hex[:12]
         db = psycopg2.connect(self.url("superuser", "postgres"))
         db.autocommit = True
@@ -129,6 +148,8 @@ def drop_slot(cur, slot):
                         "AND active", (slot,))
             cur.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
             return True
+        except psycopg2.errors.UndefinedObject:
+            return True  # it was being made, and its maker ended
         except psycopg2.Error:
             return False
     until(dropped, 60, f"slot {slot} dropped")
