@@ -139,11 +139,15 @@ class Cell:
     # ---- records
 
     def records(self, topic):
-        """As kafka.read(), of any bytes (surrogates stand for broken ones)."""
-        run = subprocess.run(
-            ["kcat", "-C", "-b", self.kafka.bootstrap, "-t", topic, "-o",
-             "beginning", "-e", "-q", "-J"], check=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        """As kafka.read(), of any bytes (surrogates stand for broken ones).
+        A broker that was away has no leaders for a moment: asked again."""
+        def read():
+            run = subprocess.run(
+                ["kcat", "-C", "-b", self.kafka.bootstrap, "-t", topic, "-o",
+                 "beginning", "-e", "-q", "-J"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            return run if run.returncode == 0 else None
+        run = until(read, 60, f"kcat reads {topic}")
         text = run.stdout.decode("utf-8", "surrogateescape")
         return [json.loads(line) for line in text.split("\n") if line]
 
