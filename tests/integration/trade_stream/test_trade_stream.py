@@ -49,8 +49,8 @@ def wait_sent(feed, n, seconds=60):
 
 
 def wait_settled(feed, stream, seconds=60):
-    """All that the feed sent was read, and all that was read is in Kafka. Asked
-    of a feed that sends no more, or it is true now and then."""
+    """All that the feed sent was read, and all that was read is in Kafka. To
+    be asked of a feed that sends no more, or it is true now and then."""
     def settled():
         return (rows(stream) == feed.count()
                 and published(stream)
