@@ -7,11 +7,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "hook_answer.h"
 #include "letter.h"
 #include "message.h"
 #include "outbox_relay_sql.h"
-
-#define REASON_SHOWN 200
 
 static const struct ch_pg_stmt own_stmt = {
 	"endpoints_own", outbox_relay_sql_endpoints_own};
@@ -288,48 +287,6 @@ send_again(struct ch_pg *pg, const struct hook_flight *f, struct ch_err *err)
 	return ch_pg_send(pg, &again_stmt, &args, err);
 }
 
-/* "http_410", or how the request failed. */
-static void
-class_of(const struct hook_flight *f, char out[32])
-{
-	static const char *const names[] = {[CH_HTTP_OK] = "",
-		[CH_HTTP_TIMEOUT] = "http_timeout",
-		[CH_HTTP_CONNECT] = "http_connect",
-		[CH_HTTP_TLS] = "http_tls",
-		[CH_HTTP_PROTOCOL] = "http_protocol",
-		[CH_HTTP_TOO_LARGE] = "http_too_large",
-		[CH_HTTP_CANCELLED] = "http_cancelled",
-		[CH_HTTP_OTHER] = "http_other"};
-
-	if (f->class == CH_HTTP_OK)
-		(void)snprintf(out, 32, "http_%d", f->status);
-	else
-		(void)snprintf(out, 32, "%s", names[f->class]);
-}
-
-/* The response stands between quotes, which its fingerprint leaves out. */
-static void
-add_reason(struct ch_buf *b, const struct hook_flight *f)
-{
-	struct ch_buf shown = CH_BUF_INIT;
-	size_t i;
-
-	if (f->class != CH_HTTP_OK) {
-		ch_buf_add_printable(b, ch_view_of(f->reason), REASON_SHOWN);
-		return;
-	}
-	ch_buf_add_printable(&shown, ch_buf_view(&f->response), REASON_SHOWN);
-	for (i = 0; i < shown.len; i++)
-		if (shown.ptr[i] == '"')
-			shown.ptr[i] = '\'';
-	ch_buf_printf(b, "answered %d%s: \"%s\"", f->status,
-		f->status >= 300 && f->status < 400
-			? " (redirects are not followed: name its end as url)"
-			: "",
-		ch_buf_str(&shown));
-	ch_buf_free(&shown);
-}
-
 struct letter_headers {
 	struct ch_pg_array names, values;
 };
@@ -389,12 +346,12 @@ send_bury(struct ch_pg *pg, const struct endpoint *e,
 	struct ch_buf reason = CH_BUF_INIT;
 	struct letter_headers h;
 	struct ch_pg_args args;
-	char class[32];
+	char class[HOOK_ANSWER_CLASS_MAX];
 	int rc;
 
 	letter_headers_of(&h, f);
-	class_of(f, class);
-	add_reason(&reason, f);
+	hook_answer_class(f, class);
+	hook_answer_reason(f, &reason);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, f->delivery.id);
 	ch_pg_arg_uuid(&args, &letter);
