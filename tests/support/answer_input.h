@@ -28,7 +28,7 @@
 /* The endpoint's side of one input. */
 struct answer_peer {
 	struct ch_view bytes;
-	int listener, connection;
+	int listener, connection, answered;
 	int connections;
 };
 
@@ -90,14 +90,15 @@ answer_turn(struct answer_peer *p, int wake)
 	char asked[4096];
 
 	(void)poll(fds, 3, 10);
-	if (fds[0].revents != 0 && p->connection < 0) {
+	if (fds[0].revents != 0 && p->connections++ == 0) {
 		p->connection = accept(p->listener, NULL, NULL);
-		p->connections++;
 	} else if (fds[2].revents != 0) {
 		(void)!recv(p->connection, asked, sizeof(asked), 0);
 		(void)!send(p->connection, p->bytes.ptr, p->bytes.len,
 			MSG_NOSIGNAL);
-		(void)close(p->connection);
+		/* a close() could cut off what was sent */
+		(void)shutdown(p->connection, SHUT_WR);
+		p->answered = p->connection;
 		p->connection = -1;
 	}
 }
@@ -122,22 +123,32 @@ answer_get(struct hook_sender *s, struct answer_peer *p, struct ch_mono now)
 	return f;
 }
 
-/* The three digits of the status stand behind an "HTTP/". */
-static inline bool
-answer_has_status(struct ch_view bytes, int status)
+/* The status of the first line that is no 1xx's, read by another hand; 0: there
+ * is none. */
+static inline int
+answer_status(struct ch_view bytes)
 {
-	char digits[16];
+	char line[64];
+	int status, end;
 	size_t i;
-	bool begun = false;
 
-	snprintf(digits, sizeof(digits), "%03d", status);
-	for (i = 0; i + 5 <= bytes.len; i++) {
-		begun = begun || strncasecmp(bytes.ptr + i, "HTTP/", 5) == 0;
-		if (begun && i + 3 <= bytes.len &&
-			memcmp(bytes.ptr + i, digits, 3) == 0)
-			return true;
+	for (i = 0; i + 12 <= bytes.len; i++) {
+		if (i > 0 && bytes.ptr[i - 1] != '\n')
+			continue;
+		snprintf(line, sizeof(line), "%.*s",
+			(int)(bytes.len - i < 63 ? bytes.len - i : 63),
+			bytes.ptr + i);
+		end = 0;
+		if ((sscanf(line, "HTTP/%*1[0-9].%*1[0-9] %3d%n", &status,
+			     &end) == 1 &&
+			    end == 12) ||
+			(sscanf(line, "HTTP/%*1[0-9] %3d%n", &status, &end) ==
+					1 &&
+				end == 10))
+			if (status >= 200 || status == 101)
+				return status;
 	}
-	return begun && memcmp(bytes.ptr + bytes.len - 4, digits, 3) == 0;
+	return 0;
 }
 
 static inline const char *
@@ -196,9 +207,7 @@ answer_broken_rule(const struct hook_flight *f, struct ch_view bytes,
 
 	if (f->class == CH_HTTP_CANCELLED)
 		return "nobody cancelled it";
-	if (f->class == CH_HTTP_OK &&
-		(f->status < 100 || f->status > 999 ||
-			!answer_has_status(bytes, f->status)))
+	if (f->class == CH_HTTP_OK && f->status != answer_status(bytes))
 		return "the status is the one that was sent";
 	if (f->retry_after_s < -1 || f->retry_after_s > ANSWER_RETRY_MAX_S)
 		return "Retry-After is within the hour";
@@ -212,7 +221,8 @@ answer_broken_rule(const struct hook_flight *f, struct ch_view bytes,
 static inline const char *
 answer_check(const void *bytes, size_t size)
 {
-	struct answer_peer p = {.bytes = {bytes, size}, .connection = -1};
+	struct answer_peer p = {
+		.bytes = {bytes, size}, .connection = -1, .answered = -1};
 	struct ch_mono now = {INT64_C(1000000000)};
 	struct hook_sender *s =
 		hook_sender_open(answer_endpoints(&p.listener), NULL, NULL);
@@ -230,6 +240,8 @@ answer_check(const void *bytes, size_t size)
 	hook_sender_close(s);
 	if (p.connection >= 0)
 		(void)close(p.connection);
+	if (p.answered >= 0)
+		(void)close(p.answered);
 	return broken;
 }
 
