@@ -106,6 +106,17 @@ static const struct {
 	{CURLE_ABORTED_BY_CALLBACK, CH_HTTP_CANCELLED},
 };
 
+/* libcurl takes an end behind a 1xx for the answer's. */
+static bool
+has_final_status(const struct request *r)
+{
+	long status = 0;
+
+	return curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status) ==
+		CURLE_OK &&
+		status >= 200;
+}
+
 static enum ch_http_class
 classify(const struct request *r, CURLcode code)
 {
@@ -115,6 +126,8 @@ classify(const struct request *r, CURLcode code)
 		return CH_HTTP_TOO_LARGE;
 	if (r->cut)
 		return CH_HTTP_OK;
+	if (code == CURLE_OK && !has_final_status(r))
+		return CH_HTTP_PROTOCOL;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		if (classes[i].code == code)
 			return classes[i].class;
@@ -484,9 +497,10 @@ take_results(struct ch_http_client *c)
 				"the body is over %zu bytes, or the headers "
 				"over %d",
 				r->call.max_body, HEADERS_MAX);
-		if (r->no_status)
+		if (r->no_status ||
+			(class == CH_HTTP_PROTOCOL && code == CURLE_OK))
 			(void)snprintf(r->error, sizeof(r->error),
-				"the answer has no HTTP status line");
+				"the answer has no final HTTP status line");
 		finish(r, class,
 			class == CH_HTTP_OK ? ""
 				: r->error[0] != '\0'

@@ -145,7 +145,7 @@ answer_status(struct ch_view bytes)
 			(sscanf(line, "HTTP/%*1[0-9] %3d%n", &status, &end) ==
 					1 &&
 				end == 10))
-			if (status >= 200 || status == 101)
+			if (status >= 200)
 				return status;
 	}
 	return 0;

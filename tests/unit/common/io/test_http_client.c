@@ -304,7 +304,9 @@ static const char *const no_status_lines[] = {"HTTP/\xd7\xd1"
 	"HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 -20 OK\r\n",
 	"http/1.1 200 OK\r\n", "HTTP/1.1 099 OK\r\n", "HTTP/1. 200 OK\r\n",
 	"HTTP/1.1.1 200 OK\r\n",
-	"HTTP/1.1 100 Continue\r\n\r\nHTTP/what 200 OK\r\n"};
+	"HTTP/1.1 100 Continue\r\n\r\nHTTP/what 200 OK\r\n",
+	"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n",
+	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n"};
 
 /* libcurl takes most of them for a 200 */
 START_TEST(an_answer_without_a_status_line_is_protocol)
