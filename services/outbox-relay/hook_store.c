@@ -24,6 +24,8 @@ static const struct ch_pg_stmt done_stmt = {
 	"webhook_done", outbox_relay_sql_webhook_done};
 static const struct ch_pg_stmt again_stmt = {
 	"webhook_again", outbox_relay_sql_webhook_again};
+static const struct ch_pg_stmt later_stmt = {
+	"webhook_later", outbox_relay_sql_webhook_later};
 static const struct ch_pg_stmt bury_stmt = {
 	"webhook_bury", outbox_relay_sql_webhook_bury};
 static const struct ch_pg_stmt look_stmt = {
@@ -199,7 +201,7 @@ hook_store_put(struct ch_pg *pg, struct hook_rows *r, struct ch_err *err)
 
 int
 hook_store_page(struct ch_pg *pg, const char *endpoint,
-	struct ch_pg_array *busy, size_t limit, struct ch_err *err)
+	struct ch_pg_array *busy, size_t limit, bool newest, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
@@ -207,6 +209,7 @@ hook_store_page(struct ch_pg *pg, const char *endpoint,
 	ch_pg_arg_str(&args, endpoint);
 	ch_pg_arg_array(&args, busy);
 	ch_pg_arg_i64(&args, (int64_t)limit);
+	ch_pg_arg_bool(&args, newest);
 	return ch_pg_send(pg, &page_stmt, &args, err);
 }
 
@@ -243,6 +246,8 @@ hook_store_row(const PGresult *res, int i, struct ch_arena *arena,
 	out->at = ch_pg_next_time(&r);
 	out->attempts = ch_pg_next_i32(&r);
 	out->replays = ch_pg_next_i32(&r);
+	out->refused_at = ch_pg_next_time_null(&r, &none);
+	out->quota_since = ch_pg_next_time_null(&r, &none);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -285,6 +290,20 @@ send_again(struct ch_pg *pg, const struct hook_flight *f, struct ch_err *err)
 	ch_pg_arg_bytea(&args, ch_buf_view(&f->response));
 	ch_pg_arg_i64(&args, f->wait_ms);
 	return ch_pg_send(pg, &again_stmt, &args, err);
+}
+
+static int
+send_later(struct ch_pg *pg, const struct hook_flight *f, struct ch_time now,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, f->delivery.id);
+	ch_pg_arg_time(&args, now);
+	ch_pg_arg_i32(&args, f->status);
+	ch_pg_arg_bool(&args, f->failure == FAILURE_QUOTA);
+	return ch_pg_send(pg, &later_stmt, &args, err);
 }
 
 struct letter_headers {
@@ -371,7 +390,7 @@ send_bury(struct ch_pg *pg, const struct endpoint *e,
 
 int
 hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
-	const struct hook_flight *f, struct ch_err *err)
+	const struct hook_flight *f, struct ch_time now, struct ch_err *err)
 {
 	switch (f->verdict) {
 	case HOOK_DONE:
@@ -381,7 +400,7 @@ hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
 	case HOOK_BURY:
 		return send_bury(pg, e, f, err);
 	case HOOK_LATER:
-		break;
+		return send_later(pg, f, now, err);
 	}
 	return CH_OK;
 }

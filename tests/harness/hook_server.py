@@ -10,7 +10,17 @@ import ssl
 import threading
 import time
 
+from .wait import until
+
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def all_done(cell, rows, seconds=60):
+    """So many deliveries are there, each of them done, and no key is left."""
+    until(lambda: cell.sql(
+        "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL), "
+        "(SELECT count(*) FROM webhook_keys) FROM webhook_deliveries")
+        == [(rows, 0, 0)], seconds, f"{rows} deliveries done")
 
 
 class Request:

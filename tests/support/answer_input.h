@@ -118,35 +118,44 @@ answer_get(struct hook_sender *s, struct answer_peer *p, struct ch_mono now)
 	f = NULL;
 	for (turns = 0; f == NULL && turns < ANSWER_TURNS_MAX; turns++) {
 		answer_turn(p, hook_sender_fd(s));
-		f = hook_sender_next(s, now);
+		f = hook_sender_next(s, now, (struct ch_time){1});
 	}
 	return f;
 }
 
-/* The status of the first line that is no 1xx's, read by another hand; 0: there
- * is none. */
+/* Of a status line, read by another hand; 0: it is none. */
+static inline int
+answer_line_status(struct ch_view line)
+{
+	char text[64];
+	int status, end = 0;
+
+	snprintf(text, sizeof(text), "%.*s",
+		(int)(line.len < 63 ? line.len : 63), line.ptr);
+	if (sscanf(text, "HTTP/%*1[0-9].%*1[0-9] %3d%n", &status, &end) == 1 &&
+		end == 12)
+		return status;
+	if (sscanf(text, "HTTP/%*1[0-9] %3d%n", &status, &end) == 1 &&
+		end == 10)
+		return status;
+	return 0;
+}
+
+/* The answer's: of the first head that is no 1xx's; 0: there is none. */
 static inline int
 answer_status(struct ch_view bytes)
 {
-	char line[64];
-	int status, end;
-	size_t i;
+	struct ch_view line;
+	bool begins = true;
+	int status = 0;
 
-	for (i = 0; i + 12 <= bytes.len; i++) {
-		if (i > 0 && bytes.ptr[i - 1] != '\n')
-			continue;
-		snprintf(line, sizeof(line), "%.*s",
-			(int)(bytes.len - i < 63 ? bytes.len - i : 63),
-			bytes.ptr + i);
-		end = 0;
-		if ((sscanf(line, "HTTP/%*1[0-9].%*1[0-9] %3d%n", &status,
-			     &end) == 1 &&
-			    end == 12) ||
-			(sscanf(line, "HTTP/%*1[0-9] %3d%n", &status, &end) ==
-					1 &&
-				end == 10))
-			if (status >= 200)
-				return status;
+	while (ch_view_split(&bytes, '\n', &line)) {
+		if (begins)
+			status = answer_line_status(line);
+		if (begins && (status < 100 || status >= 200))
+			return status;
+		/* for libcurl whatever follows the \r */
+		begins = line.len == 0 || line.ptr[0] == '\r';
 	}
 	return 0;
 }
