@@ -174,7 +174,7 @@ END_TEST
 
 START_TEST(the_corpus_of_the_fuzzer_holds)
 {
-	corpus_replay("filter", 20, filter_check);
+	corpus_replay("filter", 100, filter_check);
 }
 END_TEST
 

@@ -213,7 +213,7 @@ END_TEST
 
 START_TEST(the_corpus_of_the_fuzzer_holds)
 {
-	corpus_replay("pgoutput", 20, pgoutput_check);
+	corpus_replay("pgoutput", 100, pgoutput_check);
 }
 END_TEST
 
