@@ -42,8 +42,6 @@ enum job {
 };
 
 struct lane_state {
-	struct ch_series *pending, *oldest, *delivered, *letters, *blocked,
-		*blocked_since, *breaker;
 	bool due;		 /* something may be */
 	bool newest;		 /* the last page was of the newest */
 	struct ch_mono again_at; /* and then; 0: not known */
@@ -53,6 +51,7 @@ struct hooks {
 	struct hooks_options opt;
 	struct endpoints endpoints;
 	struct lane_state *lanes;
+	struct hook_figures figures;
 	struct hook_sender *sender; /* NULL: we do not lead */
 	struct ch_pg *pg;
 	char *ca_file; /* NULL: the system's */
@@ -78,25 +77,14 @@ struct hooks {
 static void
 open_lanes(struct hooks *h)
 {
-	struct ch_metrics *m = h->opt.rt->metrics;
-	const struct hooks_metrics *id = &h->opt.metrics;
 	size_t i;
 
 	h->lanes = ch_xcalloc(h->endpoints.count, sizeof(*h->lanes));
-	for (i = 0; i < h->endpoints.count; i++) {
-		const char *name = h->endpoints.items[i].name;
-
-		h->lanes[i] = (struct lane_state){
-			.pending = ch_metrics_series(m, id->pending, name),
-			.oldest = ch_metrics_series(m, id->oldest, name),
-			.delivered = ch_metrics_series(m, id->delivered, name),
-			.letters = ch_metrics_series(m, id->letters, name),
-			.blocked = ch_metrics_series(m, id->blocked, name),
-			.blocked_since =
-				ch_metrics_series(m, id->blocked_since, name),
-			.breaker = ch_metrics_series(m, id->breaker, name)};
-		ch_pg_array_text(&h->names, ch_view_of(name));
-	}
+	for (i = 0; i < h->endpoints.count; i++)
+		ch_pg_array_text(&h->names,
+			ch_view_of(h->endpoints.items[i].name));
+	hook_figures_open(&h->figures, h->opt.rt->metrics, &h->opt.metrics,
+		&h->endpoints);
 }
 
 static int
@@ -154,23 +142,6 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	return CH_OK;
 }
 
-/* Another leader shows them from here on. */
-static void
-zero_gauges(struct hooks *h)
-{
-	size_t i;
-
-	for (i = 0; h->lanes != NULL && i < h->endpoints.count; i++) {
-		struct lane_state *l = &h->lanes[i];
-
-		ch_series_set(l->pending, 0);
-		ch_series_set(l->oldest, 0);
-		ch_series_set(l->blocked, 0);
-		ch_series_set(l->blocked_since, 0);
-		ch_series_set(l->breaker, 0);
-	}
-}
-
 /* An event is known by its id alone: of two tables, one would lose to the
  * other those that both have, and both relays would send the rows of both. */
 int
@@ -207,7 +178,7 @@ give_up(struct hooks *h)
 	hook_intake_undone(&h->intake);
 	ch_pg_array_clear(&h->empty);
 	ch_pg_array_clear(&h->versions);
-	zero_gauges(h);
+	hook_figures_zero(&h->figures);
 	if (h->pg != NULL)
 		ch_pg_disconnect(h->pg);
 }
@@ -224,6 +195,7 @@ hooks_close(struct hooks *h)
 	ch_pg_array_free(&h->names);
 	ch_pg_array_free(&h->empty);
 	ch_pg_array_free(&h->versions);
+	hook_figures_close(&h->figures);
 	free(h->lanes);
 	free(h->ca_file);
 	free(h);
@@ -273,16 +245,6 @@ put_done(struct hooks *h)
 /* ---- what came back is written ---- */
 
 static void
-count_failure(struct hooks *h, const struct hook_flight *f)
-{
-	ch_series_add(ch_metrics_series(h->opt.rt->metrics,
-			      h->opt.metrics.failed,
-			      h->endpoints.items[f->endpoint].name,
-			      failure_name(f->failure)),
-		1);
-}
-
-static void
 log_failure(const struct hooks *h, const struct hook_flight *f)
 {
 	const struct endpoint *e = &h->endpoints.items[f->endpoint];
@@ -318,7 +280,7 @@ take_answers(struct hooks *h)
 			continue;
 		}
 		if (f->verdict != HOOK_DONE)
-			count_failure(h, f);
+			hook_figures_failed(&h->figures, f);
 		log_failure(h, f);
 		CH_FAILPOINT("relay.after_webhook");
 		f->next = NULL;
@@ -362,11 +324,8 @@ settle_done(struct hooks *h)
 	struct hook_flight *f = h->judged;
 	struct lane_state *l = &h->lanes[f->endpoint];
 
-	if (f->verdict == HOOK_DONE)
-		ch_series_add(l->delivered, 1);
-	else if (f->verdict == HOOK_BURY)
-		ch_series_add(l->letters, 1);
-	else if (f->verdict == HOOK_AGAIN)
+	hook_figures_settled(&h->figures, f);
+	if (f->verdict == HOOK_AGAIN)
 		sooner(&l->again_at, h->now.ns + (f->wait_ms + 1) * MS_NS);
 	l->due = true;
 	drop_judged(h);
@@ -513,34 +472,6 @@ look_done(struct hooks *h, const PGresult *res)
 			h->lanes[i].due = true;
 }
 
-static int64_t
-age_of(const struct hooks *h, const PGresult *res, int row, int col)
-{
-	struct ch_time at;
-
-	if (!ch_pg_get_time(res, row, col, &at) || at.us > h->wall.us)
-		return 0;
-	return h->wall.us - at.us;
-}
-
-static void
-figures_done(struct hooks *h, const PGresult *res)
-{
-	size_t i;
-	int64_t n;
-
-	for (i = 0; i < h->endpoints.count && (int)i < PQntuples(res); i++) {
-		struct lane_state *l = &h->lanes[i];
-
-		if (ch_pg_get_i64(res, (int)i, 0, &n))
-			ch_series_set(l->pending, n);
-		ch_series_set(l->oldest, age_of(h, res, (int)i, 1));
-		if (ch_pg_get_i64(res, (int)i, 2, &n))
-			ch_series_set(l->blocked, n);
-		ch_series_set(l->blocked_since, age_of(h, res, (int)i, 3));
-	}
-}
-
 /* ---- one statement after the other ---- */
 
 /* Begins the next one; h->job stays NONE when there is none. */
@@ -577,7 +508,7 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 		look_done(h, res);
 		break;
 	case JOB_FIGURES:
-		figures_done(h, res);
+		hook_figures_read(&h->figures, res, h->wall);
 		break;
 	case JOB_FORGET:
 		if (ch_pg_affected(res) == FORGET_ROWS)
@@ -683,7 +614,6 @@ hooks_turn(struct hooks *h, bool leads, bool draining, struct ch_mono now,
 	struct ch_time wall)
 {
 	struct ch_err err = CH_ERR_INIT;
-	size_t i;
 
 	if (h == NULL)
 		return;
@@ -704,9 +634,7 @@ hooks_turn(struct hooks *h, bool leads, bool draining, struct ch_mono now,
 		else if (h->job == JOB_NONE)
 			ch_backoff_reset(&h->backoff);
 	}
-	for (i = 0; i < h->endpoints.count; i++)
-		ch_series_set(h->lanes[i].breaker,
-			(int64_t)hook_sender_breaker(h->sender, i));
+	hook_figures_breakers(&h->figures, h->sender);
 }
 
 bool
