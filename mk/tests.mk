@@ -29,6 +29,7 @@ $(foreach t,$(CHECK_SRC),$(eval $(call check-rule,$(t))))
 
 # Fuzz targets: libFuzzer with our libraries built for it (BUILD=fuzz, clang).
 # Which service each belongs to; none: common/base alone.
+FUZZ_SERVICE.answer := outbox-relay
 FUZZ_SERVICE.command := ledger-writer
 FUZZ_SERVICE.dialect := outbox-relay
 FUZZ_SERVICE.filter := outbox-relay

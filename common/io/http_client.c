@@ -52,6 +52,7 @@ struct request {
 	char etag[HEADER_VALUE_MAX];
 	size_t header_bytes;
 	bool has_retry_after;
+	bool no_status; /* what stands for the status line is none */
 	bool too_large;
 	bool cut;     /* as asked for: the answer is whole */
 	bool refused; /* an address, by the guard */
@@ -105,13 +106,28 @@ static const struct {
 	{CURLE_ABORTED_BY_CALLBACK, CH_HTTP_CANCELLED},
 };
 
+/* libcurl takes an end behind a 1xx for the answer's. */
+static bool
+has_final_status(const struct request *r)
+{
+	long status = 0;
+
+	return curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status) ==
+		CURLE_OK &&
+		status >= 200;
+}
+
 static enum ch_http_class
 classify(const struct request *r, CURLcode code)
 {
+	if (r->no_status)
+		return CH_HTTP_PROTOCOL;
 	if (r->too_large)
 		return CH_HTTP_TOO_LARGE;
 	if (r->cut)
 		return CH_HTTP_OK;
+	if (code == CURLE_OK && !has_final_status(r))
+		return CH_HTTP_PROTOCOL;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		if (classes[i].code == code)
 			return classes[i].class;
@@ -242,6 +258,43 @@ header_is(struct ch_view line, const char *name, char out[HEADER_VALUE_MAX])
 	return true;
 }
 
+static bool
+are_digits(struct ch_view v, size_t n)
+{
+	int64_t ignored;
+
+	return v.len == n && v.ptr[0] != '-' &&
+		ch_view_int(v, 0, INT64_MAX, &ignored) == 0;
+}
+
+/* "HTTP/1.1 204 No Content", "HTTP/2 204". libcurl takes whatever begins with
+ * HTTP/ for a 200: a broken answer must not stand for one that says yes. */
+static bool
+is_status_line(struct ch_view line)
+{
+	struct ch_view version, major, minor, status;
+
+	line = ch_view_trim(line);
+	if (!ch_view_starts(line, CH_VIEW("HTTP/")) ||
+		!ch_view_split(&line, ' ', &version) ||
+		!ch_view_split(&line, ' ', &status))
+		return false;
+	version = (struct ch_view){version.ptr + 5, version.len - 5};
+	return ch_view_split(&version, '.', &major) && are_digits(major, 1) &&
+		(!ch_view_split(&version, '.', &minor) ||
+			are_digits(minor, 1)) &&
+		version.len == 0 && are_digits(status, 3) &&
+		status.ptr[0] != '0';
+}
+
+/* The first line, or the one behind a 1xx. */
+static bool
+begins_answer(const struct request *r, struct ch_view line)
+{
+	return r->header_bytes == line.len ||
+		(line.len >= 5 && strncasecmp(line.ptr, "HTTP/", 5) == 0);
+}
+
 static size_t
 on_header(char *bytes, size_t size, size_t count, void *ctx)
 {
@@ -254,7 +307,10 @@ on_header(char *bytes, size_t size, size_t count, void *ctx)
 		r->too_large = true;
 		return 0;
 	}
-	if (ch_view_starts(line, CH_VIEW("HTTP/"))) { /* after a 1xx */
+	if (begins_answer(r, line)) {
+		r->no_status = !is_status_line(line);
+		if (r->no_status)
+			return 0;
 		r->content_type[0] = r->etag[0] = '\0';
 		r->has_retry_after = false;
 	}
@@ -441,6 +497,10 @@ take_results(struct ch_http_client *c)
 				"the body is over %zu bytes, or the headers "
 				"over %d",
 				r->call.max_body, HEADERS_MAX);
+		if (r->no_status ||
+			(class == CH_HTTP_PROTOCOL && code == CURLE_OK))
+			(void)snprintf(r->error, sizeof(r->error),
+				"the answer has no final HTTP status line");
 		finish(r, class,
 			class == CH_HTTP_OK ? ""
 				: r->error[0] != '\0'

@@ -173,6 +173,64 @@ ch_http_req_check_body(struct http_conn *c, int64_t *body_len)
 	return (uint64_t)*body_len > c->server->opt.max_body ? 413 : 0;
 }
 
+struct head {
+	size_t bytes;
+	unsigned headers;
+	struct lws *wsi;
+};
+
+static void
+count_custom(const char *name, int len, void *ctx)
+{
+	struct head *h = ctx;
+	int value = lws_hdr_custom_length(h->wsi, name, len);
+
+	h->bytes += (size_t)len + (value > 0 ? (size_t)value : 0);
+	h->headers++;
+}
+
+/* Others stand for the request line. */
+static bool
+is_header(enum lws_token_indexes t)
+{
+	const char *name = (const char *)lws_token_to_string(t);
+
+	return name != NULL && strchr(name, ':') != NULL;
+}
+
+/* A header that libwebsockets has a token for counts without its name, which it
+ * does not keep. */
+static struct head
+count_head(struct lws *wsi)
+{
+	struct head h = {.wsi = wsi};
+	enum lws_token_indexes t;
+
+	for (t = WSI_TOKEN_GET_URI; t < WSI_TOKEN_COUNT; t++) {
+		int n = lws_hdr_total_length(wsi, t);
+
+		h.bytes += n > 0 ? (size_t)n : 0;
+		h.headers += n > 0 && is_header(t);
+	}
+	(void)lws_hdr_custom_name_foreach(wsi, count_custom, &h);
+	return h;
+}
+
+int
+ch_http_req_check_head(struct http_conn *c, char said[HTTP_SAID_MAX])
+{
+	const struct ch_http_server_options *opt = &c->server->opt;
+	struct head h = count_head(c->wsi);
+
+	if (h.bytes <= opt->max_head && h.headers <= opt->max_headers)
+		return 0;
+	(void)snprintf(said, HTTP_SAID_MAX,
+		"%zu bytes of path, query and headers, and %u headers: send "
+		"at most %zu and %u",
+		h.bytes, h.headers, opt->max_head, opt->max_headers);
+	return 431;
+}
+
 struct ch_view
 ch_http_req_rest(const struct ch_http_req *req)
 {

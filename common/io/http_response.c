@@ -253,11 +253,12 @@ ch_http_out_finish(struct http_conn *c)
 }
 
 int
-ch_http_out_refuse(struct http_conn *c, int status)
+ch_http_out_refuse(struct http_conn *c, int status, const char *said)
 {
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%d %s\n", status,
-		status_text(status));
+	char text[64 + HTTP_SAID_MAX];
+	int n = snprintf(text, sizeof(text), "%d %s%s%s\n", status,
+		status_text(status), said != NULL ? ": " : "",
+		said != NULL ? said : "");
 	struct ch_http_response r = {
 		.status = status, .body = {text, n > 0 ? (size_t)n : 0}};
 

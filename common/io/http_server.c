@@ -183,13 +183,13 @@ static int
 refuse_and_close(struct http_conn *c, int status)
 {
 	c->close_after = true;
-	return ch_http_out_refuse(c, status);
+	return ch_http_out_refuse(c, status, NULL);
 }
 
 static int
 request(struct http_conn *c, const char *path, size_t len)
 {
-	char *uri = NULL;
+	char *uri = NULL, said[HTTP_SAID_MAX];
 	int uri_len = 0;
 	int64_t body_len;
 	int status;
@@ -204,6 +204,11 @@ request(struct http_conn *c, const char *path, size_t len)
 		lws_http_get_uri_and_method(c->wsi, &uri, &uri_len));
 	if (c->overflow)
 		return refuse_and_close(c, 503);
+	status = ch_http_req_check_head(c, said);
+	if (status != 0) {
+		c->close_after = true;
+		return ch_http_out_refuse(c, status, said);
+	}
 	status = ch_http_req_check_body(c, &body_len);
 	if (status != 0)
 		return refuse_and_close(c, status);
@@ -211,7 +216,8 @@ request(struct http_conn *c, const char *path, size_t len)
 	if (c->route == NULL && body_len > 0)
 		return refuse_and_close(c, c->req.allowed_else ? 405 : 404);
 	if (c->route == NULL)
-		return ch_http_out_refuse(c, c->req.allowed_else ? 405 : 404);
+		return ch_http_out_refuse(c, c->req.allowed_else ? 405 : 404,
+			NULL);
 	if (body_len < 0 || c->req.method == CH_HTTP_GET ||
 		c->req.method == CH_HTTP_DELETE)
 		return dispatch(c);
@@ -494,6 +500,10 @@ fill_defaults(struct ch_http_server_options *o)
 		o->max_connections = 1024;
 	if (o->max_body == 0)
 		o->max_body = 65536;
+	if (o->max_head == 0)
+		o->max_head = 16384;
+	if (o->max_headers == 0)
+		o->max_headers = 100;
 	if (o->max_message == 0)
 		o->max_message = 65536;
 	if (o->max_queue == 0)

@@ -20,10 +20,11 @@
  *	}
  *
  * The server itself answers 400 (malformed, or a GET with a body), 404, 405
- * (with Allow), 408, 411 (chunked request body), 413, 503 (over
- * max_connections) and 504 (deferred over the deadline). Request line and
- * headers may have 16 KiB and 100 query arguments or so; beyond, and for a
- * NUL in the path, libwebsockets closes the connection without an answer.
+ * (with Allow), 408, 411 (chunked request body), 413, 431 (over max_head or
+ * max_headers), 503 (over max_connections) and 504 (deferred over the
+ * deadline). Request line and headers may have 16 KiB and 100 query arguments
+ * or so; beyond, and for a NUL in the path, libwebsockets closes the connection
+ * without an answer.
  * HEAD is served by GET routes. Keep-alive is on; a second request sent before
  * a deferred first one was answered may be dropped with its connection. No
  * compression, no TLS: put a proxy in front, or listen on loopback. Idle
@@ -93,6 +94,9 @@ struct ch_http_server_options {
 	const struct ch_ws_route *ws_routes; /* the same; may be NULL */
 	unsigned max_connections;	     /* 0: 1024; more get 503 */
 	size_t max_body;		     /* 0: 65536; more get 413 */
+	size_t max_head;	/* path, query and headers, decoded; 0: 16 KiB;
+				 more get 431 */
+	unsigned max_headers;	/* 0: 100; more get 431 */
 	size_t max_message;	/* WebSocket message in; 0: 65536 */
 	size_t max_queue;	/* bytes waiting to be sent to one stream or
 				     WebSocket; 0: 262144 */

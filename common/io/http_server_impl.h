@@ -27,6 +27,7 @@
 #define HTTP_SERVER_MAGIC 0x48747473u
 #define HTTP_QUERY_MAX 128
 #define HTTP_HEADER_MAX 2048
+#define HTTP_SAID_MAX 128
 
 enum http_state {
 	HTTP_IDLE,     /* waits for a request */
@@ -135,6 +136,8 @@ void ch_http_req_end(struct http_conn *c);
 const struct ch_http_route *ch_http_req_route(struct http_conn *c);
 /* 0 go on, or the status to refuse it with. *body_len: -1 none. */
 int ch_http_req_check_body(struct http_conn *c, int64_t *body_len);
+/* 0 go on, or 431 and what is too much. */
+int ch_http_req_check_head(struct http_conn *c, char said[HTTP_SAID_MAX]);
 
 /* http_response.c: each returns what the lws callback has to return. */
 void ch_http_out_free(struct http_conn *c);
@@ -146,6 +149,7 @@ int ch_http_out_bytes(struct http_conn *c, struct ch_view bytes);
 int ch_http_out_finish(struct http_conn *c);
 /* Writes what waits on a stream or WebSocket. */
 int ch_http_out_pump(struct http_conn *c);
-int ch_http_out_refuse(struct http_conn *c, int status);
+/* said: what it says beside the status; NULL: nothing. */
+int ch_http_out_refuse(struct http_conn *c, int status, const char *said);
 
 #endif

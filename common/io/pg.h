@@ -176,8 +176,12 @@ int ch_pg_fd(const struct ch_pg *pg);
 bool ch_pg_is_local(const struct ch_pg *pg);
 short ch_pg_poll_events(const struct ch_pg *pg); /* POLLIN or with POLLOUT */
 /* Pumps the socket: 1 = the answer is here (ch_pg_finish will not wait),
- * 0 = not yet, negative = broken. Never waits. */
+ * 0 = not yet, negative = broken; CH_ETIMEOUT (closed) when call_timeout has
+ * passed since it was sent. Never waits: a loop that polls turns by the clock
+ * as well. */
 int ch_pg_ready(struct ch_pg *pg, struct ch_err *err);
+/* What is under way may take call_timeout from now on. */
+void ch_pg_more_time(struct ch_pg *pg);
 /* The answer, waiting for it if need be. As ch_pg_query. */
 int ch_pg_finish(struct ch_pg *pg, PGresult **out, struct ch_err *err);
 

@@ -147,6 +147,14 @@ ch_pg_ask_begin(struct ch_pg *pg, enum pg_ask_kind kind)
 {
 	pg->ask.kind = kind;
 	pg->ask.synced = kind == PG_ASK_SINGLE;
+	pg->ask.deadline = ch_pg_deadline(pg);
+}
+
+void
+ch_pg_ask_synced(struct ch_pg *pg)
+{
+	pg->ask.synced = true;
+	pg->ask.deadline = ch_pg_deadline(pg);
 }
 
 void
@@ -326,14 +334,14 @@ ch_pg_poll(struct ch_pg *pg, short events, struct ch_mono deadline,
 int
 ch_pg_wait(struct ch_pg *pg, struct ch_err *err)
 {
-	struct ch_mono deadline = ch_pg_deadline(pg);
 	int rc;
 
 	for (;;) {
 		rc = ch_pg_pump(pg, err);
 		if (rc != 0 || pg->ask.done)
 			return rc;
-		rc = ch_pg_poll(pg, ch_pg_poll_events(pg), deadline, err);
+		rc = ch_pg_poll(pg, ch_pg_poll_events(pg), pg->ask.deadline,
+			err);
 		if (rc != 0)
 			return rc;
 	}
@@ -416,5 +424,15 @@ ch_pg_ready(struct ch_pg *pg, struct ch_err *err)
 	rc = ch_pg_pump(pg, err);
 	if (rc != 0)
 		return rc;
-	return pg->ask.done ? 1 : 0;
+	if (pg->ask.done)
+		return 1;
+	return ch_clock_mono(&ch_clock_real).ns < pg->ask.deadline.ns
+		? 0
+		: fail_timeout(pg, err);
+}
+
+void
+ch_pg_more_time(struct ch_pg *pg)
+{
+	pg->ask.deadline = ch_pg_deadline(pg);
 }

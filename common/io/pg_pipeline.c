@@ -100,7 +100,7 @@ ch_pg_pipeline_sync(struct ch_pg *pg, struct ch_err *err)
 		return 0;
 	if (!PQpipelineSync(pg->conn))
 		return ch_pg_fail_connection(pg, "pipeline", err);
-	pg->ask.synced = true;
+	ch_pg_ask_synced(pg);
 	return ch_pg_pump(pg, err);
 }
 

@@ -27,6 +27,7 @@ struct pg_ask {
 	enum pg_ask_kind kind;
 	bool synced; /* pipeline: everything sent */
 	bool done;   /* all answers are here */
+	struct ch_mono deadline;
 	/* single */
 	PGresult *result; /* the last, or the first that failed */
 	/* pipeline */
@@ -76,7 +77,8 @@ int ch_pg_flush(struct ch_pg *pg, struct ch_err *err);
 int ch_pg_poll(struct ch_pg *pg, short events, struct ch_mono deadline,
 	struct ch_err *err);
 void ch_pg_ask_begin(struct ch_pg *pg, enum pg_ask_kind kind);
-void ch_pg_ask_drop(struct ch_pg *pg); /* frees, back to NONE */
+void ch_pg_ask_synced(struct ch_pg *pg); /* a pipeline is sent: time runs */
+void ch_pg_ask_drop(struct ch_pg *pg);	 /* frees, back to NONE */
 /* Answer of a single ask: takes it over. */
 int ch_pg_take_result(struct ch_pg *pg, PGresult **out, struct ch_err *err);
 

@@ -18,8 +18,8 @@
 --	DROP OWNED BY outbox_relay; DROP ROLE outbox_relay;
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
--- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql and
--- webhooks.sql: a test compares columns, constraints and bodies.
+-- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql,
+-- webhooks.sql and webhook_refusals.sql: a test compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -293,6 +293,9 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
 	letter_id     uuid,
 	UNIQUE (endpoint, event_id)
 );
+ALTER TABLE webhook_deliveries
+	ADD COLUMN IF NOT EXISTS refused_at timestamptz,
+	ADD COLUMN IF NOT EXISTS quota_since timestamptz;
 CREATE INDEX IF NOT EXISTS webhook_deliveries_next ON webhook_deliveries
 	(endpoint, key_digest, delivery_id) WHERE done_at IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_deliveries_pending ON webhook_deliveries

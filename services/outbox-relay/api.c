@@ -22,6 +22,10 @@
 
 #define API_WAITING 64
 #define BODY_MAX ((size_t)2 << 20)
+#define HEAD_MAX 8192 /* an expression of 4 KiB, and a browser's headers */
+#define HEAD_LINES_MAX 64
+/* What a request holds while it waits: its copy, and the call itself. */
+#define CALL_MAX (BODY_MAX + HEAD_MAX + 4096)
 #define CONNECTIONS_MAX 64
 #define REQUEST_MS 120000 /* letters replayed by name wait for Kafka */
 #define STATEMENT_MS 15000
@@ -179,7 +183,7 @@ take(struct api *a, struct ch_http_req *req, enum ch_http_method method)
 	}
 	c = api_call_new(e, req, name, actor);
 	c->ref = ch_http_req_defer(req);
-	if (ch_ring_push(a->waiting, c, sizeof(*c) + c->body.len) != 0)
+	if (ch_ring_push(a->waiting, c, sizeof(*c) + c->arena.used) != 0)
 		api_call_free(c); /* closing: so is the connection */
 }
 
@@ -361,7 +365,7 @@ open_desk(struct api *a, struct ch_err *err)
 		.two_person = relay_params_two_person(p),
 		.read_only = read_only};
 	a->desk.pg = ch_pg_new(&params, err);
-	a->waiting = ch_ring_new(API_WAITING + 1, API_WAITING * BODY_MAX);
+	a->waiting = ch_ring_new(API_WAITING + 1, API_WAITING * CALL_MAX);
 	if (a->waiting == NULL)
 		return ch_err_errno(err, errno, "api: no queue");
 	return a->desk.pg != NULL ? CH_OK : CH_ECONFIG;
@@ -381,6 +385,8 @@ open_server(struct api *a, struct ch_err *err)
 		.routes = routes,
 		.max_connections = CONNECTIONS_MAX,
 		.max_body = BODY_MAX,
+		.max_head = HEAD_MAX,
+		.max_headers = HEAD_LINES_MAX,
 		.request_timeout_ms = REQUEST_MS};
 	int rc = ch_http_server_start(&a->server, a->rt->net, &http, err);
 

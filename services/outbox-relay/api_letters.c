@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "letter_change.h"
 #include "letter_json.h"
+#include "letter_renewal.h"
 #include "replay.h"
 
 #define EXPORT_MAX 1000	       /* letters of one page */
@@ -440,6 +441,24 @@ post_discard(struct api_desk *d, struct api_call *c, struct ch_err *err)
 
 /* ---- edit ---- */
 
+/* The letter's own value, but for its command's id. */
+static int
+renewed_value(struct api_desk *d, struct api_call *c,
+	const struct letters_row *row, struct ch_view *out, struct ch_err *err)
+{
+	struct ch_buf value = CH_BUF_INIT;
+	int rc;
+
+	if (ch_json_get(c->doc, "value") != NULL ||
+		ch_json_get(c->doc, "value_hex") != NULL)
+		return ch_err_set(err, CH_EINVAL,
+			"body: \"new_id\" stands instead of a value");
+	rc = letter_renewal_of(d->pg, row, c->now, &value, err);
+	*out = ch_arena_view(&c->arena, ch_buf_view(&value));
+	ch_buf_free(&value);
+	return rc;
+}
+
 /* The new value: text, or bytes in hex. */
 static int
 value_of(struct api_call *c, struct ch_view *out, struct ch_err *err)
@@ -451,8 +470,8 @@ value_of(struct api_call *c, struct ch_view *out, struct ch_err *err)
 		return CH_OK;
 	if (!ch_json_str(c->doc, "value_hex", &hex))
 		return ch_err_set(err, CH_EINVAL,
-			"body: expected \"value\", or \"value_hex\" for bytes "
-			"that are no text");
+			"body: expected \"value\", \"value_hex\" for bytes "
+			"that are no text, or \"new_id\": true");
 	bytes = ch_arena_alloc(&c->arena, hex.len / 2 + 1);
 	if (!ch_hex_decode(hex, bytes, hex.len / 2))
 		return ch_err_set(err, CH_EINVAL,
@@ -471,7 +490,9 @@ edit_found(struct api_desk *d, struct api_call *c, struct letters_row *row,
 	struct letter_difference difference;
 	char id[CH_UUID_TEXT_MAX];
 	struct ch_uuid made;
-	int rc = value_of(c, &edit.value, err);
+	int rc = api_call_flag(c, "new_id")
+		? renewed_value(d, c, row, &edit.value, err)
+		: value_of(c, &edit.value, err);
 
 	if (rc == CH_OK)
 		rc = api_call_reason(c, &edit.reason, err);
@@ -513,8 +534,9 @@ static const struct api_member discard_members[] = {{"ids", CH_JSON_ARRAY},
 	{"reason", CH_JSON_STRING}, {"dry_run", CH_JSON_TRUE},
 	{NULL, CH_JSON_NULL}};
 static const struct api_member edit_members[] = {{"value", CH_JSON_STRING},
-	{"value_hex", CH_JSON_STRING}, {"reason", CH_JSON_STRING},
-	{"dry_run", CH_JSON_TRUE}, {NULL, CH_JSON_NULL}};
+	{"value_hex", CH_JSON_STRING}, {"new_id", CH_JSON_TRUE},
+	{"reason", CH_JSON_STRING}, {"dry_run", CH_JSON_TRUE},
+	{NULL, CH_JSON_NULL}};
 
 const struct api_endpoint api_letter_endpoints[] = {
 	{CH_HTTP_GET, "status", get_status, NULL, true},

@@ -36,6 +36,8 @@ static const char usage_text[] =
 	"           where their headers name no topic\n"
 	"  discard  <letter>...|filter --reason R\n"
 	"  edit     <letter> --set-file FILE --reason R   (- is stdin)\n"
+	"  edit     <letter> --new-id --reason R\n"
+	"           a rejected command that is too old to be taken under its id\n"
 	"  import   <topic>... --reason R [--from earliest|latest|2h|RFC3339]\n"
 	"           [--follow] [--json]     records of another system's\n"
 	"           dead-letter topics (Kafka Connect, Spring, Kafka Streams,\n"
@@ -282,6 +284,9 @@ take_option(struct dlq *d, int option, const char *value)
 	case 'n':
 		d->dry_run = true;
 		return NULL;
+	case 'i':
+		d->new_id = true;
+		return NULL;
 	case '2':
 		if (strcmp(d->two_person, "off") == 0)
 			d->two_person = "actor";
@@ -356,7 +361,7 @@ parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		{"pretty", 0, NULL, 'p'}, {"dry-run", 0, NULL, 'n'},
 		{"to", 1, NULL, 'T'}, {"from", 1, NULL, 'M'},
 		{"follow", 0, NULL, 'o'}, {"two-person", 0, NULL, '2'},
-		{NULL, 0, NULL, 0}};
+		{"new-id", 0, NULL, 'i'}, {NULL, 0, NULL, 0}};
 	const char *problem;
 	int c;
 
@@ -406,8 +411,10 @@ check_letters_verb(const struct dlq *d, const struct verb *verb)
 {
 	if (is_verb(d, "show") && d->filter.id_count == 0)
 		return "show needs the id of a letter";
-	if (is_verb(d, "edit") && (d->filter.id_count != 1 || d->file == NULL))
-		return "edit needs the id of one letter, and --set-file";
+	if (is_verb(d, "edit") &&
+		(d->filter.id_count != 1 || d->new_id == (d->file != NULL)))
+		return "edit needs the id of one letter, and --set-file or "
+		       "--new-id";
 	if (is_verb(d, "group") && d->by.count == 0)
 		return "group needs --by";
 	if (is_verb(d, "plan") && d->limited)
@@ -425,6 +432,8 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		return "a change needs --reason";
 	if (*d->actor == '\0')
 		return "--actor is empty: who are you?";
+	if (d->new_id && !is_verb(d, "edit"))
+		return "--new-id is an option of edit";
 	if (d->to != NULL && !is_verb(d, "replay") && !is_verb(d, "plan"))
 		return "--to is an option of replay and of plan";
 	if (d->to != NULL && !dialect_is_topic(ch_view_of(d->to)))

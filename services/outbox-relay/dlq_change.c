@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "dlq_private.h"
 #include "letter_change.h"
+#include "letter_renewal.h"
 
 #define FILE_MAX 100000000
 #define DIFFERENCE_SHOWN 400
@@ -114,6 +115,17 @@ read_file(const char *name, struct ch_buf *out, struct ch_err *err)
 	return rc;
 }
 
+/* The file's bytes; of --new-id the letter's own, but for the id. */
+static int
+edited_value(struct dlq *d, const struct letters_row *row, struct ch_buf *out,
+	struct ch_err *err)
+{
+	/* an empty file is an empty value, not a null one */
+	ch_buf_reserve(out, 1);
+	return d->new_id ? letter_renewal_of(d->pg, row, d->now, out, err)
+			 : read_file(d->file, out, err);
+}
+
 static int
 edit_row(struct dlq *d, struct letters_row *row, struct ch_view value)
 {
@@ -145,27 +157,39 @@ edit_row(struct dlq *d, struct letters_row *row, struct ch_view value)
 	return DLQ_DONE;
 }
 
+static int
+edit_found(struct dlq *d, struct letters_row *row)
+{
+	struct ch_buf value = CH_BUF_INIT;
+	struct ch_err err = CH_ERR_INIT;
+	int rc = edited_value(d, row, &value, &err);
+
+	if (rc == CH_OK)
+		rc = edit_row(d, row, ch_buf_view(&value));
+	else if (rc == CH_EEXIST)
+		rc = dlq_say_refused(row, &err);
+	else
+		rc = dlq_say_failed(&err);
+	ch_buf_free(&value);
+	return rc;
+}
+
 int
 dlq_edit(struct dlq *d)
 {
-	struct ch_buf value = CH_BUF_INIT;
 	struct ch_err err = CH_ERR_INIT;
 	struct letters_row row;
 	PGresult *res = NULL;
 	int rc;
 
-	/* an empty file is an empty value, not a null one */
-	ch_buf_reserve(&value, 1);
-	if (read_file(d->file, &value, &err) != CH_OK ||
-		letters_find(d->pg, &d->filter, &res, &err) != CH_OK)
+	if (letters_find(d->pg, &d->filter, &res, &err) != CH_OK)
 		rc = dlq_say_failed(&err);
 	else if (PQntuples(res) == 0)
 		rc = dlq_report_rest(d, res, true);
 	else if (letters_row(res, 0, &row, &err) != CH_OK)
 		rc = dlq_say_failed(&err);
 	else
-		rc = edit_row(d, &row, ch_buf_view(&value));
+		rc = edit_found(d, &row);
 	PQclear(res);
-	ch_buf_free(&value);
 	return rc;
 }

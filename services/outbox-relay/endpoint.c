@@ -37,6 +37,7 @@ enum key {
 	KEY_ATTEMPTS,
 	KEY_BACKOFF,
 	KEY_BACKOFF_MAX,
+	KEY_QUOTA_MAX,
 	KEY_POLICY,
 	KEY_ALLOW_HTTP,
 	KEY_ALLOW_PRIVATE,
@@ -73,6 +74,8 @@ static const struct ch_param rows[KEYS + 1] = {
 		0, NULL},
 	[KEY_BACKOFF_MAX] = {"backoff_max", CH_PARAM_DURATION, "1h", 10,
 		86400000, NULL, 0, NULL},
+	[KEY_QUOTA_MAX] = {"quota_max", CH_PARAM_DURATION, "24h", 100,
+		INT64_C(2592000000), NULL, 0, NULL},
 	[KEY_POLICY] = {"policy", CH_PARAM_ENUM, "block", 0, 0, "block|skip", 0,
 		NULL},
 	[KEY_ALLOW_HTTP] = {"allow_http", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
@@ -349,7 +352,8 @@ read_numbers(const struct section *s, struct endpoint *e, struct ch_err *err)
 	} all[] = {{KEY_BODY, &body}, {KEY_TIMEOUT, &e->timeout_ms},
 		{KEY_CONCURRENCY, &concurrency}, {KEY_ATTEMPTS, &attempts},
 		{KEY_BACKOFF, &e->backoff_ms},
-		{KEY_BACKOFF_MAX, &e->backoff_max_ms}, {KEY_POLICY, &skip},
+		{KEY_BACKOFF_MAX, &e->backoff_max_ms},
+		{KEY_QUOTA_MAX, &e->quota_max_ms}, {KEY_POLICY, &skip},
 		{KEY_ALLOW_PRIVATE, &inner}};
 	int rc = CH_OK;
 	size_t i;

@@ -49,7 +49,7 @@ struct endpoint {
 	enum endpoint_body body;
 	struct template *template; /* NULL: none */
 	char *content_type;
-	int64_t timeout_ms, backoff_ms, backoff_max_ms;
+	int64_t timeout_ms, backoff_ms, backoff_max_ms, quota_max_ms;
 	int concurrency, attempts;
 	bool blocks; /* later events of a dead one's key wait */
 	bool allow_http, allow_private;

@@ -28,6 +28,8 @@ struct hook_delivery {
 	struct ch_view key, body, traceparent; /* ptr NULL: none */
 	struct ch_time at;
 	int32_t attempts, replays;
+	/* without an attempt: last; by a quota: first; us 0: never */
+	struct ch_time refused_at, quota_since;
 };
 
 struct hook_request {

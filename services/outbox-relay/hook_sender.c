@@ -11,11 +11,10 @@
  * of the endpoint was answered meanwhile: a dead target condemns nothing, and
  * one event that a live target cannot swallow does not live for ever.
  *
- * For the same reason a key whose delivery met an outage or a quota is passed
- * over until another key was taken or none is left: it must not be each probe.
- * What meets an outage again while others are taken is refused, not unlucky:
- * that costs attempts. PASSED_MAX such keys of an endpoint are known; one that
- * takes none beside them is away.
+ * For the same reason an outage or a quota is written to its delivery, whose key
+ * then stands behind the others that are due: it must not be each probe. What
+ * meets an outage again while others are taken is refused, not unlucky: that
+ * costs attempts. However many such keys there are, the rows remember them.
  */
 #include "hook_sender.h"
 
@@ -34,23 +33,14 @@
 #define BREAKER_OPEN_MS 1000
 #define BREAKER_OPEN_MAX_MS 300000
 #define RETRY_AFTER_STATUS 503
-#define PASSED_MAX 64
-
-/* A key that met an outage or a quota, until it is taken. */
-struct passed {
-	uint8_t digest[CH_SHA256_LEN];
-	bool skip;	   /* others come first */
-	bool others_taken; /* the last word on other keys */
-};
-
 struct lane {
 	const struct endpoint *endpoint;
 	struct ch_breaker breaker;
 	struct hook_flight *flights[ENDPOINT_CONCURRENCY_MAX];
 	int count;
 	struct ch_mono answered_at; /* the last answer of any kind */
-	struct passed passed[PASSED_MAX];
-	size_t passed_count, passed_evict; /* evict: the next one, when full */
+	struct ch_time taken_at;    /* the last time that it took one */
+	bool taken_last;	    /* no outage since */
 	bool told_open;
 };
 
@@ -162,40 +152,18 @@ hook_sender_room(const struct hook_sender *s, size_t endpoint,
 		: 1;
 }
 
-static void
-add_digest(struct ch_pg_array *digests, const uint8_t *digest)
-{
-	ch_pg_array_bytea(digests,
-		(struct ch_view){(const char *)digest, CH_SHA256_LEN});
-}
-
 void
 hook_sender_busy(const struct hook_sender *s, size_t endpoint,
 	struct ch_pg_array *digests)
 {
 	const struct lane *l = &s->lanes[endpoint];
-	size_t n;
 	int i;
 
 	for (i = 0; i < l->count; i++)
-		add_digest(digests, l->flights[i]->delivery.key_digest);
-	for (n = 0; n < l->passed_count; n++)
-		if (l->passed[n].skip)
-			add_digest(digests, l->passed[n].digest);
-}
-
-bool
-hook_sender_none_left(struct hook_sender *s, size_t endpoint)
-{
-	struct lane *l = &s->lanes[endpoint];
-	bool any = false;
-	size_t i;
-
-	for (i = 0; i < l->passed_count; i++) {
-		any |= l->passed[i].skip;
-		l->passed[i].skip = false;
-	}
-	return any;
+		ch_pg_array_bytea(digests,
+			(struct ch_view){(const char *)l->flights[i]
+						 ->delivery.key_digest,
+				CH_SHA256_LEN});
 }
 
 struct hook_flight *
@@ -289,70 +257,21 @@ hook_sender_send(struct hook_sender *s, struct hook_flight *f,
 	post(f);
 }
 
-/* ---- keys that are passed over ---- */
-
-static struct passed *
-find_passed(struct lane *l, const struct hook_flight *f)
-{
-	size_t i;
-
-	for (i = 0; i < l->passed_count; i++)
-		if (memcmp(l->passed[i].digest, f->delivery.key_digest,
-			    CH_SHA256_LEN) == 0)
-			return &l->passed[i];
-	return NULL;
-}
-
-static void
-pass_over(struct lane *l, const struct hook_flight *f)
-{
-	struct passed *p = find_passed(l, f);
-
-	if (p == NULL) {
-		p = &l->passed[l->passed_count < PASSED_MAX
-				? l->passed_count++
-				: l->passed_evict++ % PASSED_MAX];
-		memcpy(p->digest, f->delivery.key_digest, CH_SHA256_LEN);
-		p->others_taken = false;
-	}
-	p->skip = true;
-}
-
-static void
-note_verdict(struct lane *l, const struct hook_flight *f)
-{
-	bool taken = f->verdict == HOOK_DONE;
-	struct passed *own = find_passed(l, f);
-	size_t i;
-
-	if (taken && own != NULL)
-		*own = l->passed[--l->passed_count];
-	for (i = 0; i < l->passed_count; i++) {
-		if (taken)
-			l->passed[i].skip = false;
-		if (taken || f->failure == FAILURE_OUTAGE)
-			l->passed[i].others_taken = taken;
-	}
-	if (f->verdict == HOOK_LATER)
-		pass_over(l, f);
-}
-
 /* ---- what came back ---- */
 
-/* No answer of this key's, or a bad one, while the target takes others. */
+/* No answer of this delivery's, or a bad one, while the target takes others. */
 static bool
-is_its_own(struct lane *l, const struct hook_flight *f)
+is_its_own(const struct lane *l, const struct hook_flight *f)
 {
-	const struct passed *p = find_passed(l, f);
-
 	if (f->class == CH_HTTP_TIMEOUT && l->answered_at.ns > f->sent_at.ns)
 		return true;
 	return (f->class == CH_HTTP_TIMEOUT || f->class == CH_HTTP_OK) &&
-		p != NULL && p->others_taken;
+		f->delivery.refused_at.us != 0 && l->taken_last &&
+		l->taken_at.us > f->delivery.refused_at.us;
 }
 
 static enum failure
-failure_of(struct lane *l, const struct hook_flight *f)
+failure_of(const struct lane *l, const struct hook_flight *f)
 {
 	enum failure failure = failure_of_http(f->class, f->status);
 
@@ -412,8 +331,27 @@ wait_of(struct hook_sender *s, const struct endpoint *e,
 	return ms;
 }
 
+static bool
+is_out_of_patience(const struct endpoint *e, const struct hook_flight *f,
+	struct ch_time wall)
+{
+	return f->delivery.quota_since.us != 0 &&
+		wall.us - f->delivery.quota_since.us >=
+		e->quota_max_ms * INT64_C(1000);
+}
+
 static void
-judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now)
+note_verdict(struct lane *l, const struct hook_flight *f, struct ch_time wall)
+{
+	if (f->verdict == HOOK_DONE)
+		l->taken_at = wall;
+	if (f->verdict == HOOK_DONE || f->failure == FAILURE_OUTAGE)
+		l->taken_last = f->verdict == HOOK_DONE;
+}
+
+static void
+judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now,
+	struct ch_time wall)
 {
 	struct lane *l = &s->lanes[f->endpoint];
 
@@ -439,15 +377,18 @@ judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now)
 	case FAILURE_POISON:
 		f->verdict = HOOK_BURY;
 		break;
-	case FAILURE_OUTAGE:
 	case FAILURE_QUOTA:
+		if (is_out_of_patience(l->endpoint, f, wall))
+			f->verdict = HOOK_BURY;
+		break;
+	case FAILURE_OUTAGE:
 		break;
 	}
-	note_verdict(l, f);
+	note_verdict(l, f, wall);
 }
 
 struct hook_flight *
-hook_sender_next(struct hook_sender *s, struct ch_mono now)
+hook_sender_next(struct hook_sender *s, struct ch_mono now, struct ch_time wall)
 {
 	struct hook_flight *f;
 	uint64_t count;
@@ -463,7 +404,7 @@ hook_sender_next(struct hook_sender *s, struct ch_mono now)
 	}
 	pthread_mutex_unlock(&s->mu);
 	if (f != NULL)
-		judge(s, f, now);
+		judge(s, f, now, wall);
 	return f;
 }
 

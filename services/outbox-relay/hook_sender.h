@@ -31,7 +31,8 @@ enum hook_verdict {
 	HOOK_DONE,  /* taken */
 	HOOK_AGAIN, /* in wait_ms; it cost an attempt */
 	HOOK_BURY,  /* a dead letter */
-	HOOK_LATER  /* the target is away: nothing changes, it stays due */
+	HOOK_LATER  /* it stays due, behind others: the target is away, or
+		       asks for patience */
 };
 
 /* One delivery in hand: taken, filled, sent, judged, settled. */
@@ -68,18 +69,17 @@ int hook_sender_fd(const struct hook_sender *s);
 /* How many deliveries of the endpoint may be taken now. */
 size_t hook_sender_room(const struct hook_sender *s, size_t endpoint,
 	struct ch_mono now);
-/* The digests of its keys in hand, and of those that others come before. */
+/* The digests of its keys in hand. */
 void hook_sender_busy(const struct hook_sender *s, size_t endpoint,
 	struct ch_pg_array *digests);
-/* No other key is due: those are no longer passed over. Were there any? */
-bool hook_sender_none_left(struct hook_sender *s, size_t endpoint);
 /* A flight to be filled, within the room; then sent, or freed. */
 struct hook_flight *hook_sender_take(struct hook_sender *s, size_t endpoint);
 void hook_sender_send(struct hook_sender *s, struct hook_flight *f,
 	struct ch_mono now, struct ch_time wall);
 /* The next one that came back, judged; NULL: none. Its key is in hand until it
  * is freed. */
-struct hook_flight *hook_sender_next(struct hook_sender *s, struct ch_mono now);
+struct hook_flight *hook_sender_next(struct hook_sender *s, struct ch_mono now,
+	struct ch_time wall);
 void hook_sender_done(struct hook_sender *s, struct hook_flight *f);
 
 size_t hook_sender_in_hand(const struct hook_sender *s);

@@ -7,11 +7,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "hook_answer.h"
 #include "letter.h"
 #include "message.h"
 #include "outbox_relay_sql.h"
-
-#define REASON_SHOWN 200
 
 static const struct ch_pg_stmt own_stmt = {
 	"endpoints_own", outbox_relay_sql_endpoints_own};
@@ -25,6 +24,8 @@ static const struct ch_pg_stmt done_stmt = {
 	"webhook_done", outbox_relay_sql_webhook_done};
 static const struct ch_pg_stmt again_stmt = {
 	"webhook_again", outbox_relay_sql_webhook_again};
+static const struct ch_pg_stmt later_stmt = {
+	"webhook_later", outbox_relay_sql_webhook_later};
 static const struct ch_pg_stmt bury_stmt = {
 	"webhook_bury", outbox_relay_sql_webhook_bury};
 static const struct ch_pg_stmt look_stmt = {
@@ -200,7 +201,7 @@ hook_store_put(struct ch_pg *pg, struct hook_rows *r, struct ch_err *err)
 
 int
 hook_store_page(struct ch_pg *pg, const char *endpoint,
-	struct ch_pg_array *busy, size_t limit, struct ch_err *err)
+	struct ch_pg_array *busy, size_t limit, bool newest, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
@@ -208,6 +209,7 @@ hook_store_page(struct ch_pg *pg, const char *endpoint,
 	ch_pg_arg_str(&args, endpoint);
 	ch_pg_arg_array(&args, busy);
 	ch_pg_arg_i64(&args, (int64_t)limit);
+	ch_pg_arg_bool(&args, newest);
 	return ch_pg_send(pg, &page_stmt, &args, err);
 }
 
@@ -244,6 +246,8 @@ hook_store_row(const PGresult *res, int i, struct ch_arena *arena,
 	out->at = ch_pg_next_time(&r);
 	out->attempts = ch_pg_next_i32(&r);
 	out->replays = ch_pg_next_i32(&r);
+	out->refused_at = ch_pg_next_time_null(&r, &none);
+	out->quota_since = ch_pg_next_time_null(&r, &none);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -288,46 +292,18 @@ send_again(struct ch_pg *pg, const struct hook_flight *f, struct ch_err *err)
 	return ch_pg_send(pg, &again_stmt, &args, err);
 }
 
-/* "http_410", or how the request failed. */
-static void
-class_of(const struct hook_flight *f, char out[32])
+static int
+send_later(struct ch_pg *pg, const struct hook_flight *f, struct ch_time now,
+	struct ch_err *err)
 {
-	static const char *const names[] = {[CH_HTTP_OK] = "",
-		[CH_HTTP_TIMEOUT] = "http_timeout",
-		[CH_HTTP_CONNECT] = "http_connect",
-		[CH_HTTP_TLS] = "http_tls",
-		[CH_HTTP_PROTOCOL] = "http_protocol",
-		[CH_HTTP_TOO_LARGE] = "http_too_large",
-		[CH_HTTP_CANCELLED] = "http_cancelled",
-		[CH_HTTP_OTHER] = "http_other"};
+	struct ch_pg_args args;
 
-	if (f->class == CH_HTTP_OK)
-		(void)snprintf(out, 32, "http_%d", f->status);
-	else
-		(void)snprintf(out, 32, "%s", names[f->class]);
-}
-
-/* The response stands between quotes, which its fingerprint leaves out. */
-static void
-add_reason(struct ch_buf *b, const struct hook_flight *f)
-{
-	struct ch_buf shown = CH_BUF_INIT;
-	size_t i;
-
-	if (f->class != CH_HTTP_OK) {
-		ch_buf_add_printable(b, ch_view_of(f->reason), REASON_SHOWN);
-		return;
-	}
-	ch_buf_add_printable(&shown, ch_buf_view(&f->response), REASON_SHOWN);
-	for (i = 0; i < shown.len; i++)
-		if (shown.ptr[i] == '"')
-			shown.ptr[i] = '\'';
-	ch_buf_printf(b, "answered %d%s: \"%s\"", f->status,
-		f->status >= 300 && f->status < 400
-			? " (redirects are not followed: name its end as url)"
-			: "",
-		ch_buf_str(&shown));
-	ch_buf_free(&shown);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, f->delivery.id);
+	ch_pg_arg_time(&args, now);
+	ch_pg_arg_i32(&args, f->status);
+	ch_pg_arg_bool(&args, f->failure == FAILURE_QUOTA);
+	return ch_pg_send(pg, &later_stmt, &args, err);
 }
 
 struct letter_headers {
@@ -389,12 +365,12 @@ send_bury(struct ch_pg *pg, const struct endpoint *e,
 	struct ch_buf reason = CH_BUF_INIT;
 	struct letter_headers h;
 	struct ch_pg_args args;
-	char class[32];
+	char class[HOOK_ANSWER_CLASS_MAX];
 	int rc;
 
 	letter_headers_of(&h, f);
-	class_of(f, class);
-	add_reason(&reason, f);
+	hook_answer_class(f, class);
+	hook_answer_reason(f, &reason);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, f->delivery.id);
 	ch_pg_arg_uuid(&args, &letter);
@@ -414,7 +390,7 @@ send_bury(struct ch_pg *pg, const struct endpoint *e,
 
 int
 hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
-	const struct hook_flight *f, struct ch_err *err)
+	const struct hook_flight *f, struct ch_time now, struct ch_err *err)
 {
 	switch (f->verdict) {
 	case HOOK_DONE:
@@ -424,7 +400,7 @@ hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
 	case HOOK_BURY:
 		return send_bury(pg, e, f, err);
 	case HOOK_LATER:
-		break;
+		return send_later(pg, f, now, err);
 	}
 	return CH_OK;
 }

@@ -43,8 +43,10 @@ void hook_rows_add(struct hook_rows *r, const char *endpoint,
 int hook_store_put(struct ch_pg *pg, struct hook_rows *rows,
 	struct ch_err *err);
 
+/* newest: only keys that were not refused yet, the newest first. */
 int hook_store_page(struct ch_pg *pg, const char *endpoint,
-	struct ch_pg_array *busy, size_t limit, struct ch_err *err);
+	struct ch_pg_array *busy, size_t limit, bool newest,
+	struct ch_err *err);
 /* Row i, copied into the arena; *version is the key's. out->id 0: the key has
  * nothing pending. */
 int hook_store_row(const PGresult *res, int i, struct ch_arena *arena,
@@ -54,9 +56,9 @@ int hook_store_empty(struct ch_pg *pg, const char *endpoint,
 	struct ch_pg_array *digests, struct ch_pg_array *versions,
 	struct ch_err *err);
 
-/* As the flight's verdict says: DONE, AGAIN or BURY. */
+/* As the flight's verdict says. */
 int hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
-	const struct hook_flight *f, struct ch_err *err);
+	const struct hook_flight *f, struct ch_time now, struct ch_err *err);
 
 /* names: of all endpoints, a text array. */
 int hook_store_look(struct ch_pg *pg, struct ch_pg_array *names,

@@ -17,12 +17,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint.h"
+#include "hook_intake.h"
 #include "hook_sender.h"
 #include "hook_store.h"
 #include "io/pg.h"
 
-#define PUT_ROWS_MAX 500
-#define PUT_BYTES_MAX ((size_t)4 << 20)
 #define LOOK_MS 1000
 #define FIGURES_MS 2000
 #define FORGET_MS 10000
@@ -42,16 +41,9 @@ enum job {
 	JOB_FORGET
 };
 
-/* An event and the endpoints that want it, a bit each. */
-struct wanted {
-	struct event *e;
-	uint64_t endpoints;
-};
-
 struct lane_state {
-	struct ch_series *pending, *oldest, *delivered, *letters, *blocked,
-		*blocked_since, *breaker;
 	bool due;		 /* something may be */
+	bool newest;		 /* the last page was of the newest */
 	struct ch_mono again_at; /* and then; 0: not known */
 };
 
@@ -59,17 +51,14 @@ struct hooks {
 	struct hooks_options opt;
 	struct endpoints endpoints;
 	struct lane_state *lanes;
+	struct hook_figures figures;
 	struct hook_sender *sender; /* NULL: we do not lead */
 	struct ch_pg *pg;
 	char *ca_file; /* NULL: the system's */
 	int64_t remember_ms;
 	struct ch_pg_array names;
 
-	struct wanted *wanted; /* in order, not yet durable */
-	size_t wanted_count, wanted_room;
-	struct hook_rows rows; /* being written */
-	size_t writing;	       /* events of them, from the first on */
-
+	struct hook_intake intake;		  /* not yet durable */
 	struct hook_flight *judged, **judged_end; /* to be written */
 	struct ch_pg_array empty, versions;	  /* keys without rows */
 
@@ -88,25 +77,14 @@ struct hooks {
 static void
 open_lanes(struct hooks *h)
 {
-	struct ch_metrics *m = h->opt.rt->metrics;
-	const struct hooks_metrics *id = &h->opt.metrics;
 	size_t i;
 
 	h->lanes = ch_xcalloc(h->endpoints.count, sizeof(*h->lanes));
-	for (i = 0; i < h->endpoints.count; i++) {
-		const char *name = h->endpoints.items[i].name;
-
-		h->lanes[i] = (struct lane_state){
-			.pending = ch_metrics_series(m, id->pending, name),
-			.oldest = ch_metrics_series(m, id->oldest, name),
-			.delivered = ch_metrics_series(m, id->delivered, name),
-			.letters = ch_metrics_series(m, id->letters, name),
-			.blocked = ch_metrics_series(m, id->blocked, name),
-			.blocked_since =
-				ch_metrics_series(m, id->blocked_since, name),
-			.breaker = ch_metrics_series(m, id->breaker, name)};
-		ch_pg_array_text(&h->names, ch_view_of(name));
-	}
+	for (i = 0; i < h->endpoints.count; i++)
+		ch_pg_array_text(&h->names,
+			ch_view_of(h->endpoints.items[i].name));
+	hook_figures_open(&h->figures, h->opt.rt->metrics, &h->opt.metrics,
+		&h->endpoints);
 }
 
 static int
@@ -147,7 +125,7 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	h->remember_ms = ch_params_ms(p, "webhooks_remember");
 	h->ca_file = ca[0] != '\0' ? ch_xstrdup(ca) : NULL;
 	ch_rng_seed_system(&h->rng);
-	hook_rows_init(&h->rows);
+	hook_intake_init(&h->intake, &h->endpoints, opt->inflight);
 	ch_pg_array_init(&h->names, CH_PG_TEXT_ARRAY);
 	ch_pg_array_init(&h->empty, CH_PG_BYTEA_ARRAY);
 	ch_pg_array_init(&h->versions, CH_PG_INT8_ARRAY);
@@ -162,23 +140,6 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	ch_info("webhook.endpoints", CH_U("count", h->endpoints.count));
 	*out = h;
 	return CH_OK;
-}
-
-/* Another leader shows them from here on. */
-static void
-zero_gauges(struct hooks *h)
-{
-	size_t i;
-
-	for (i = 0; h->lanes != NULL && i < h->endpoints.count; i++) {
-		struct lane_state *l = &h->lanes[i];
-
-		ch_series_set(l->pending, 0);
-		ch_series_set(l->oldest, 0);
-		ch_series_set(l->blocked, 0);
-		ch_series_set(l->blocked_since, 0);
-		ch_series_set(l->breaker, 0);
-	}
 }
 
 /* An event is known by its id alone: of two tables, one would lose to the
@@ -214,10 +175,10 @@ give_up(struct hooks *h)
 	h->judged = NULL;
 	h->judged_end = &h->judged;
 	h->job = JOB_NONE;
-	h->writing = 0;
+	hook_intake_undone(&h->intake);
 	ch_pg_array_clear(&h->empty);
 	ch_pg_array_clear(&h->versions);
-	zero_gauges(h);
+	hook_figures_zero(&h->figures);
 	if (h->pg != NULL)
 		ch_pg_disconnect(h->pg);
 }
@@ -230,11 +191,11 @@ hooks_close(struct hooks *h)
 	give_up(h);
 	ch_pg_free(h->pg);
 	endpoints_free(&h->endpoints);
-	hook_rows_free(&h->rows);
+	hook_intake_free(&h->intake);
 	ch_pg_array_free(&h->names);
 	ch_pg_array_free(&h->empty);
 	ch_pg_array_free(&h->versions);
-	free(h->wanted);
+	hook_figures_close(&h->figures);
 	free(h->lanes);
 	free(h->ca_file);
 	free(h);
@@ -242,108 +203,46 @@ hooks_close(struct hooks *h)
 
 /* ---- events come in ---- */
 
-static uint64_t
-who_wants(const struct hooks *h, const struct event *e)
-{
-	struct ch_arena arena = CH_ARENA_INIT;
-	struct ch_view aggregatetype, type;
-	uint64_t found = 0;
-	size_t i;
-
-	hook_rows_names(e, &arena, &aggregatetype, &type);
-	for (i = 0; i < h->endpoints.count; i++)
-		if (endpoint_wants(&h->endpoints.items[i], aggregatetype, type))
-			found |= UINT64_C(1) << i;
-	ch_arena_free(&arena);
-	return found;
-}
-
 void
 hooks_take(struct hooks *h, struct event *e)
 {
-	uint64_t endpoints;
-
 	if (h == NULL || e->hooked)
 		return;
 	e->hooked = true;
-	if (e->source != EVENT_OUTBOX && e->source != EVENT_APPLICATION)
-		return;
-	endpoints = who_wants(h, e);
-	if (endpoints == 0)
-		return;
-	if (h->wanted_count == h->wanted_room) {
-		h->wanted_room = h->wanted_room * 2 + 64;
-		h->wanted = ch_xrealloc(h->wanted, h->wanted_room,
-			sizeof(*h->wanted));
-	}
-	h->wanted[h->wanted_count++] = (struct wanted){e, endpoints};
-	inflight_hold(e);
+	if (e->source == EVENT_OUTBOX || e->source == EVENT_APPLICATION)
+		hook_intake_take(&h->intake, e);
 }
 
 void
 hooks_drop(struct hooks *h)
 {
-	if (h == NULL)
-		return;
 	/* a statement under way may still do its work: that is no harm */
-	h->wanted_count = h->writing = 0;
-}
-
-static void
-fill_rows(struct hooks *h)
-{
-	size_t n, i;
-
-	hook_rows_clear(&h->rows);
-	for (n = 0; n < h->wanted_count && h->rows.count < PUT_ROWS_MAX &&
-		h->rows.bytes < PUT_BYTES_MAX;
-		n++)
-		for (i = 0; i < h->endpoints.count; i++)
-			if (h->wanted[n].endpoints >> i & 1)
-				hook_rows_add(&h->rows,
-					h->endpoints.items[i].name,
-					h->wanted[n].e);
-	h->writing = n;
+	if (h != NULL)
+		hook_intake_drop(&h->intake);
 }
 
 static int
 send_put(struct hooks *h, struct ch_err *err)
 {
-	if (h->wanted_count == 0)
+	if (h->intake.count == 0)
 		return 0;
-	fill_rows(h);
 	h->job = JOB_PUT;
-	return hook_store_put(h->pg, &h->rows, err);
+	return hook_store_put(h->pg, hook_intake_fill(&h->intake), err);
 }
 
 static void
 put_done(struct hooks *h)
 {
-	size_t n, i;
+	uint64_t endpoints;
+	size_t i;
 
 	CH_FAILPOINT("relay.after_webhook_put");
-	for (n = 0; n < h->writing; n++) {
-		for (i = 0; i < h->endpoints.count; i++)
-			h->lanes[i].due |= h->wanted[n].endpoints >> i & 1;
-		inflight_let_go(h->opt.inflight, h->wanted[n].e);
-	}
-	h->wanted_count -= h->writing;
-	memmove(h->wanted, h->wanted + h->writing,
-		h->wanted_count * sizeof(*h->wanted));
-	h->writing = 0;
+	endpoints = hook_intake_done(&h->intake);
+	for (i = 0; i < h->endpoints.count; i++)
+		h->lanes[i].due |= endpoints >> i & 1;
 }
 
 /* ---- what came back is written ---- */
-
-static void
-count_failure(struct hooks *h, const struct hook_flight *f)
-{
-	ch_series_add(ch_metrics_series(h->opt.rt->metrics,
-			      h->opt.metrics.failed,
-			      h->endpoints.items[f->endpoint].name,
-			      failure_name(f->failure)),
-		1);
-}
 
 static void
 log_failure(const struct hooks *h, const struct hook_flight *f)
@@ -367,22 +266,22 @@ log_failure(const struct hooks *h, const struct hook_flight *f)
 			CH_I("again_ms", f->wait_ms));
 }
 
-/* An outage writes nothing: the row stays due, the breaker says when. */
+/* What was cancelled by us writes nothing: its row stays due. */
 static void
 take_answers(struct hooks *h)
 {
 	struct hook_flight *f;
 
 	while (h->sender != NULL &&
-		(f = hook_sender_next(h->sender, h->now)) != NULL) {
-		if (f->verdict != HOOK_DONE && f->class != CH_HTTP_CANCELLED)
-			count_failure(h, f);
-		log_failure(h, f);
+		(f = hook_sender_next(h->sender, h->now, h->wall)) != NULL) {
 		h->lanes[f->endpoint].due = true;
-		if (f->verdict == HOOK_LATER) {
+		if (f->class == CH_HTTP_CANCELLED) {
 			hook_sender_done(h->sender, f);
 			continue;
 		}
+		if (f->verdict != HOOK_DONE)
+			hook_figures_failed(&h->figures, f);
+		log_failure(h, f);
 		CH_FAILPOINT("relay.after_webhook");
 		f->next = NULL;
 		*h->judged_end = f;
@@ -397,7 +296,8 @@ send_settle(struct hooks *h, struct ch_err *err)
 		return 0;
 	h->job = JOB_SETTLE;
 	return hook_store_settle(h->pg,
-		&h->endpoints.items[h->judged->endpoint], h->judged, err);
+		&h->endpoints.items[h->judged->endpoint], h->judged, h->wall,
+		err);
 }
 
 static void
@@ -424,11 +324,8 @@ settle_done(struct hooks *h)
 	struct hook_flight *f = h->judged;
 	struct lane_state *l = &h->lanes[f->endpoint];
 
-	if (f->verdict == HOOK_DONE)
-		ch_series_add(l->delivered, 1);
-	else if (f->verdict == HOOK_BURY)
-		ch_series_add(l->letters, 1);
-	else
+	hook_figures_settled(&h->figures, f);
+	if (f->verdict == HOOK_AGAIN)
 		sooner(&l->again_at, h->now.ns + (f->wait_ms + 1) * MS_NS);
 	l->due = true;
 	drop_judged(h);
@@ -446,6 +343,18 @@ is_due(struct hooks *h, size_t i)
 		l->due = true;
 	}
 	return l->due && hook_sender_room(h->sender, i, h->now) > 0;
+}
+
+/* Where others than the oldest must have their turn: every second probe of a
+ * target that takes nothing, for its oldest keys may all be bad. */
+static bool
+takes_newest(struct hooks *h, size_t i)
+{
+	struct lane_state *l = &h->lanes[i];
+
+	l->newest = !l->newest &&
+		hook_sender_breaker(h->sender, i) != CH_BREAKER_CLOSED;
+	return l->newest;
 }
 
 static int
@@ -467,7 +376,8 @@ send_page(struct hooks *h, struct ch_err *err)
 	ch_pg_array_init(&busy, CH_PG_BYTEA_ARRAY);
 	hook_sender_busy(h->sender, h->lane, &busy);
 	rc = hook_store_page(h->pg, h->endpoints.items[h->lane].name, &busy,
-		hook_sender_room(h->sender, h->lane, h->now), err);
+		hook_sender_room(h->sender, h->lane, h->now),
+		takes_newest(h, h->lane), err);
 	ch_pg_array_free(&busy);
 	return rc;
 }
@@ -505,9 +415,7 @@ page_done(struct hooks *h, const PGresult *res, struct ch_err *err)
 		rc = start_flight(h, res, i, err);
 	}
 	/* a full page may have left others that are due */
-	h->lanes[h->lane].due |= i > 0 ||
-		(PQntuples(res) == 0 &&
-			hook_sender_none_left(h->sender, h->lane));
+	h->lanes[h->lane].due |= i > 0 || h->lanes[h->lane].newest;
 	return rc;
 }
 
@@ -564,34 +472,6 @@ look_done(struct hooks *h, const PGresult *res)
 			h->lanes[i].due = true;
 }
 
-static int64_t
-age_of(const struct hooks *h, const PGresult *res, int row, int col)
-{
-	struct ch_time at;
-
-	if (!ch_pg_get_time(res, row, col, &at) || at.us > h->wall.us)
-		return 0;
-	return h->wall.us - at.us;
-}
-
-static void
-figures_done(struct hooks *h, const PGresult *res)
-{
-	size_t i;
-	int64_t n;
-
-	for (i = 0; i < h->endpoints.count && (int)i < PQntuples(res); i++) {
-		struct lane_state *l = &h->lanes[i];
-
-		if (ch_pg_get_i64(res, (int)i, 0, &n))
-			ch_series_set(l->pending, n);
-		ch_series_set(l->oldest, age_of(h, res, (int)i, 1));
-		if (ch_pg_get_i64(res, (int)i, 2, &n))
-			ch_series_set(l->blocked, n);
-		ch_series_set(l->blocked_since, age_of(h, res, (int)i, 3));
-	}
-}
-
 /* ---- one statement after the other ---- */
 
 /* Begins the next one; h->job stays NONE when there is none. */
@@ -628,7 +508,7 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 		look_done(h, res);
 		break;
 	case JOB_FIGURES:
-		figures_done(h, res);
+		hook_figures_read(&h->figures, res, h->wall);
 		break;
 	case JOB_FORGET:
 		if (ch_pg_affected(res) == FORGET_ROWS)
@@ -652,7 +532,7 @@ finish_job(struct hooks *h, struct ch_err *err)
 	if (rc == CH_OK)
 		rc = job_done(h, job, res, err);
 	else
-		h->writing = 0;
+		hook_intake_undone(&h->intake);
 	/* what PostgreSQL does not take stays due, and is sent once more */
 	if (rc == CH_ESQL && job == JOB_SETTLE)
 		drop_judged(h);
@@ -690,7 +570,7 @@ failed(struct hooks *h, const struct ch_err *err, const char *event)
 	ch_warn(event, CH_ERR(err), CH_I("again_ms", ms));
 	ch_pg_disconnect(h->pg);
 	h->job = JOB_NONE;
-	h->writing = 0;
+	hook_intake_undone(&h->intake);
 	h->connect_at.ns = h->now.ns + ms * MS_NS;
 }
 
@@ -734,7 +614,6 @@ hooks_turn(struct hooks *h, bool leads, bool draining, struct ch_mono now,
 	struct ch_time wall)
 {
 	struct ch_err err = CH_ERR_INIT;
-	size_t i;
 
 	if (h == NULL)
 		return;
@@ -755,16 +634,14 @@ hooks_turn(struct hooks *h, bool leads, bool draining, struct ch_mono now,
 		else if (h->job == JOB_NONE)
 			ch_backoff_reset(&h->backoff);
 	}
-	for (i = 0; i < h->endpoints.count; i++)
-		ch_series_set(h->lanes[i].breaker,
-			(int64_t)hook_sender_breaker(h->sender, i));
+	hook_figures_breakers(&h->figures, h->sender);
 }
 
 bool
 hooks_is_idle(const struct hooks *h)
 {
 	return h == NULL || h->sender == NULL ||
-		(h->wanted_count == 0 && h->judged == NULL &&
+		(h->intake.count == 0 && h->judged == NULL &&
 			hook_sender_in_hand(h->sender) == 0);
 }
 
@@ -805,7 +682,7 @@ hooks_next_ms(const struct hooks *h, struct ch_mono now)
 		earlier(&ms, h->connect_at.ns - now.ns);
 		return ms;
 	}
-	if (h->wanted_count > 0 || h->judged != NULL || h->empty.count > 0)
+	if (h->intake.count > 0 || h->judged != NULL || h->empty.count > 0)
 		return 0;
 	earlier(&ms, h->look_at.ns - now.ns);
 	earlier(&ms, h->forget_at.ns - now.ns);

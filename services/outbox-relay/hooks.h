@@ -28,16 +28,11 @@
 #include "base/err.h"
 #include "daemon/daemon.h"
 #include "event.h"
+#include "hook_figures.h"
 #include "inflight.h"
 #include "io/pg.h"
 
 struct hooks;
-
-/* Metrics by their place in the service's table. */
-struct hooks_metrics {
-	int pending, oldest, delivered, failed, letters, blocked, blocked_since,
-		breaker;
-};
 
 struct hooks_options {
 	const struct ch_runtime *rt;

@@ -132,6 +132,30 @@ letter_command_of(struct ch_view value, struct letter_command *out)
 	return found;
 }
 
+bool
+letter_command_renew(struct ch_view value, const struct ch_uuid *id,
+	struct ch_buf *out)
+{
+	struct ch_arena arena = CH_ARENA_INIT;
+	char text[CH_UUID_TEXT_MAX];
+	struct letter_command known;
+	struct ch_view old;
+	size_t at;
+
+	if (!letter_command_of(value, &known))
+		return false;
+	old = ch_json_get(ch_json_parse(&arena, value, COMMAND_NODES_MAX, NULL),
+		"id")
+		      ->text;
+	ch_uuid_format(id, text);
+	at = (size_t)(old.ptr - value.ptr);
+	ch_buf_add(out, value.ptr, at);
+	ch_buf_printf(out, "\"%s\"", text);
+	ch_buf_add(out, old.ptr + old.len, value.len - at - old.len);
+	ch_arena_free(&arena);
+	return true;
+}
+
 void
 letter_difference_json(struct ch_buf *b, const struct letter_difference *d)
 {

@@ -58,5 +58,8 @@ struct letter_command {
 /* Reads a rejected record's value as a command; false when it has no id and
  * organisation that can be read: then the ledger decides. */
 bool letter_command_of(struct ch_view value, struct letter_command *out);
+/* The same command under another id; false as above. */
+bool letter_command_renew(struct ch_view value, const struct ch_uuid *id,
+	struct ch_buf *out);
 
 #endif

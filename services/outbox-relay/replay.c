@@ -154,7 +154,9 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 		return ch_err_set(err, CH_ERANGE,
 			"its id is older than the "
 			"ledger keeps (before %s): it would be answered "
-			"key_expired; have the producer send a new id",
+			"key_expired: see that nobody has sent it again, then "
+			"dlq edit --new-id makes a letter of it under a new id, "
+			"linked with this one: replay that",
 			c.lowest_day);
 	return CH_OK;
 }

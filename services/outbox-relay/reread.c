@@ -95,6 +95,7 @@ wait_answer(const struct reread *r, struct ch_pg *pg, struct ch_err *err)
 
 		if (!r->opt.alive(r->opt.ctx))
 			return ch_err_set(err, CH_ECLOSED, "stopped");
+		ch_pg_more_time(pg);
 		(void)poll(&p, 1, WAIT_MS);
 	}
 	return rc < 0 ? rc : ch_pg_finish(pg, NULL, err);

@@ -11,8 +11,17 @@ import threading
 import time
 
 from .ports import free_port
+from .wait import until
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def all_done(cell, rows, seconds=120):
+    """So many deliveries are there, each of them done, and no key is left."""
+    until(lambda: cell.sql(
+        "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL), "
+        "(SELECT count(*) FROM webhook_keys) FROM webhook_deliveries")
+        == [(rows, 0, 0)], seconds, f"{rows} deliveries done")
 
 
 class Request:

@@ -766,7 +766,11 @@ function openPlan(ids) {
 	const number = (label, placeholder) => field(list, label, make("input",
 		{type: "number", min: "1", placeholder}));
 	const rate = number("Letters a second", "no limit");
+	const bytesRate = number("Bytes a second", "no limit");
 	const canary = number("Canary: first", "none");
+	const most = number("Sent again at most", "5 times, then quarantined");
+	const to = field(list, "Foreign letters go to", make("input", {type: "text",
+		maxLength: "249", placeholder: "the topic that they came from"}));
 	const second = make("input", {type: "checkbox",
 		checked: now.status.two_person !== "off",
 		disabled: now.status.two_person !== "off"});
@@ -782,7 +786,11 @@ function openPlan(ids) {
 		if (all && byId("state").value !== "")
 			body.state = byId("state").value;
 		optional(body, "per_second", rate);
+		optional(body, "bytes_per_second", bytesRate);
 		optional(body, "canary", canary);
+		optional(body, "max_replays", most);
+		if (to.value.trim() !== "")
+			body.to = to.value.trim();
 		return body;
 	};
 	const shown = make("div", {id: "outlook"});
@@ -825,6 +833,11 @@ function planFields(plan) {
 			? "asked for, with another database role" : "asked for"]);
 	if (plan.per_second > 0)
 		pairs.push(["Rate", `${count(plan.per_second, "letter")} a second`]);
+	if (plan.bytes_per_second > 0)
+		pairs.push(["Bytes", `${plan.bytes_per_second} a second`]);
+	pairs.push(["Sent again at most", count(plan.max_replays, "time")]);
+	if (plan.selection.to)
+		pairs.push(["Foreign letters go to", plan.selection.to]);
 	if (plan.canary > 0)
 		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
 	return fields(pairs);

@@ -7,7 +7,8 @@ WITH RECURSIVE chain AS (
 ), back AS (
 	UPDATE webhook_deliveries d SET done_at = NULL, body = $2,
 		attempts = 0, replays = $3, letter_id = $1,
-		webhook_id = coalesce($4, webhook_id), last_status = NULL
+		webhook_id = coalesce($4, webhook_id), last_status = NULL,
+		refused_at = NULL, quota_since = NULL
 	FROM chain c
 	WHERE d.letter_id = c.letter_id AND d.done_at IS NOT NULL
 	RETURNING d.endpoint, d.key_digest, d.delivery_id

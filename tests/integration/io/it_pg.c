@@ -310,6 +310,50 @@ START_TEST(a_silent_server_ends_the_connection)
 }
 END_TEST
 
+/* Polls as a loop does; what it ended with. */
+static int
+poll_until_over(bool more_time)
+{
+	struct ch_mono start = ch_clock_mono(&ch_clock_real);
+	int64_t ms = 0;
+	int rc;
+
+	while ((rc = ch_pg_ready(pg, &err)) == 0) {
+		struct pollfd p = {ch_pg_fd(pg), ch_pg_poll_events(pg), 0};
+
+		ck_assert_msg(ms < 20000, "no end");
+		(void)poll(&p, 1, 10);
+		ms = ch_mono_ms_since(ch_clock_mono(&ch_clock_real), start);
+		if (more_time)
+			ch_pg_more_time(pg);
+	}
+	return rc;
+}
+
+START_TEST(a_loop_that_polls_has_the_deadline_too)
+{
+	static const struct ch_pg_stmt sleeps = {"", "SELECT pg_sleep(30)"};
+	static const struct ch_pg_stmt naps = {"", "SELECT pg_sleep(1.5)"};
+
+	ch_pg_call_timeout_set(pg, 200);
+	ck_assert_int_eq(ch_pg_send(pg, &sleeps, NULL, &err), 0);
+	ck_assert_int_eq(poll_until_over(false), CH_ETIMEOUT);
+	ck_assert(!ch_pg_is_up(pg));
+	ck_assert_int_eq(ch_pg_retry_class(pg), CH_PG_RETRY);
+
+	ch_pg_call_timeout_set(pg, 1000);
+	ck_assert_int_eq(ch_pg_connect(pg, &err), 0);
+	ck_assert_int_eq(ch_pg_send(pg, &naps, NULL, &err), 0);
+	ck_assert_int_eq(poll_until_over(true), 1);
+	ck_assert_int_eq(ch_pg_finish(pg, NULL, &err), 0);
+
+	ck_assert_int_eq(ch_pg_pipeline_add(pg, &sleeps, NULL, &err), 0);
+	ck_assert_int_eq(ch_pg_pipeline_sync(pg, &err), 0);
+	ck_assert_int_eq(poll_until_over(false), CH_ETIMEOUT);
+	ck_assert(!ch_pg_is_up(pg));
+}
+END_TEST
+
 START_TEST(a_terminated_backend_is_a_retry)
 {
 	static const struct ch_pg_stmt stmt = {"again", "SELECT 1::int8"};
@@ -773,6 +817,7 @@ main(void)
 	tcase_add_test(t, arrays_come_back);
 	tcase_add_test(t, failures_have_their_class);
 	tcase_add_test(t, a_silent_server_ends_the_connection);
+	tcase_add_test(t, a_loop_that_polls_has_the_deadline_too);
 	tcase_add_test(t, a_terminated_backend_is_a_retry);
 	tcase_add_test(t, a_stale_plan_is_a_retry);
 	tcase_add_test(t, pipeline_answers_in_order);

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.dlq_api import Api, token_file
+from harness.hook_server import KEY, HookServer
 from harness.relay_rows import Cell
 
 
@@ -35,3 +36,30 @@ def api(relay_cell, relay, tmp_path):
             api_database_url=cell.cell.url("operator", cell.database),
             **flags))
     return start
+
+
+@pytest.fixture
+def server():
+    made = HookServer()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def hooks(server, tmp_path):
+    """hooks(a={...}, b={...}) writes a file of endpoints; each goes to the
+    server unless it says otherwise, and tries again soon."""
+    def write(**endpoints):
+        (tmp_path / "key").write_text(KEY + "\n")
+        lines = []
+        for name, keys in (endpoints or {"a": {}}).items():
+            keys = {"url": server.url(f"/{name}"), "allow_http": "true",
+                    "allow_private": "true", "backoff": "20ms",
+                    "backoff_max": "200ms", "timeout": "20s",
+                    "secret_file": tmp_path / "key", **keys}
+            lines.append(f"[{name}]")
+            lines += [f"{k} = {v}" for k, v in keys.items() if v is not None]
+        path = tmp_path / "endpoints.conf"
+        path.write_text("\n".join(lines) + "\n")
+        return str(path)
+    return write

@@ -213,6 +213,27 @@ def test_what_is_refused_says_what_was_expected(relay_cell, api):
     assert states(cell) == {letter: "pending"} and audits(cell) == []
 
 
+def test_a_command_too_old_for_its_id_gets_another(relay_cell, api):
+    cell, asked = relay_cell, api()
+    cell.sql("UPDATE retention SET lowest_day = '2026-01-01' "
+             "WHERE table_name = 'command_log'")
+    value = '{"org": "acme", "id": "0174876e-8000-7000-8000-000000000001"}'
+    letter = cell.rejected(value=value.encode())
+    edit = f"letters/{letter}/edit"
+    refused = asked.post(edit, {"new_id": True, "value": "x", "reason": "r"},
+                         status=400)
+    assert "instead of a value" in refused["error"]["message"]
+    dry = asked.post(edit, {"new_id": True, "dry_run": True})
+    assert dry["dry_run"] is True and dry["original"] == letter
+    made = asked.post(edit, {"new_id": True, "reason": "nobody sent it again"})
+    found = asked.get("letters/" + made["letter_id"])
+    fresh = json.loads(found["value"])
+    assert fresh["org"] == "acme" and fresh["id"] > "0190"
+    assert states(cell)[letter] == "edited"
+    again = asked.post(edit, {"new_id": True, "reason": "r"}, status=409)
+    assert again["error"]["code"] == "refused"
+
+
 def test_without_tokens_it_only_reads(relay_cell, api):
     cell, asked = relay_cell, api(tokens=False)
     letter = cell.rejected()

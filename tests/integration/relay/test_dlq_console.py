@@ -6,6 +6,7 @@ import os
 import pytest
 
 from harness.browser import Browser
+from harness.dead_letter_topics import put
 from harness.dlq_api import TOKENS
 from harness.kafka import header
 
@@ -154,6 +155,34 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
                  "the list is read again")
     # what was refused on the way is in the browser's log, and nothing else
     assert all("/api/v1/" in c["message"] for c in browser.complaints())
+
+
+def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
+                                             picture):
+    cell = relay_cell
+    cell.rejected(key=b"k1")
+    elsewhere = cell.kafka.unique("orders")
+    cell.kafka.create(elsewhere, f"{elsewhere}.dlt")
+    put(cell.kafka, f"{elsewhere}.dlt", [(0, b"k", b"v", [])])
+    cell.dlq("import", f"{elsewhere}.dlt", "--reason", "r")
+    page(2)
+    give_token(browser, "ann")
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    browser.keys("mended", TAB, "50", TAB, "2000", TAB, "1", TAB, "3", TAB,
+                 elsewhere)
+    press(browser, "Dry run")
+    press(browser, "Make this plan: 2 letters: ")
+    browser.wait(lambda: browser.text("#dialog-title").endswith(": planned"),
+                 "the plan is made")
+    assert cell.sql("SELECT per_second, bytes_per_second, canary, replays_max,"
+                    " selection->>'to' FROM replay_plans") == [
+        (50, 2000, 1, 3, elsewhere)]
+    shown = browser.text("#dialog-body")
+    for text in ("50 letters a second", "2000 a second", "3 times",
+                 f"Foreign letters go to\n{elsewhere}"):
+        assert text in shown, shown
+    picture("plan-bounds")
 
 
 def test_discard_asks_why_and_says_what_it_does(relay_cell, page, browser,

@@ -1,6 +1,7 @@
 """Dead letters found, grouped, exported and edited."""
 
 import json
+import time
 
 from harness.kafka import header
 from harness.wait import until
@@ -142,6 +143,55 @@ def test_an_edit_is_another_letter_and_keeps_the_difference(relay_cell,
     actions = cell.sql("SELECT action, actor FROM audit_events "
                        "ORDER BY event_id")
     assert actions[:2] == [("dlq.edited", "ann"), ("dlq.edit", "ann")]
+
+
+def of_day(ms, n):
+    """A version 7 id of this time."""
+    return f"{ms >> 16:08x}-{ms & 0xffff:04x}-7000-8000-{n:012x}"
+
+
+def test_a_command_older_than_its_retention_gets_a_new_linked_id(relay_cell):
+    cell = relay_cell
+    cell.sql("UPDATE retention SET lowest_day = '2026-01-01' "
+             "WHERE table_name = 'command_log'")
+    old, young = of_day(1600000000000, 1), of_day(1790000000000, 2)
+    text = ' {"org": "acme", "id" : "%s","nested": {"id": "%s"}, "n": 1.50}'
+    expired = cell.rejected(key=b"acme/a", part=1, headers=[(b"h", b"v")],
+                            value=(text % (old, old)).encode())
+    kept = cell.rejected(key=b"acme/b", value=(text % (young, old)).encode())
+    other = cell.rejected(key=b"acme/c", value=b"no JSON")
+    ran = cell.run_dlq("replay", expired, "--reason", "r")
+    assert ran.returncode == 2
+    assert "before 2026-01-01" in ran.stderr
+    assert "dlq edit --new-id" in ran.stderr
+    for letter, why in ((kept, "replay it as it is"),
+                        (other, "no rejected command")):
+        ran = cell.run_dlq("edit", letter, "--new-id", "--reason", "r")
+        assert ran.returncode == 2 and why in ran.stderr
+
+    renew = ["edit", expired, "--new-id", "--actor", "ann", "--reason",
+             "found after two months; nobody had sent it again"]
+    assert "would edit" in cell.dlq(*renew, "--dry-run")
+    cell.dlq(*renew, "--set-file", "-", status=64)
+    cell.dlq("discard", expired, "--new-id", "--reason", "r", status=64)
+    before = time.time()
+    cell.dlq(*renew)
+    [made] = [x for x in cell.letters() if x.get("original") == expired]
+    value = cell.sql("SELECT convert_from(value, 'UTF8') FROM letter_edits")
+    fresh = json.loads(value[0][0])["id"]
+    assert value == [(text % (fresh, old),)], "nothing but its id is another"
+    assert abs(int(fresh[:8] + fresh[9:13], 16) / 1000 - before) < 3600
+    assert fresh != made["letter_id"]
+
+    cell.dlq("replay", made["letter_id"], "--reason", "go")
+    [sent] = cell.records(cell.commands)
+    assert (sent["payload"], sent["key"], sent["partition"]) == (
+        value[0][0], "acme/a", 1)
+    assert header(sent, "ch_original_id") == expired
+    states = dict(cell.sql("SELECT letter_id::text, state FROM letters"))
+    assert states[expired] == "resolved"
+    assert cell.sql("SELECT reason FROM audit_events WHERE actor = 'ann' "
+                    "AND action = 'dlq.edit'") == [(renew[-1],)]
 
 
 def test_an_edited_delivery_has_a_new_id_and_its_key_waits_for_it(

@@ -13,47 +13,12 @@ import pytest
 import yaml
 
 from harness.cell import OUT, ROOT
-from harness.hook_server import KEY, HookServer
+from harness.hook_server import KEY, HookServer, all_done
 from harness.wait import until
 
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
 RULES = ROOT / "deploy" / "prometheus"
 OTHER_KEY = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
-
-@pytest.fixture
-def server():
-    made = HookServer()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def hooks(server, tmp_path):
-    """hooks(a={...}, b={...}) writes a file of endpoints; each goes to the
-    server unless it says otherwise, and tries again soon."""
-    def write(**endpoints):
-        (tmp_path / "key").write_text(KEY + "\n")
-        lines = []
-        for name, keys in (endpoints or {"a": {}}).items():
-            keys = {"url": server.url(f"/{name}"), "allow_http": "true",
-                    "allow_private": "true", "backoff": "20ms",
-                    "backoff_max": "200ms", "timeout": "20s",
-                    "secret_file": tmp_path / "key", **keys}
-            lines.append(f"[{name}]")
-            lines += [f"{k} = {v}" for k, v in keys.items() if v is not None]
-        path = tmp_path / "endpoints.conf"
-        path.write_text("\n".join(lines) + "\n")
-        return str(path)
-    return write
-
-
-def all_done(cell, rows, seconds=120):
-    """So many deliveries are there, each of them done, and no key is left."""
-    until(lambda: cell.sql(
-        "SELECT count(*), count(*) FILTER (WHERE done_at IS NULL), "
-        "(SELECT count(*) FROM webhook_keys) FROM webhook_deliveries")
-        == [(rows, 0, 0)], seconds, f"{rows} deliveries done")
 
 
 def dead_server():
@@ -385,8 +350,10 @@ def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
 
 
 @pytest.mark.parametrize("name,args,column", [
-    ("page", "'a', '{}', 10", "next_at"), ("look", "'{a}'", "next_at"),
-    ("forget", "1000", "done_at")], ids=["page", "look", "forget"])
+    ("page", "'a', '{}', 10, false", "next_at"),
+    ("page", "'a', '{}', 10, true", "next_at"),
+    ("look", "'{a}'", "next_at"), ("forget", "1000", "done_at")],
+    ids=["page", "newest", "look", "forget"])
 def test_an_index_bounds_what_is_read(relay_cell, name, args, column):
     text = (ROOT / f"services/outbox-relay/sql/webhook_{name}.sql").read_text()
     relay_cell.sql("SET enable_seqscan = off")

@@ -2,12 +2,9 @@
 /* dialect: each framework's headers as it writes them, and hostile ones. */
 #include "check_suite.h"
 
-#include <dirent.h>
-
+#include "corpus.h"
 #include "dialect.h"
 #include "dialect_input.h"
-
-#define CORPUS "tests/fuzz/corpus/dialect"
 
 static struct ch_arena arena = CH_ARENA_INIT;
 
@@ -311,30 +308,7 @@ END_TEST
 
 START_TEST(the_corpus_of_the_fuzzer_holds)
 {
-	DIR *dir = opendir(CORPUS);
-	static char bytes[65536];
-	char path[512];
-	struct dirent *e;
-	const char *broken;
-	size_t n, files = 0;
-	FILE *f;
-
-	ck_assert_msg(dir != NULL, "%s: run it from the repository", CORPUS);
-	while ((e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), CORPUS "/%s", e->d_name);
-		f = fopen(path, "rb");
-		ck_assert_ptr_nonnull(f);
-		n = fread(bytes, 1, sizeof(bytes), f);
-		fclose(f);
-		broken = input_check(bytes, n);
-		ck_assert_msg(broken == NULL, "%s does not hold: %s", path,
-			broken);
-		files++;
-	}
-	closedir(dir);
-	ck_assert_uint_ge(files, 8);
+	corpus_replay("dialect", 8, input_check);
 }
 END_TEST
 

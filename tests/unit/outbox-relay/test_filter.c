@@ -2,7 +2,9 @@
 /* filter: expressions become predicates, or a refusal that names the place. */
 #include "check_suite.h"
 
+#include "corpus.h"
 #include "filter.h"
+#include "filter_input.h"
 
 static void
 check_sql(const char *text, const char *sql)
@@ -170,7 +172,14 @@ START_TEST(a_duration_has_a_unit)
 }
 END_TEST
 
+START_TEST(the_corpus_of_the_fuzzer_holds)
+{
+	corpus_replay("filter", 100, filter_check);
+}
+END_TEST
+
 SUITE_MAIN("filter", each_field_is_compared_as_its_type,
 	and_binds_closer_than_or_and_not_closest, values_travel_as_arguments,
 	a_refusal_names_place_found_and_expected,
-	depth_length_and_values_are_bounded, a_duration_has_a_unit)
+	depth_length_and_values_are_bounded, a_duration_has_a_unit,
+	the_corpus_of_the_fuzzer_holds)

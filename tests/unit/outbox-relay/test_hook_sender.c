@@ -3,6 +3,7 @@
 #include "check_suite.h"
 
 #include <poll.h>
+#include <string.h>
 
 #include "hook_sender.h"
 #include "io/http_server.h"
@@ -14,6 +15,7 @@ static struct ch_http_server *server;
 static struct endpoints endpoints;
 static struct hook_sender *sender;
 static struct ch_mono now;
+static struct ch_time wall = {INT64_C(1000000000)};
 
 static void
 reply(struct ch_http_req *req, int status, const char *retry_after)
@@ -62,11 +64,22 @@ post_never(struct ch_http_req *req, void *ctx)
 	(void)ch_http_req_defer(req);
 }
 
+/* Keys from 66 on have a bad body. */
+static void
+post_bad_or_good(struct ch_http_req *req, void *ctx)
+{
+	struct ch_view body = ch_http_req_body(req);
+
+	(void)ctx;
+	reply(req, memchr(body.ptr, 'B', body.len) != NULL ? 503 : 200, NULL);
+}
+
 static const struct ch_http_route routes[] = {
 	{CH_HTTP_POST, "/ok", post_ok, NULL},
 	{CH_HTTP_POST, "/gone", post_gone, NULL},
 	{CH_HTTP_POST, "/fails", post_fails, NULL},
 	{CH_HTTP_POST, "/busy", post_busy, NULL},
+	{CH_HTTP_POST, "/bad-or-good", post_bad_or_good, NULL},
 	{CH_HTTP_POST, "/never", post_never, NULL},
 	{CH_HTTP_POST, NULL, NULL, NULL}};
 
@@ -111,7 +124,8 @@ open_at(const char *path, const char *more)
 }
 
 static void
-send_one(int key, int32_t attempts)
+send_refused(int key, int32_t attempts, struct ch_time refused_at,
+	struct ch_time quota_since)
 {
 	struct hook_flight *f = hook_sender_take(sender, 0);
 
@@ -119,10 +133,18 @@ send_one(int key, int32_t attempts)
 		.event_id = CH_VIEW("e"),
 		.webhook_id = CH_VIEW("e"),
 		.type = CH_VIEW("t"),
-		.body = CH_VIEW("{}"),
-		.attempts = attempts};
+		.body = key < 66 ? CH_VIEW("{}") : CH_VIEW("\"B\""),
+		.attempts = attempts,
+		.refused_at = refused_at,
+		.quota_since = quota_since};
 	f->delivery.key_digest[0] = (uint8_t)key;
 	hook_sender_send(sender, f, now, (struct ch_time){0});
+}
+
+static void
+send_one(int key, int32_t attempts)
+{
+	send_refused(key, attempts, (struct ch_time){0}, (struct ch_time){0});
 }
 
 static struct hook_flight *
@@ -131,7 +153,7 @@ next_one(void)
 	struct ch_mono start = ch_clock_mono(&ch_clock_real);
 	struct hook_flight *f;
 
-	while ((f = hook_sender_next(sender, now)) == NULL) {
+	while ((f = hook_sender_next(sender, now, wall)) == NULL) {
 		struct pollfd fd = {hook_sender_fd(sender), POLLIN, 0};
 
 		ck_assert_msg(ch_mono_ms_since(ch_clock_mono(&ch_clock_real),
@@ -223,6 +245,56 @@ START_TEST(timeouts_of_a_dead_target_open_the_breaker)
 }
 END_TEST
 
+static enum hook_verdict
+verdict_of(int key, int64_t refused_at, int64_t quota_since)
+{
+	struct hook_flight *f;
+	enum hook_verdict found;
+
+	now.ns += INT64_C(400000000000); /* no breaker is open so long */
+	send_refused(key, 0, (struct ch_time){refused_at},
+		(struct ch_time){quota_since});
+	f = next_one();
+	found = f->verdict;
+	hook_sender_done(sender, f);
+	return found;
+}
+
+START_TEST(a_quota_ends_after_quota_max)
+{
+	int64_t second = 1000000;
+
+	open_at("/busy", INNER "quota_max = 10s\n");
+	ck_assert_int_eq(verdict_of(1, 0, 0), HOOK_LATER);
+	ck_assert_int_eq(verdict_of(1, wall.us, wall.us - 10 * second + 1),
+		HOOK_LATER);
+	ck_assert_int_eq(verdict_of(1, wall.us, wall.us - 10 * second),
+		HOOK_BURY);
+}
+END_TEST
+
+START_TEST(who_is_refused_while_others_are_taken_spends_attempts)
+{
+	int64_t before = wall.us - 1;
+
+	open_at("/bad-or-good", INNER);
+	ck_assert_int_eq(verdict_of(66, 0, 0), HOOK_LATER);
+	ck_assert_int_eq(verdict_of(66, before, 0), HOOK_LATER);
+	ck_assert_int_eq(verdict_of(1, 0, 0), HOOK_DONE);
+	/* it was not refused before, or not before the other was taken */
+	ck_assert_int_eq(verdict_of(67, 0, 0), HOOK_LATER);
+	ck_assert_int_eq(verdict_of(1, 0, 0), HOOK_DONE);
+	ck_assert_int_eq(verdict_of(67, wall.us, 0), HOOK_LATER);
+	ck_assert_int_eq(verdict_of(1, 0, 0), HOOK_DONE);
+	ck_assert_int_eq(verdict_of(67, before, 0), HOOK_AGAIN);
+	/* that says nothing of the target: the last word stands */
+	ck_assert_int_eq(verdict_of(68, before, 0), HOOK_AGAIN);
+	/* an outage of one that is new does */
+	ck_assert_int_eq(verdict_of(69, 0, 0), HOOK_LATER);
+	ck_assert_int_eq(verdict_of(68, before, 0), HOOK_LATER);
+}
+END_TEST
+
 START_TEST(a_private_address_is_not_connected_to)
 {
 	struct hook_flight *f;
@@ -253,6 +325,9 @@ main(void)
 		no_more_are_in_hand_than_allowed_and_their_keys_are_told);
 	tcase_add_test(cases, timeouts_of_a_dead_target_open_the_breaker);
 	tcase_add_test(cases, a_private_address_is_not_connected_to);
+	tcase_add_test(cases, a_quota_ends_after_quota_max);
+	tcase_add_test(cases,
+		who_is_refused_while_others_are_taken_spends_attempts);
 	suite_add_tcase(suite, cases);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -100,6 +100,26 @@ START_TEST(a_commands_day_is_its_ids)
 }
 END_TEST
 
+START_TEST(a_command_under_another_id_is_the_same_command)
+{
+	static const struct ch_uuid id = {{0x01, 0x99}};
+	struct ch_buf b = CH_BUF_INIT;
+
+	ck_assert(letter_command_renew(
+		CH_VIEW(" {\"a\":{\"id\":\"x\"},\"\\u0069d\" :\t\"01890a5d-ac96-"
+			"774b-bcce-b302099a8057\",\"org\":\"acme\",\"n\":1.50}\n"),
+		&id, &b));
+	ck_assert_str_eq(ch_buf_str(&b),
+		" {\"a\":{\"id\":\"x\"},\"\\u0069d\" :\t\"01990000-0000-"
+		"0000-0000-000000000000\",\"org\":\"acme\",\"n\":1.50}\n");
+	ch_buf_clear(&b);
+	ck_assert(!letter_command_renew(CH_VIEW("{\"id\":7}"), &id, &b));
+	ck_assert(!letter_command_renew((struct ch_view){NULL, 0}, &id, &b));
+	ck_assert_uint_eq(b.len, 0);
+	ch_buf_free(&b);
+}
+END_TEST
+
 START_TEST(an_outage_costs_nothing_and_a_batch_condemns_nobody)
 {
 	ck_assert_int_eq(retry_decide(RETRY_OUTAGE, 1000, true), RETRY_AGAIN);
@@ -201,6 +221,7 @@ SUITE_MAIN("letter", the_same_delivery_has_the_same_letter,
 	what_is_held_is_replayed_on_purpose_only,
 	a_difference_is_the_least_that_turns_old_into_new,
 	a_commands_day_is_its_ids,
+	a_command_under_another_id_is_the_same_command,
 	an_outage_costs_nothing_and_a_batch_condemns_nobody,
 	a_blocked_key_is_blocked_in_its_topic_only,
 	rows_put_aside_are_remembered, a_snapshot_sees_what_had_committed,

@@ -8,7 +8,9 @@
 #include "base/mem.h"
 #include "event.h"
 #include "frames.h"
+#include "corpus.h"
 #include "pgoutput.h"
+#include "pgoutput_input.h"
 #include "seed.h"
 
 static struct pgoutput_message message;
@@ -209,7 +211,14 @@ START_TEST(an_update_tells_its_table_alone)
 }
 END_TEST
 
+START_TEST(the_corpus_of_the_fuzzer_holds)
+{
+	corpus_replay("pgoutput", 100, pgoutput_check);
+}
+END_TEST
+
 SUITE_MAIN("pgoutput", captured_transaction_is_read,
 	every_cut_and_every_tail_is_refused, mutations_stay_inside,
 	too_many_columns_are_refused_by_their_number, frames_of_the_walsender,
-	status_has_the_position_three_times, an_update_tells_its_table_alone)
+	status_has_the_position_three_times, an_update_tells_its_table_alone,
+	the_corpus_of_the_fuzzer_holds)

@@ -298,6 +298,32 @@ START_TEST(headers_without_end_are_cut_off)
 }
 END_TEST
 
+static const char *const no_status_lines[] = {"HTTP/\xd7\xd1"
+					      "1 103 Early\r\n",
+	"HTTP/1.1 OK\r\n", "HTTP/1.1\r\n", "HTTP/\r\n", "HTTP/1.x 200 OK\r\n",
+	"HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 -20 OK\r\n",
+	"http/1.1 200 OK\r\n", "HTTP/1.1 099 OK\r\n", "HTTP/1. 200 OK\r\n",
+	"HTTP/1.1.1 200 OK\r\n",
+	"HTTP/1.1 100 Continue\r\n\r\nHTTP/what 200 OK\r\n",
+	"HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n",
+	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n"};
+
+/* libcurl takes most of them for a 200 */
+START_TEST(an_answer_without_a_status_line_is_protocol)
+{
+	int port, fd = mute(&port);
+
+	start_with(NULL);
+	(void)send_to(port, "/", (struct ch_http_call){0});
+	answer_raw(fd, no_status_lines[_i], 0);
+	wait_done(1);
+	ck_assert_msg(last.class == CH_HTTP_PROTOCOL, "%s is class %d",
+		no_status_lines[_i], (int)last.class);
+	stop_all();
+	close(fd);
+}
+END_TEST
+
 START_TEST(refused_connection_and_unknown_name_are_connect)
 {
 	struct ch_http_call call = {
@@ -493,6 +519,8 @@ main(void)
 	tcase_add_test(t, large_body_is_cut_off);
 	tcase_add_test(t, large_body_is_cut_where_asked);
 	tcase_add_test(t, headers_without_end_are_cut_off);
+	tcase_add_loop_test(t, an_answer_without_a_status_line_is_protocol, 0,
+		sizeof(no_status_lines) / sizeof(no_status_lines[0]));
 	tcase_add_test(t, refused_connection_and_unknown_name_are_connect);
 	tcase_add_test(t, connection_cut_without_an_answer_is_protocol);
 	tcase_add_test(t, peer_that_speaks_no_tls_is_tls);

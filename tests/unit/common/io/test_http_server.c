@@ -165,6 +165,8 @@ start_server(unsigned max_connections, int timeout_ms)
 		.ws_routes = ws_routes,
 		.max_connections = max_connections,
 		.max_body = 1000,
+		.max_head = 4000,
+		.max_headers = 31,
 		.max_queue = 65536,
 		.request_timeout_ms = timeout_ms};
 	struct ch_err err = CH_ERR_INIT;
@@ -310,6 +312,59 @@ START_TEST(head_has_the_length_and_no_body)
 	ck_assert_ptr_nonnull(strstr(ch_buf_str(&out), "Content-Length: 28"));
 	ck_assert_ptr_null(strstr(ch_buf_str(&out), "hello nobody"));
 	close(fd);
+	ch_buf_free(&out);
+	stop_server();
+}
+END_TEST
+
+/* A request for /hello with n headers of so many bytes each. */
+static void
+ask_with_headers(int n, int bytes, const char *header, struct ch_buf *out)
+{
+	struct ch_buf request = CH_BUF_INIT;
+
+	ch_buf_adds(&request, "GET /hello HTTP/1.1\r\n");
+	for (int i = 0; i < n; i++)
+		ch_buf_printf(&request, "%s%d: %0*d\r\n", header, i, bytes, i);
+	ch_buf_adds(&request, "\r\n");
+	ask(ch_buf_str(&request), "\r\n\r\n", out);
+	ch_buf_free(&request);
+}
+
+START_TEST(a_head_is_bounded_in_bytes_and_lines)
+{
+	static const struct {
+		int n, bytes;
+		const char *status, *said;
+	} rows[] = {{10, 100, "HTTP/1.1 200", ""}, {30, 10, "HTTP/1.1 200", ""},
+		{32, 10, "HTTP/1.1 431", " headers: send at most 4000 and 31"},
+		{10, 500, "HTTP/1.1 431", " bytes of path, query and headers"}};
+	struct ch_buf out = CH_BUF_INIT;
+
+	start_server(0, 0);
+	ask_with_headers(rows[_i].n, rows[_i].bytes, "x-tag-", &out);
+	ck_assert_msg(ch_view_starts(ch_buf_view(&out),
+			      ch_view_of(rows[_i].status)),
+		"%s", ch_buf_str(&out));
+	ck_assert_msg(strstr(ch_buf_str(&out), rows[_i].said) != NULL, "%s",
+		ch_buf_str(&out));
+	ch_buf_free(&out);
+	stop_server();
+}
+END_TEST
+
+START_TEST(a_long_query_counts_too)
+{
+	struct ch_buf request = CH_BUF_INIT, out = CH_BUF_INIT;
+
+	start_server(0, 0);
+	ch_buf_printf(&request, "GET /hello?name=%05000d HTTP/1.1\r\n\r\n", 7);
+	ask(ch_buf_str(&request), "\r\n\r\n", &out);
+	ck_assert_msg(ch_view_starts(ch_buf_view(&out),
+			      CH_VIEW("HTTP/1.1 431")),
+		"%s", ch_buf_str(&out));
+	ck_assert_ptr_nonnull(strstr(ch_buf_str(&out), "Connection: close"));
+	ch_buf_free(&request);
 	ch_buf_free(&out);
 	stop_server();
 }
@@ -716,6 +771,8 @@ main(void)
 	tcase_set_timeout(t, 90);
 	tcase_add_loop_test(t, request_gets_its_answer, 0,
 		sizeof(exchanges) / sizeof(exchanges[0]));
+	tcase_add_loop_test(t, a_head_is_bounded_in_bytes_and_lines, 0, 4);
+	tcase_add_test(t, a_long_query_counts_too);
 	tcase_add_test(t, head_has_the_length_and_no_body);
 	tcase_add_test(t, kept_connection_serves_many_requests);
 	tcase_add_test(t, many_deferred_requests_are_answered_from_this_thread);

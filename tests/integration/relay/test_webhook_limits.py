@@ -1,0 +1,120 @@
+"""What bounds webhooks: refusals for ever, many bad keys, large events, what is
+remembered."""
+
+import json
+
+import pytest
+
+from harness.hook_server import all_done
+from harness.wait import until
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_quota_for_ever_ends_in_a_dead_letter(relay_cell, relay, hooks,
+                                                server, status):
+    """quota_max after the first one, and not by attempts."""
+    cell = relay_cell
+    server.answer = lambda r: (status, {"Retry-After": "1"}, b"too much")
+    daemon = relay(webhooks=hooks(a={"attempts": 1, "quota_max": "3s"}))
+    bad = cell.event("k1")
+    until(lambda: cell.sql("SELECT quota_since IS NOT NULL AND attempts = 0 "
+                           "FROM webhook_deliveries") == [(True,)], 30,
+          "the first one is written down")
+    assert cell.letters() == []
+    assert daemon.stop() == 0  # the time runs on without the relay
+    daemon = relay(webhooks=hooks(a={"attempts": 1, "quota_max": "3s"}))
+    letter = until(cell.letters, 60, "the letter")[0]
+    assert (letter["row_id"], letter["error_class"], letter["blocks_key"]) == (
+        bad, f"http_{status}", True)
+    assert "too much" in letter["reason"]
+    assert len(server.ids()) >= 3
+
+    # put back, its time begins anew; then it is taken
+    cell.dlq("replay", letter["letter_id"], "--reason", "they have raised it")
+    until(lambda: cell.sql(
+        "SELECT done_at IS NULL AND quota_since IS NOT NULL "
+        "AND quota_since > now() - interval '3 s' FROM webhook_deliveries")
+        == [(True,)], 30, "refused anew")
+    server.answer = lambda r: 204
+    all_done(cell, 1)
+
+
+def test_many_bad_keys_hold_no_other(relay_cell, relay, hooks, server):
+    """They are older than all that comes, and each of them becomes a letter."""
+    cell, bad = relay_cell, set()
+    server.answer = lambda r: 503 if r.id in bad else 204
+    daemon = relay(webhooks=hooks(a={"attempts": 2}))
+    with server.lock:
+        bad.update(cell.event(f"bad{n}") for n in range(80))
+    until(lambda: daemon.metric("relay_webhook_breaker", endpoint="a") == 1,
+          30, "the breaker is open")
+    others = []
+
+    def letters():
+        # others come all the while
+        others.append(cell.event(f"k{len(others)}"))
+        return cell.letters("--limit", "200")
+    until(lambda: letters() and set(others) & set(server.ids()), 120,
+          "another key is taken, and a letter is there", every=0.5)
+    until(lambda: len(letters()) == len(bad), 180, "the letters", every=0.5)
+    assert {x["row_id"] for x in letters()} == bad
+    until(lambda: set(others) <= set(server.ids()), 60, "the others")
+
+
+def test_a_large_event_for_many_endpoints(relay_cell, relay, hooks, server):
+    """Its rows go to PostgreSQL a few at a time, in memory that is bounded."""
+    cell, names = relay_cell, [f"e{n:02}" for n in range(24)]
+    large = json.dumps({"v": "x" * 6_000_000})
+    relay(webhooks=hooks(**{name: {
+        "type": "happened", "concurrency": 1} for name in names}))
+    first = cell.event("k1")
+    ids = [first, cell.event("k1", payload=large), cell.event("k1")]
+    all_done(cell, 3 * len(names), 120)
+    for name in names:
+        assert [r.id for r in server.seen() if r.path == f"/{name}"] == ids
+    sizes = {len(r.body) for r in server.seen() if r.id == ids[1]}
+    assert min(sizes) > 6_000_000
+
+
+def test_what_is_older_than_remembered_is_forgotten(relay_cell, relay, hooks,
+                                                    server):
+    """An event read again is delivered again when its row was forgotten, and
+    only then; letters and what is pending are not forgotten."""
+    cell, gone = relay_cell, set()
+    server.answer = lambda r: 410 if r.id in gone else 204
+    flags = {"webhooks": hooks(a={"policy": "skip"}),
+             "webhooks_remember": "1h"}
+    daemon = relay(**flags)
+    with server.lock:
+        dead = cell.event("k0")
+        gone.add(dead)
+    old, young = cell.event("k1"), cell.event("k2")
+    all_done(cell, 3)
+    cell.arrived()
+    letter = cell.letters()[0]["letter_id"]
+    assert daemon.stop() == 0
+    cell.sql("UPDATE webhook_deliveries SET done_at = now() - interval "
+             "'61 min' WHERE event_id = ANY (%s)", ([old, dead],))
+    cell.sql("UPDATE webhook_deliveries SET done_at = now() - interval "
+             "'50 min' WHERE event_id = %s", (young,))
+    daemon = relay(**flags)
+    until(lambda: cell.sql("SELECT count(*) FROM webhook_deliveries "
+                           "WHERE event_id = %s", (old,)) == [(0,)], 60,
+          "it is forgotten")
+    assert set(cell.sql("SELECT event_id, body IS NULL "
+                        "FROM webhook_deliveries")) == {
+        (young, True), (dead, True)}
+    assert daemon.stop() == 0
+
+    # read again from the beginning
+    cell.sql("UPDATE relay_progress SET lsn = NULL, snapshot = NULL")
+    relay(**flags)
+    last = cell.event("k3")
+    all_done(cell, 4)
+    assert server.ids() == [dead, old, young, old, last] or \
+        sorted(server.ids()) == sorted([dead, old, young, old, last])
+    # the letter can still be put back
+    gone.clear()
+    cell.dlq("replay", letter, "--reason", "it is back")
+    all_done(cell, 4)
+    assert server.ids().count(dead) == 2
