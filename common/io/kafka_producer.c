@@ -20,7 +20,8 @@
 #include "kafka_leaders.h"
 
 #define PURGE_MS 10000
-#define HEADER_OVERHEAD 16 /* lengths around a header's name and value */
+#define THROTTLE_MAX_MS 30000 /* a broker's word is not taken for more */
+#define HEADER_OVERHEAD 16    /* lengths around a header's name and value */
 
 /* Properties under all their names. */
 const char *const ch_kafka_producer_reserved[] = {"client.id", "acks",
@@ -41,6 +42,7 @@ struct ch_kafka_producer {
 	struct ch_kafka_leaders *leaders; /* NULL: not asked */
 	int fd;
 	bool reachable;
+	struct ch_mono throttled;
 	bool giving_up; /* reopen or close: whatever is left is FATAL */
 	size_t pending;
 	struct ch_kafka_producer_params params;
@@ -143,6 +145,26 @@ on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
 	return 0; /* librdkafka frees it */
 }
 
+/* Called when a broker begins to ask, when its time changes, and with 0. */
+static void
+on_throttle(rd_kafka_t *rk, const char *broker, int32_t id, int ms,
+	void *opaque)
+{
+	struct ch_kafka_producer *p = opaque;
+	struct ch_mono now = ch_clock_mono(&ch_clock_real);
+
+	(void)rk;
+	if (ms <= 0)
+		return;
+	p->counts.throttled++;
+	ch_debug("kafka.throttle", CH_S("broker", broker), CH_I("id", id),
+		CH_I("ms", ms));
+	ms = ms < THROTTLE_MAX_MS ? ms : THROTTLE_MAX_MS;
+	now.ns += ms * INT64_C(1000000);
+	if (now.ns > p->throttled.ns)
+		p->throttled = now;
+}
+
 /* ---- opening ---- */
 
 static int
@@ -189,6 +211,8 @@ apply_params(const struct ch_kafka_producer *p, rd_kafka_conf_t *rk,
 	for (i = 0; rc == 0 && i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		rc = ch_kafka_conf_force_int(rk, numbers[i].name,
 			numbers[i].number, err);
+	if (rc == 0 && q->no_retries)
+		rc = ch_kafka_conf_force_int(rk, "retries", 0, err);
 	for (i = 0; rc == 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
 		rc = ch_kafka_conf_force(rk, texts[i][0], texts[i][1], err);
 	return rc;
@@ -209,6 +233,7 @@ create_client(struct ch_kafka_producer *p, struct ch_err *err)
 	rd_kafka_conf_set_dr_msg_cb(conf, on_report);
 	rd_kafka_conf_set_error_cb(conf, on_error);
 	rd_kafka_conf_set_stats_cb(conf, on_stats);
+	rd_kafka_conf_set_throttle_cb(conf, on_throttle);
 	p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
 	if (p->rk == NULL) {
 		rd_kafka_conf_destroy(conf);
@@ -534,6 +559,12 @@ bool
 ch_kafka_producer_reachable(const struct ch_kafka_producer *p)
 {
 	return p->reachable;
+}
+
+struct ch_mono
+ch_kafka_producer_throttled(const struct ch_kafka_producer *p)
+{
+	return p->throttled;
 }
 
 const struct ch_kafka_producer_counts *

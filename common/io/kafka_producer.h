@@ -33,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "kafka_conf.h"
@@ -66,6 +67,7 @@ struct ch_kafka_producer_params {
 	int message_max_bytes;	 /* 0: 1000000; key + value + headers */
 	int message_timeout_ms;	 /* 0: never */
 	bool not_idempotent;	 /* acks=all still; for tools */
+	bool no_retries;	 /* not_idempotent: each failure is reported */
 	int leaders_wait_ms;	 /* 0: 5000; < 0: leaders are not asked */
 	int statistics_ms;	 /* 0: 2000; < 0: none */
 	/* Once for each accepted send. Must not call reopen, flush or close. */
@@ -133,6 +135,8 @@ size_t ch_kafka_producer_close(struct ch_kafka_producer *p, int deadline_ms);
 /* For poll(2), POLLIN: level-triggered, readable while poll has reports. */
 int ch_kafka_producer_fd(const struct ch_kafka_producer *p);
 bool ch_kafka_producer_reachable(const struct ch_kafka_producer *p);
+/* A broker's quota asks for a pause until then, at most 30 s; often passed. */
+struct ch_mono ch_kafka_producer_throttled(const struct ch_kafka_producer *p);
 
 struct ch_kafka_producer_counts {
 	uint64_t sent;	    /* accepted */
@@ -141,7 +145,8 @@ struct ch_kafka_producer_counts {
 	uint64_t full;	    /* refused: queue full */
 	uint64_t refused;   /* refused: too large, invalid */
 	uint64_t reopened;
-	uint64_t errors; /* client-level, logged */
+	uint64_t errors;    /* client-level, logged */
+	uint64_t throttled; /* pauses that a broker's quota asked for */
 };
 const struct ch_kafka_producer_counts *ch_kafka_producer_counts(
 	const struct ch_kafka_producer *p);

@@ -13,6 +13,8 @@
 #   ready   like status, silent
 #   alive   exit 0 when the process is there, whether it answers or not
 #
+# CH_KAFKA_PROPERTIES: lines that are added to the broker's properties.
+#
 # Not for production: replication factor 1 and a 256 MB heap.
 set -euo pipefail
 # shellcheck source=deploy/local/lib.sh
@@ -108,6 +110,7 @@ background.threads=4
 controlled.shutdown.enable=true
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000
+${CH_KAFKA_PROPERTIES:-}
 EOF
 	cat >"$DIR/log4j2.properties" <<EOF
 status = error

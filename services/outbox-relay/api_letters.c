@@ -8,6 +8,7 @@
 #include "api_private.h"
 #include "audit.h"
 #include "base/hex.h"
+#include "blocked.h"
 #include "letter_change.h"
 #include "letter_json.h"
 #include "letter_renewal.h"
@@ -337,6 +338,30 @@ get_audit(struct api_desk *d, struct api_call *c, struct ch_err *err)
 	return rc;
 }
 
+static int
+get_keys(struct api_desk *d, struct api_call *c, struct ch_err *err)
+{
+	struct blocked_key k;
+	int64_t limit = 0;
+	PGresult *res;
+	int rc = api_call_limit(c, API_LETTERS_MAX, &limit, err), i;
+
+	if (rc == CH_OK)
+		rc = blocked_find(d->pg, limit, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	ch_buf_adds(&c->out, "{\"keys\":[");
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
+		rc = blocked_row(res, i, &k, err);
+		ch_json_add_comma(&c->out);
+		if (rc == CH_OK)
+			blocked_json(&c->out, &k, c->now);
+	}
+	ch_buf_adds(&c->out, "]}");
+	PQclear(res);
+	return rc;
+}
+
 /* ---- replay and discard ---- */
 
 static void
@@ -545,6 +570,7 @@ const struct api_endpoint api_letter_endpoints[] = {
 	{CH_HTTP_GET, "groups", get_groups, NULL, false},
 	{CH_HTTP_GET, "export", get_export, NULL, false},
 	{CH_HTTP_GET, "audit", get_audit, NULL, false},
+	{CH_HTTP_GET, "keys", get_keys, NULL, false},
 	{CH_HTTP_POST, "letters/replay", post_replay, replay_members, false},
 	{CH_HTTP_POST, "letters/discard", post_discard, discard_members, false},
 	{CH_HTTP_POST, "letters/*/edit", post_edit, edit_members, false},

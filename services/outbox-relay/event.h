@@ -89,6 +89,7 @@ enum event_state {
 	EVENT_NEW,     /* to be sent */
 	EVENT_WAITING, /* its topic is not known yet */
 	EVENT_SENT,    /* given to the producer, no report yet */
+	EVENT_TRIED,   /* the same, on trial: a rewind leaves it */
 	EVENT_PARKING, /* refused or behind a blocked key; not yet durable */
 	EVENT_DONE     /* acknowledged, parked, or passed over */
 };
@@ -103,15 +104,15 @@ struct event {
 	int64_t order;		   /* log_seq, or the outbox's seq */
 	int32_t stream;		   /* 0: outbox */
 	int32_t stream_part;	   /* the partition of stream; -1: not known */
-	uint16_t attempts;	   /* refusals by the target; no outages */
+	uint16_t attempts;	   /* refused alone so often; no outages */
 	uint8_t source;
 	uint8_t state;
-	bool suspect;	  /* refused among others: to be sent alone */
-	bool hooked;	  /* webhooks have looked at it */
-	bool held;	  /* in flight until inflight_let_go() */
-	bool settled;	  /* done but for that */
-	uint32_t size;	  /* bytes of the whole block */
-	uint32_t arrival; /* place in its commit as read */
+	bool suspect;			/* refused, on trial: its key is held */
+	bool hooked;			/* webhooks have looked at it */
+	bool held;			/* in flight until inflight_let_go() */
+	bool settled;			/* done but for that */
+	uint32_t size;			/* bytes of the whole block */
+	uint32_t arrival;		/* place in its commit as read */
 	int32_t lens[EVENT_FIELDS_MAX]; /* -1: null */
 	char bytes[];
 };

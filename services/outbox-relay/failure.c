@@ -6,7 +6,9 @@
 
 #include <stddef.h>
 
-enum origin { OF_KAFKA, OF_HTTP_CLIENT, OF_HTTP_STATUS };
+#define E(code) RD_KAFKA_RESP_ERR_##code, RD_KAFKA_RESP_ERR_##code
+
+enum origin { OF_KAFKA_CODE, OF_KAFKA, OF_HTTP_CLIENT, OF_HTTP_STATUS };
 
 /* The first row that fits counts. */
 static const struct {
@@ -14,6 +16,11 @@ static const struct {
 	int first, last;
 	enum failure failure;
 } table[] = {
+	/* limits of the cluster, not of the record: they pass when less comes */
+	{OF_KAFKA_CODE, E(THROTTLING_QUOTA_EXCEEDED), FAILURE_QUOTA},
+	{OF_KAFKA_CODE, E(POLICY_VIOLATION), FAILURE_QUOTA},
+	{OF_KAFKA_CODE, E(_QUEUE_FULL), FAILURE_QUOTA},
+
 	{OF_KAFKA, CH_KAFKA_OK, CH_KAFKA_OK, FAILURE_NONE},
 	{OF_KAFKA, CH_KAFKA_TRANSIENT, CH_KAFKA_TRANSIENT, FAILURE_TRANSIENT},
 	{OF_KAFKA, CH_KAFKA_OUTAGE, CH_KAFKA_OUTAGE, FAILURE_OUTAGE},
@@ -43,21 +50,37 @@ static const struct {
 	{OF_HTTP_STATUS, 520, 530, FAILURE_OUTAGE}, /* of a proxy before it */
 };
 
-static enum failure
-look_up(enum origin origin, int code)
+/* true: a row names it. */
+static bool
+find(enum origin origin, int code, enum failure *out)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(table) / sizeof(*table); i++)
 		if (table[i].origin == origin && code >= table[i].first &&
-			code <= table[i].last)
-			return table[i].failure;
-	return FAILURE_TRANSIENT;
+			code <= table[i].last) {
+			*out = table[i].failure;
+			return true;
+		}
+	return false;
 }
 
-enum failure failure_of_kafka(enum ch_kafka_class class)
+static enum failure
+look_up(enum origin origin, int code)
 {
-	return look_up(OF_KAFKA, (int)class);
+	enum failure f;
+
+	return find(origin, code, &f) ? f : FAILURE_TRANSIENT;
+}
+
+enum failure
+failure_of_kafka(rd_kafka_resp_err_t code, enum ch_kafka_class class)
+{
+	enum failure f;
+
+	return find(OF_KAFKA_CODE, (int)code, &f)
+		? f
+		: look_up(OF_KAFKA, (int)class);
 }
 
 enum failure

@@ -3,12 +3,16 @@
  * failure: what a target's answer means, Kafka's and an HTTP endpoint's, in
  * one table.
  *
- *	transient  it may pass in a moment: sent again, costs an attempt over
- *		   HTTP (Kafka's is sent again by its client)
+ *	transient  it may pass in a moment: sent again, costs an attempt (over
+ *		   Kafka only of what was sent alone: retry.h)
  *	outage	   the target is away: no attempt, the breaker counts it
  *	permanent  the target takes nothing like this: a dead letter
  *	poison	   the target does not take this one: a dead letter
  *	quota	   too much at once: no attempt, the breaker waits as told
+ *
+ * Of Kafka a code's own row counts before its class's: common/io/kafka_error.c
+ * says what a code means to every daemon, a row here what it means to a
+ * delivery beyond that.
  *
  * What no row names is transient: an unknown answer condemns nothing.
  *
@@ -32,7 +36,9 @@ enum failure {
 };
 #define FAILURES (FAILURE_QUOTA + 1)
 
-enum failure failure_of_kafka(enum ch_kafka_class class);
+/* A report's: what librdkafka says, and how kafka_producer reads it. */
+enum failure failure_of_kafka(rd_kafka_resp_err_t code,
+	enum ch_kafka_class class);
 /* status counts where an answer came (CH_HTTP_OK). */
 enum failure failure_of_http(enum ch_http_class class, int status);
 /* "none", "transient", ...: for logs and metric labels. */

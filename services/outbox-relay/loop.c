@@ -42,7 +42,14 @@
  * sent once more after the next start. */
 #define DRAIN_HOOKS_MS 5000
 
-enum { WATCH_TAIL, WATCH_SINK, WATCH_SQL, WATCH_HOOKS_SQL, WATCH_HOOKS };
+enum {
+	WATCH_TAIL,
+	WATCH_SINK,
+	WATCH_TRIAL,
+	WATCH_SQL,
+	WATCH_HOOKS_SQL,
+	WATCH_HOOKS
+};
 
 /* ---- start and stop ---- */
 
@@ -102,6 +109,7 @@ open_sink(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.message_max_bytes = (int)ch_params_bytes(p, "message_max"),
 		.queue_kbytes = (int)(ch_params_bytes(p, "inflight") / 1024),
 		.topic_wait_ms = ch_params_ms(p, "topic_wait"),
+		.outage_ms = ch_params_ms(p, "outage_after"),
 		.reported = pump_reported,
 		.ctx = r,
 	};
@@ -227,6 +235,7 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 	}
 	r->park = park_new(r->retry, r->routes);
 	r->latency = ch_metrics_get(rt->metrics, RELAY_LATENCY);
+	r->kafka_open = ch_metrics_series(rt->metrics, RELAY_BREAKER, "kafka");
 	r->now = r->state_since = ch_clock_mono(rt->clock);
 	session_init(r);
 	*state = r;
@@ -461,6 +470,8 @@ watch_fds(struct relay *r)
 			: -1,
 		POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_SINK, sink_kafka_fd(r->sink), POLLIN);
+	ch_runtime_watch_fd(r->rt, WATCH_TRIAL, sink_kafka_trial_fd(r->sink),
+		POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_SQL,
 		r->progress.in_flight ? ch_pg_fd(r->pg) : -1,
 		r->progress.in_flight ? ch_pg_poll_events(r->pg) : POLLIN);
@@ -490,6 +501,7 @@ sleep_ms(const struct relay *r)
 	earlier(&ms, hooks_next_ms(r->hooks, r->now));
 	until_then(r, &ms, r->read_at);
 	until_then(r, &ms, r->retry_at);
+	until_then(r, &ms, r->wake_at);
 	if (ch_sm_state(&r->state) == RELAY_POLLING) {
 		ms = ms < r->poll_ms ? ms : r->poll_ms;
 		if (r->poll_at.ns > r->now.ns)
@@ -553,6 +565,16 @@ relay_step(void *state, struct ch_err *err)
 	return sleep_ms(r);
 }
 
+/* For a topic that takes nothing, or for the next attempt of a key: nobody
+ * knows how long, and the rows are read again. */
+static bool
+only_waits(const struct relay *r)
+{
+	return (r->told_open || retry_held(r->retry) > 0) &&
+		sink_kafka_pending(r->sink) == 0 &&
+		inflight_next(r->inflight) == NULL && park_queued(r->park) == 0;
+}
+
 bool
 relay_drain(void *state)
 {
@@ -568,7 +590,7 @@ relay_drain(void *state)
 	/* without a leader's connections nothing can be acknowledged */
 	if (!session_is_leader(r))
 		return true;
-	return (inflight_is_empty(r->inflight) ||
+	return (inflight_is_empty(r->inflight) || only_waits(r) ||
 		       !sink_kafka_reachable(r->sink)) &&
 		hooks_drained(r);
 }

@@ -39,14 +39,19 @@ const struct ch_param relay_params[] = {
 		"pause between two rounds of polling that found nothing"},
 	{"results_topic", CH_PARAM_STRING, "ledger.results", 1, 249, NULL, 0,
 		"topic of command_log and answers"},
-	{"results_policy", CH_PARAM_ENUM, "block", 0, 0, "block|skip", 0,
-		"later results of a key whose result was refused: wait or go"},
+	{"results_policy", CH_PARAM_STRING, "block", 1, 32, NULL, 0,
+		"later results of a key whose result was refused: block (they "
+		"wait), skip, or skip-after-<attempts>"},
 	{"outbox_prefix", CH_PARAM_STRING, "outbox.event.", 1, 200, NULL, 0,
 		"topic of an outbox row: this and its aggregatetype"},
-	{"outbox_policy", CH_PARAM_ENUM, "block", 0, 0, "block|skip", 0,
-		"later events of a key whose event was refused: wait or go"},
+	{"outbox_policy", CH_PARAM_STRING, "block", 1, 32, NULL, 0,
+		"later events of a key whose event was refused: block (they "
+		"wait), skip, or skip-after-<attempts>"},
 	{"routes", CH_PARAM_LIST, "", 0, 256, NULL, 0,
-		"exceptions: <aggregatetype>=<topic>[:block|:skip]"},
+		"exceptions: <aggregatetype>=<topic>[:<policy>]"},
+	{"outage_after", CH_PARAM_DURATION, "10s", 1000, MS_HOUR, NULL, 0,
+		"a topic that acknowledges nothing for so long while brokers "
+		"answer is away: one record at a time tries it"},
 	{"outbox_table", CH_PARAM_STRING, "", 0, 127, NULL, 0,
 		"<schema>.<table>: an application's own outbox instead of the "
 		"ledger's tables, by Debezium's contract"},
@@ -157,7 +162,9 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_RELEASED] = {"relay_keys_released_total", CH_COUNTER,
 		CH_UNIT_NONE, "Blocked keys that flow again", {NULL}, NULL, 0},
 	[RELAY_REFUSED] = {"relay_refusals_total", CH_COUNTER, CH_UNIT_NONE,
-		"Refusals by Kafka, outages not counted", {NULL}, NULL, 0},
+		"Attempts that Kafka refused, each of one row sent alone; "
+		"outages and quotas spend none",
+		{NULL}, NULL, 0},
 	[RELAY_REBUILT] = {"relay_resends_total", CH_COUNTER, CH_UNIT_NONE,
 		"Times that sending began again at the first undelivered row",
 		{NULL}, NULL, 0},
@@ -201,6 +208,15 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_UPDATES] = {"relay_updates_total", CH_COUNTER, CH_UNIT_NONE,
 		"Updates of rows of an application's outbox, never sent",
 		{NULL}, NULL, 0},
+	[RELAY_HELD_KEYS] = {"relay_held_keys", CH_GAUGE, CH_UNIT_NONE,
+		"Keys with an event on trial, which wait between its attempts",
+		{NULL}, NULL, 0},
+	[RELAY_BREAKER] = {"relay_breaker_open", CH_GAUGE, CH_UNIT_NONE,
+		"Topics of the route that take nothing now and are tried by "
+		"one record at a time; kafka: 1 when no broker answers",
+		{"route"}, NULL, 0},
+	[RELAY_THROTTLED] = {"relay_throttled_total", CH_COUNTER, CH_UNIT_NONE,
+		"Pauses that a broker's quota asked for", {NULL}, NULL, 0},
 	[RELAY_HOOK_PENDING] = {"relay_webhook_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Deliveries that are not done, counted up to 100000",
 		{"endpoint"}, NULL, 0},
@@ -343,10 +359,45 @@ check_webhooks(const struct ch_params *p, struct ch_err *err)
 	return rc;
 }
 
+static int
+read_policy(const struct ch_params *p, const char *key, struct route_rule *out,
+	struct ch_err *err)
+{
+	const char *text = ch_params_str(p, key);
+
+	if (route_rule_read(ch_view_of(text), out))
+		return CH_OK;
+	return ch_err_set(err, CH_ECONFIG,
+		"%s = \"%s\" (from %s) is no policy: write %s", key, text,
+		ch_params_origin(p, key), route_rule_forms);
+}
+
+static int
+check_routes(const struct ch_params *p, struct ch_err *err)
+{
+	struct route_table *routes;
+	struct route_rule rule;
+
+	if (read_policy(p, "results_policy", &rule, err) != CH_OK ||
+		read_policy(p, "outbox_policy", &rule, err) != CH_OK)
+		return CH_ECONFIG;
+	routes = relay_params_routes(p, err);
+	if (routes == NULL) {
+		(void)ch_err_wrap(err,
+			"routes (from %s), results_topic (from "
+			"%s) or outbox_prefix (from %s)",
+			ch_params_origin(p, "routes"),
+			ch_params_origin(p, "results_topic"),
+			ch_params_origin(p, "outbox_prefix"));
+		return CH_ECONFIG;
+	}
+	route_free(routes);
+	return CH_OK;
+}
+
 int
 relay_params_check(const struct ch_params *p, struct ch_err *err)
 {
-	struct route_table *routes;
 	int rc = check_identifier(p, "slot", err);
 
 	if (rc == CH_OK)
@@ -360,17 +411,8 @@ relay_params_check(const struct ch_params *p, struct ch_err *err)
 		rc = check_webhooks(p, err);
 	if (rc != CH_OK)
 		return rc;
-	routes = relay_params_routes(p, err);
-	if (routes == NULL) {
-		(void)ch_err_wrap(err,
-			"routes (from %s), results_topic (from "
-			"%s) or outbox_prefix (from %s)",
-			ch_params_origin(p, "routes"),
-			ch_params_origin(p, "results_topic"),
-			ch_params_origin(p, "outbox_prefix"));
+	if (check_routes(p, err) != CH_OK)
 		return CH_ECONFIG;
-	}
-	route_free(routes);
 	if (ch_client_check_kafka(p, ch_kafka_producer_reserved, err) != 0)
 		return CH_ECONFIG;
 	if (check_api(p, err) != CH_OK)
@@ -381,14 +423,17 @@ relay_params_check(const struct ch_params *p, struct ch_err *err)
 struct route_table *
 relay_params_routes(const struct ch_params *p, struct ch_err *err)
 {
+	struct route_rule results, outbox;
+
+	if (read_policy(p, "results_policy", &results, err) != CH_OK ||
+		read_policy(p, "outbox_policy", &outbox, err) != CH_OK)
+		return NULL;
 	return route_new(
 		&(struct route_options){
 			.results_topic = ch_params_str(p, "results_topic"),
 			.outbox_prefix = ch_params_str(p, "outbox_prefix"),
-			.results_policy = (enum route_policy)ch_params_enum(p,
-				"results_policy"),
-			.outbox_policy = (enum route_policy)ch_params_enum(p,
-				"outbox_policy"),
+			.results_policy = results,
+			.outbox_policy = outbox,
 			.rules = ch_params_list(p, "routes", NULL)},
 		err);
 }

@@ -155,8 +155,7 @@ park_load(struct park *p, struct ch_pg *pg, struct ch_err *err)
 		struct ch_pg_row r = ch_pg_row(res, i);
 		struct ch_uuid letter = ch_pg_next_uuid(&r);
 
-		topic = route_named(p->routes, ch_pg_next_text(&r), ROUTE_BLOCK,
-			NULL);
+		topic = route_stored(p->routes, ch_pg_next_text(&r), NULL);
 		if (topic != NULL)
 			retry_block(p->retry, topic->number,
 				ch_pg_next_bytea(&r), &letter);

@@ -8,7 +8,9 @@
  * or put aside first. A refusal stops all sending until nothing is in flight
  * (the sink settles); then sending starts again at the first undelivered row,
  * and a suspect goes alone, so that what is refused then is refused for
- * itself. An outage refuses nothing: rows stay where they are.
+ * itself. Its key is held meanwhile (retry.h): each of its rows goes alone, so
+ * that none is in flight beside another. An outage refuses nothing: rows stay
+ * where they are.
  */
 #include <stdlib.h>
 
@@ -39,6 +41,8 @@ series_of(struct relay *r, const struct route_topic *topic)
 			s->label);
 		s->delivered = ch_metrics_series(r->rt->metrics,
 			RELAY_DELIVERED, s->label);
+		s->open = ch_metrics_series(r->rt->metrics, RELAY_BREAKER,
+			s->label);
 	}
 	return s;
 }
@@ -46,25 +50,43 @@ series_of(struct relay *r, const struct route_topic *topic)
 static const char *
 class_of(const struct sink_report *rep)
 {
-	return rep->cause == RETRY_TOPIC ? "topic" : rep->code;
+	return rep->failure == FAILURE_PERMANENT ? "topic" : rep->code;
+}
+
+static void
+give_up(struct relay *r, struct event *e, const struct sink_report *rep)
+{
+	retry_free_key(r->retry, e);
+	if (rep->failure == FAILURE_PERMANENT)
+		sink_kafka_gave_up(r->sink, e->topic);
+	park_refuse(r->park, e, class_of(rep), rep->text);
 }
 
 static void
 refused(struct relay *r, struct event *e, const struct sink_report *rep)
 {
-	bool alone = r->alone && e->suspect;
-	enum retry_verdict v = retry_decide(rep->cause, e->attempts, alone);
+	struct retry_decision d = retry_decide(rep->failure, e->attempts,
+		e->topic->attempts, rep->alone);
 
-	if (rep->cause != RETRY_OUTAGE && e->attempts < UINT16_MAX)
+	if (d.spent && e->attempts < UINT16_MAX)
 		e->attempts++;
-	if (rep->cause != RETRY_OUTAGE)
-		ch_metric_add(r->rt->metrics, RELAY_REFUSED, 1);
-	if (v == RETRY_PARK) {
-		park_refuse(r->park, e, class_of(rep), rep->text);
-		return;
+	ch_metric_add(r->rt->metrics, RELAY_REFUSED, d.spent);
+	/* made new by the rewind, or when its topic is woken */
+	e->state = rep->alone ? EVENT_WAITING : EVENT_SENT;
+	switch (d.verdict) {
+	case RETRY_PARK:
+		give_up(r, e, rep);
+		break;
+	case RETRY_LATER:
+		retry_hold(r->retry, e);
+		retry_pause(r->retry, e, &r->rng, r->now);
+		break;
+	case RETRY_TRIAL:
+		retry_hold(r->retry, e);
+		break;
+	case RETRY_AGAIN:
+		break;
 	}
-	e->suspect |= v == RETRY_ALONE;
-	e->state = EVENT_SENT; /* made new by the rewind */
 }
 
 void
@@ -72,10 +94,11 @@ pump_reported(void *ctx, struct event *e, const struct sink_report *rep)
 {
 	struct relay *r = ctx;
 
-	if (!rep->ok) {
+	if (rep->failure != FAILURE_NONE) {
 		refused(r, e, rep);
 		return;
 	}
+	retry_free_key(r->retry, e);
 	ch_series_add(series_of(r, e->topic)->delivered, 1);
 	if (e->source == EVENT_RETRY)
 		park_delivered(r->park, e);
@@ -124,6 +147,8 @@ static const char *
 refusal_class(enum ch_code code)
 {
 	switch ((int)code) {
+	case CH_EKAFKA:
+		return "topic";
 	case CH_ERANGE:
 		return "too_large";
 	case CH_ENOTFOUND:
@@ -133,32 +158,39 @@ refusal_class(enum ch_code code)
 	}
 }
 
+static void
+wake_at(struct relay *r, struct ch_mono then)
+{
+	if (r->wake_at.ns == 0 || then.ns < r->wake_at.ns)
+		r->wake_at = then;
+}
+
 /* false: nothing more can be sent in this turn. */
 static bool
-send_one(struct relay *r, struct event *e)
+hand_over(struct relay *r, struct event *e, bool held)
 {
 	struct ch_err err = CH_ERR_INIT;
 	struct message m;
 
-	if (e->suspect && sink_kafka_pending(r->sink) > 0)
-		return false;
 	ch_arena_reset(&r->arena, 65536);
 	if (message_of(e, &r->arena, &m, &err) != CH_OK) {
 		park_refuse(r->park, e, "unreadable_headers", err.text);
 		return true;
 	}
-	switch (sink_kafka_send(r->sink, e, e->topic, &m, &err)) {
+	switch (sink_kafka_send(r->sink, e, &m, held, &err)) {
+	case SINK_TRIED:
+		e->state = EVENT_TRIED;
+		ch_series_add(series_of(r, e->topic)->produced, 1);
+		return true;
 	case SINK_SENT:
 		e->state = EVENT_SENT;
-		r->alone = e->suspect;
 		ch_series_add(series_of(r, e->topic)->produced, 1);
-		return !e->suspect;
+		return true;
 	case SINK_WAIT:
 		e->state = EVENT_WAITING;
 		return true;
 	case SINK_REFUSED:
-		if (e->attempts < UINT16_MAX)
-			e->attempts++;
+		retry_free_key(r->retry, e);
 		park_refuse(r->park, e, refusal_class(err.code), err.text);
 		return true;
 	case SINK_FULL:
@@ -168,6 +200,20 @@ send_one(struct relay *r, struct event *e)
 	return false;
 }
 
+static bool
+send_one(struct relay *r, struct event *e)
+{
+	struct ch_mono until = {0};
+	bool held =
+		retry_held(r->retry) > 0 && retry_is_held(r->retry, e, &until);
+
+	if (until.ns <= r->now.ns)
+		return hand_over(r, e, held);
+	e->state = EVENT_WAITING;
+	wake_at(r, until);
+	return true;
+}
+
 static void
 send_rows(struct relay *r)
 {
@@ -175,9 +221,6 @@ send_rows(struct relay *r)
 	int n;
 
 	r->more = false;
-	if (r->alone && sink_kafka_pending(r->sink) > 0)
-		return;
-	r->alone = false;
 	for (n = 0; n < SEND_MAX; n++) {
 		e = inflight_next(r->inflight);
 		if (e == NULL)
@@ -198,7 +241,6 @@ serve_sink(struct relay *r)
 		ch_info("relay.resend",
 			CH_U("events", inflight_events(r->inflight)));
 		ch_metric_add(r->rt->metrics, RELAY_REBUILT, 1);
-		r->alone = false;
 		inflight_rewind(r->inflight);
 		break;
 	case SINK_TOPICS:
@@ -207,6 +249,10 @@ serve_sink(struct relay *r)
 	case SINK_QUIET:
 		break;
 	}
+	if (r->wake_at.ns == 0 || r->wake_at.ns > r->now.ns)
+		return;
+	r->wake_at.ns = 0;
+	inflight_wake(r->inflight, NULL);
 }
 
 /* Rows of a released key are read back while nothing else is to be sent. */
@@ -253,5 +299,5 @@ pump_drop(struct relay *r)
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
-	r->alone = false;
+	r->wake_at.ns = 0;
 }

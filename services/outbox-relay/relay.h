@@ -62,6 +62,9 @@ enum relay_metric {
 	RELAY_SCANNED,
 	RELAY_MISSING_TOPICS,
 	RELAY_UPDATES,
+	RELAY_HELD_KEYS,
+	RELAY_BREAKER,
+	RELAY_THROTTLED,
 	RELAY_HOOK_PENDING,
 	RELAY_HOOK_OLDEST,
 	RELAY_HOOK_DELIVERED,
@@ -86,7 +89,7 @@ enum relay_source { RELAY_SOURCE_AUTO, RELAY_SOURCE_WAL, RELAY_SOURCE_SCAN };
 /* Series of one topic's label. */
 struct relay_series {
 	const char *label; /* NULL: not asked for yet */
-	struct ch_series *produced, *delivered;
+	struct ch_series *produced, *delivered, *open;
 };
 
 struct relay_stream {
@@ -117,7 +120,7 @@ struct relay {
 	size_t stream_count;
 	struct relay_series *series; /* by topic number */
 	int series_count;
-	struct ch_series *latency;
+	struct ch_series *latency, *kafka_open;
 
 	/* configuration */
 	enum relay_source source;
@@ -131,11 +134,12 @@ struct relay {
 	struct ch_time wall;
 	bool draining;
 	struct ch_mono drain_since;
-	bool alone;	   /* the one row in flight is a suspect */
-	bool scan_done;	   /* its rows may be in flight */
-	uint64_t slot_lsn; /* of a slot made for the re-scan */
-	uint64_t read_lsn; /* end of the last commit read; 0: none */
-	bool more;	   /* the pump stopped for fairness */
+	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
+	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
+	bool scan_done;		/* its rows may be in flight */
+	uint64_t slot_lsn;	/* of a slot made for the re-scan */
+	uint64_t read_lsn;	/* end of the last commit read; 0: none */
+	bool more;		/* the pump stopped for fairness */
 	struct ch_mono read_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	struct ch_mono state_since;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * retry: decisions and the two small indexes behind them.
+ * retry: decisions and the three small indexes behind them.
  *
  * The remembered rows are an open-addressed table of hashes that doubles: 16
  * bytes a row at worst (32 while it grows); none cost
@@ -11,34 +11,59 @@
 
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "route.h"
 
 struct blocked {
 	int topic;
 	struct ch_uuid letter;
 };
 
+struct hold {
+	unsigned rows; /* on trial */
+	struct ch_backoff backoff;
+	struct ch_mono until;
+};
+
 struct retry {
 	struct ch_map *blocked; /* be32 topic, key bytes -> struct blocked */
+	struct ch_map *holds;	/* be32 topic, 'k' key or 'r' row -> hold */
 	uint64_t *rows;		/* 0: free */
 	size_t row_count, row_room;
 };
 
-enum retry_verdict
-retry_decide(enum retry_cause cause, unsigned attempts, bool alone)
+/* Between two attempts of a key. */
+#define PAUSE_MS 200
+#define PAUSE_MAX_MS 10000
+
+static const struct {
+	bool trial;    /* refused among others: put on trial */
+	bool spends;   /* an attempt, when it was alone */
+	bool pauses;   /* its key; else its topic's breaker does */
+	unsigned most; /* attempts, then it is parked; 0: no end */
+} costs[FAILURES] = {
+	[FAILURE_TRANSIENT] = {false, true, true, 0},
+	[FAILURE_PERMANENT] = {false, true, false, 3},
+	[FAILURE_POISON] = {true, true, true, 1},
+};
+
+struct retry_decision
+retry_decide(enum failure f, unsigned attempts, unsigned limit, bool alone)
 {
-	switch (cause) {
-	case RETRY_OUTAGE:
-		return RETRY_AGAIN;
-	case RETRY_REFUSED:
-		return alone ? RETRY_PARK : RETRY_ALONE;
-	case RETRY_TOPIC:
-		return attempts + 1 >= RETRY_TOPIC_ATTEMPTS ? RETRY_PARK
-							    : RETRY_AGAIN;
-	}
-	return RETRY_AGAIN;
+	unsigned most = limit != 0 ? limit : costs[f].most;
+
+	if (!alone)
+		return (struct retry_decision){
+			costs[f].trial ? RETRY_TRIAL : RETRY_AGAIN, false};
+	if (!costs[f].spends)
+		return (struct retry_decision){RETRY_AGAIN, false};
+	if (most != 0 && attempts + 1 >= most)
+		return (struct retry_decision){RETRY_PARK, true};
+	return (struct retry_decision){
+		costs[f].pauses ? RETRY_LATER : RETRY_AGAIN, true};
 }
 
 struct retry *
@@ -47,6 +72,7 @@ retry_new(void)
 	struct retry *r = ch_xcalloc(1, sizeof(*r));
 
 	r->blocked = ch_map_new();
+	r->holds = ch_map_new();
 	return r;
 }
 
@@ -56,6 +82,7 @@ retry_free(struct retry *r)
 	if (r == NULL)
 		return;
 	ch_map_free(r->blocked, free);
+	ch_map_free(r->holds, free);
 	free(r->rows);
 	free(r);
 }
@@ -64,7 +91,9 @@ void
 retry_clear(struct retry *r)
 {
 	ch_map_free(r->blocked, free);
+	ch_map_free(r->holds, free);
 	r->blocked = ch_map_new();
+	r->holds = ch_map_new();
 	free(r->rows);
 	r->rows = NULL;
 	r->row_count = r->row_room = 0;
@@ -152,6 +181,108 @@ retry_each(struct retry *r,
 {
 	ch_map_each(r->blocked, each_blocked, &(struct each){fn, ctx});
 }
+
+/* ---- trials ---- */
+
+static void
+hold_name(struct ch_buf *b, const struct event *e)
+{
+	struct ch_view key = event_key(e);
+	char id[EVENT_ID_MAX];
+
+	ch_buf_add_be32(b, (uint32_t)e->topic->number);
+	if (key.ptr != NULL) {
+		ch_buf_addc(b, 'k');
+		ch_buf_addv(b, key);
+		return;
+	}
+	event_id(e, id);
+	ch_buf_addc(b, 'r');
+	ch_buf_adds(b, id);
+}
+
+static struct hold *
+hold_of(const struct retry *r, const struct event *e)
+{
+	struct ch_buf name = CH_BUF_INIT;
+	struct hold *h;
+
+	if (ch_map_count(r->holds) == 0)
+		return NULL;
+	hold_name(&name, e);
+	h = ch_map_get(r->holds, ch_buf_view(&name));
+	ch_buf_free(&name);
+	return h;
+}
+
+void
+retry_hold(struct retry *r, struct event *e)
+{
+	struct hold *h = hold_of(r, e);
+	struct ch_buf name = CH_BUF_INIT;
+
+	if (e->suspect)
+		return;
+	e->suspect = true;
+	if (h == NULL) {
+		h = ch_xcalloc(1, sizeof(*h));
+		h->backoff = (struct ch_backoff){
+			.base_ms = PAUSE_MS, .cap_ms = PAUSE_MAX_MS};
+		hold_name(&name, e);
+		ch_map_put(r->holds, ch_buf_view(&name), h);
+		ch_buf_free(&name);
+	}
+	h->rows++;
+}
+
+void
+retry_pause(struct retry *r, const struct event *e, struct ch_rng *rng,
+	struct ch_mono now)
+{
+	struct hold *h = hold_of(r, e);
+
+	if (h != NULL)
+		h->until.ns = now.ns +
+			ch_backoff_next(&h->backoff, rng) * INT64_C(1000000);
+}
+
+void
+retry_free_key(struct retry *r, struct event *e)
+{
+	struct hold *h = hold_of(r, e);
+	struct ch_buf name = CH_BUF_INIT;
+
+	if (!e->suspect || h == NULL)
+		return;
+	e->suspect = false;
+	ch_backoff_reset(&h->backoff);
+	h->until = (struct ch_mono){0};
+	if (--h->rows > 0)
+		return;
+	hold_name(&name, e);
+	free(ch_map_del(r->holds, ch_buf_view(&name)));
+	ch_buf_free(&name);
+}
+
+bool
+retry_is_held(const struct retry *r, const struct event *e,
+	struct ch_mono *until)
+{
+	const struct hold *h = hold_of(r, e);
+
+	if (h == NULL)
+		return false;
+	*until = h->until;
+	return true;
+}
+
+size_t
+retry_held(const struct retry *r)
+{
+	return ch_map_count(r->holds);
+}
+
+/* ---- rows ---- */
 
 static uint64_t
 row_hash(struct ch_view origin, struct ch_view row_id)

@@ -3,13 +3,23 @@
  * retry: what becomes of a row that its target did not take, and which keys
  * and rows are put aside.
  *
- * Causes and what they cost:
- *	outage, transient  sent again in order, as often as needed: no attempt
- *	refused		   one attempt; sent again alone, so that a batch's
- *			   failure does not condemn its neighbours; refused
- *			   alone: parked
- *	topic		   the topic is there but takes nothing (no right to
- *			   it): parked after `topic_attempts`
+ * What a failure costs (failure.h has the classes):
+ *
+ *	class		among others	alone
+ *	outage, quota	again, free	again, free
+ *	transient	again, free	an attempt; for ever unless the route
+ *					says after how many
+ *	permanent	again, free	an attempt; parked after 3
+ *	poison		on trial, free	an attempt; parked after 1
+ *
+ * Kafka refuses whole batches: what was refused among others is put on trial,
+ * sent again with nothing beside it (a topic that takes nothing has one record
+ * on trial at a time by itself: target.h), and only a trial spends an attempt.
+ * A route with skip-after-N has N attempts for each class that spends some.
+ *
+ * While a row is on trial its key is held: its rows go one at a time, in
+ * order, and wait between two attempts; other keys flow. A key without bytes
+ * holds its own row alone.
  *
  * Blocked keys are held as (topic, key) -> letter; remembered rows as 64-bit
  * hashes: a hit only means "look it up".
@@ -23,21 +33,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+#include "base/rng.h"
 #include "base/str.h"
 #include "base/uuid.h"
+#include "event.h"
+#include "failure.h"
 
-enum retry_cause { RETRY_OUTAGE, RETRY_REFUSED, RETRY_TOPIC };
 enum retry_verdict {
 	RETRY_AGAIN, /* in order, with the others */
-	RETRY_ALONE, /* in order, with nothing else in flight */
+	RETRY_TRIAL, /* in order, alone, at once */
+	RETRY_LATER, /* the same, after a pause */
 	RETRY_PARK
 };
 
-#define RETRY_TOPIC_ATTEMPTS 3
+struct retry_decision {
+	enum retry_verdict verdict;
+	bool spent; /* an attempt */
+};
 
-/* attempts: refusals before this one. alone: nothing else was in flight. */
-enum retry_verdict retry_decide(enum retry_cause cause, unsigned attempts,
-	bool alone);
+/* attempts: spent before this one. limit: of the route, 0: the table's.
+ * alone: it was on trial. */
+struct retry_decision retry_decide(enum failure f, unsigned attempts,
+	unsigned limit, bool alone);
 
 struct retry;
 
@@ -57,6 +75,18 @@ void retry_each(struct retry *r,
 	void (*fn)(void *ctx, int topic, struct ch_view key,
 		const struct ch_uuid *letter),
 	void *ctx);
+
+/* The row (it has a topic) is put on trial: its key is held from now on. */
+void retry_hold(struct retry *r, struct event *e);
+/* After an attempt: nothing of its key goes for a while, longer each time. */
+void retry_pause(struct retry *r, const struct event *e, struct ch_rng *rng,
+	struct ch_mono now);
+/* Its trial is over, whatever came of it. Nothing, when it was on none. */
+void retry_free_key(struct retry *r, struct event *e);
+/* Is its key held? Then nothing of it goes before `until`. */
+bool retry_is_held(const struct retry *r, const struct event *e,
+	struct ch_mono *until);
+size_t retry_held(const struct retry *r); /* keys */
 
 /* Rows that are parked or wait: a repeated read passes over them. */
 void retry_remember(struct retry *r, struct ch_view origin,

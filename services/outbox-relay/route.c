@@ -18,12 +18,12 @@
 struct rule {
 	char *type;
 	char *topic;
-	enum route_policy policy;
+	struct route_rule policy;
 };
 
 struct route_table {
 	char *prefix;
-	enum route_policy outbox_policy;
+	struct route_rule outbox_policy;
 	struct route_topic *results;
 	struct rule *rules;
 	size_t rule_count;
@@ -52,12 +52,23 @@ route_is_topic_name(struct ch_view name)
 	return true;
 }
 
+static void
+settle(struct route_topic *topic, struct route_rule policy, const char *label)
+{
+	topic->policy = policy.policy;
+	topic->attempts = policy.attempts;
+	topic->label = label != NULL ? label : topic->name;
+	topic->stored = false;
+}
+
 static struct route_topic *
-intern(struct route_table *t, struct ch_view name, enum route_policy policy,
+intern(struct route_table *t, struct ch_view name, struct route_rule policy,
 	const char *label, struct ch_err *err)
 {
 	struct route_topic *topic = ch_map_get(t->by_name, name);
 
+	if (topic != NULL && topic->stored)
+		settle(topic, policy, label);
 	if (topic != NULL)
 		return topic;
 	if (!route_is_topic_name(name)) {
@@ -76,17 +87,40 @@ intern(struct route_table *t, struct ch_view name, enum route_policy policy,
 	}
 	topic = ch_xcalloc(1, sizeof(*topic));
 	ch_view_copy(name, topic->name, sizeof(topic->name));
-	topic->policy = policy;
 	topic->number = t->count;
-	topic->label = label != NULL ? label : topic->name;
+	settle(topic, policy, label);
 	t->topics[t->count++] = topic;
 	ch_map_put(t->by_name, name, topic);
 	return topic;
 }
 
+const char route_rule_forms[] =
+	"block, skip, or skip-after-<attempts> with 1 to 100 attempts";
+
+bool
+route_rule_read(struct ch_view text, struct route_rule *out)
+{
+	static const char after[] = "skip-after-";
+	size_t len = sizeof(after) - 1;
+	int64_t attempts;
+
+	*out = (struct route_rule){ROUTE_SKIP, 0};
+	if (ch_view_eq_str(text, "skip"))
+		return true;
+	out->policy = ROUTE_BLOCK;
+	if (ch_view_eq_str(text, "block"))
+		return true;
+	if (text.len <= len || memcmp(text.ptr, after, len) != 0 ||
+		ch_view_int((struct ch_view){text.ptr + len, text.len - len}, 1,
+			ROUTE_ATTEMPTS_MAX, &attempts) != CH_OK)
+		return false;
+	*out = (struct route_rule){ROUTE_SKIP, (unsigned)attempts};
+	return true;
+}
+
 /* "type=topic[:policy]" */
 static int
-rule_read(struct rule *r, const char *text, enum route_policy policy,
+rule_read(struct rule *r, const char *text, struct route_rule policy,
 	struct ch_err *err)
 {
 	struct ch_view rest = ch_view_of(text), type, topic, word;
@@ -97,19 +131,13 @@ rule_read(struct rule *r, const char *text, enum route_policy policy,
 		!route_is_topic_name(topic))
 		return ch_err_set(err, CH_ECONFIG,
 			"route \"%s\" is not "
-			"<aggregatetype>=<topic>[:block|:skip]",
+			"<aggregatetype>=<topic>[:<policy>]",
 			text);
-	if (ch_view_split(&rest, '\0', &word)) {
-		if (ch_view_eq_str(word, "block"))
-			r->policy = ROUTE_BLOCK;
-		else if (ch_view_eq_str(word, "skip"))
-			r->policy = ROUTE_SKIP;
-		else
-			return ch_err_set(err, CH_ECONFIG,
-				"route \"%s\": "
-				"the policy is block or skip",
-				text);
-	}
+	if (ch_view_split(&rest, '\0', &word) &&
+		!route_rule_read(word, &r->policy))
+		return ch_err_set(err, CH_ECONFIG,
+			"route \"%s\": policy \"%.*s\" is none: write %s", text,
+			CH_VIEW_ARG(word), route_rule_forms);
 	r->type = ch_xviewdup(type);
 	r->topic = ch_xviewdup(topic);
 	return CH_OK;
@@ -223,8 +251,22 @@ dlq_topic(struct route_table *t, struct ch_view of, struct ch_err *err)
 
 	ch_buf_addv(&name, of);
 	ch_buf_adds(&name, ".dlq");
-	topic = intern(t, ch_buf_view(&name), ROUTE_SKIP, "dlq", err);
+	topic = intern(t, ch_buf_view(&name),
+		(struct route_rule){ROUTE_SKIP, 0}, "dlq", err);
 	ch_buf_free(&name);
+	return topic;
+}
+
+struct route_topic *
+route_stored(struct route_table *t, struct ch_view name, struct ch_err *err)
+{
+	struct route_topic *topic = ch_map_get(t->by_name, name);
+
+	if (topic != NULL)
+		return topic;
+	topic = intern(t, name, (struct route_rule){ROUTE_BLOCK, 0}, NULL, err);
+	if (topic != NULL)
+		topic->stored = true;
 	return topic;
 }
 
@@ -240,8 +282,7 @@ route_find(struct route_table *t, const struct event *e, struct ch_err *err)
 		return intern(t, event_field(e, WAITED_TOPIC), t->outbox_policy,
 			"outbox", err);
 	if (e->source == EVENT_RETRY)
-		return intern(t, event_field(e, WAITED_TOPIC), ROUTE_BLOCK,
-			NULL, err);
+		return route_stored(t, event_field(e, WAITED_TOPIC), err);
 	if (!outbox && e->source != EVENT_REJECTED)
 		return t->results;
 	name = event_field(e,
@@ -263,13 +304,6 @@ route_find(struct route_table *t, const struct event *e, struct ch_err *err)
 		ch_map_put(t->by_type, (struct ch_view){key, name.len + 1},
 			topic);
 	return topic;
-}
-
-struct route_topic *
-route_named(struct route_table *t, struct ch_view name,
-	enum route_policy policy, struct ch_err *err)
-{
-	return intern(t, name, policy, NULL, err);
 }
 
 struct route_topic *

@@ -9,8 +9,9 @@
  *			 "<prefix><aggregatetype>" as Debezium does
  * application		 the topic that the contract gave the row
  *
- * Rules are text: "<aggregatetype>=<topic>[:block|:skip]". Two are built in:
- * fleet.control and fleet.alerts go to the topics of their names.
+ * Rules are text: "<aggregatetype>=<topic>[:<policy>]", a policy "block",
+ * "skip" or "skip-after-<attempts>". Two are built in: fleet.control and
+ * fleet.alerts go to the topics of their names.
  *
  * Each topic met is interned and numbered, so that others keep what they know
  * of it in an array. At most ROUTE_TOPICS_MAX: aggregate types come from the
@@ -36,10 +37,23 @@ enum route_policy {
 	ROUTE_SKIP   /* they go on */
 };
 
+#define ROUTE_ATTEMPTS_MAX 100
+
+/* "block", "skip": as many attempts as the failure deserves (retry.h);
+ * "skip-after-<attempts>": so many. false: none of these. */
+struct route_rule {
+	enum route_policy policy;
+	unsigned attempts; /* 0: by the failure */
+};
+bool route_rule_read(struct ch_view text, struct route_rule *out);
+extern const char route_rule_forms[];
+
 struct route_topic {
 	char name[ROUTE_TOPIC_MAX + 1];
 	enum route_policy policy;
-	int number;	   /* 0, 1, ...; stays */
+	unsigned attempts; /* of struct route_rule */
+	bool stored; /* known from a letter alone: its policy is not yet */
+	int number;  /* 0, 1, ...; stays */
 	const char *label; /* of metrics: results, dlq, outbox, or a rule's
 			      topic */
 };
@@ -47,8 +61,8 @@ struct route_topic {
 struct route_options {
 	const char *results_topic;
 	const char *outbox_prefix; /* "outbox.event." */
-	enum route_policy results_policy;
-	enum route_policy outbox_policy;
+	struct route_rule results_policy;
+	struct route_rule outbox_policy;
 	const char *const *rules; /* ends with NULL; may be NULL */
 };
 
@@ -65,8 +79,9 @@ struct route_topic *route_find(struct route_table *t, const struct event *e,
 	struct ch_err *err);
 /* Topics met so far; number in [0, count). */
 struct route_topic *route_topic_at(const struct route_table *t, int number);
-/* The topic of that name with a policy: for what was stored earlier. */
-struct route_topic *route_named(struct route_table *t, struct ch_view name,
-	enum route_policy policy, struct ch_err *err);
+/* The topic of that name, of a stored letter or waiting row; it blocks until a
+ * row of its own tells its policy. */
+struct route_topic *route_stored(struct route_table *t, struct ch_view name,
+	struct ch_err *err);
 
 #endif

@@ -18,13 +18,18 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "failure.h"
+#include "base/rng.h"
 #include "io/kafka_topic.h"
+#include "trial.h"
 
 #define ASK_EVERY_MS 500
 #define ASK_MISSING_MS 2000
 #define ASK_TIMEOUT_MS 1000
 #define STATISTICS_MS 500 /* the first tells that a broker is there */
+/* A settlement that hears nothing for so long rebuilds the client. */
+#define SETTLE_MS 2000
+/* The loop was away for so long: nobody's silence is counted. */
+#define GAP_MS 1000
 
 enum topic_state { TOPIC_UNKNOWN, TOPIC_KNOWN, TOPIC_MISSING };
 
@@ -37,6 +42,7 @@ struct topic {
 	struct ch_mono ask_at;
 	int32_t partitions;
 	bool told_partition;
+	struct target target;
 };
 
 struct sink_kafka {
@@ -44,34 +50,52 @@ struct sink_kafka {
 	struct sink_options opt;
 	struct topic *topics;
 	int topic_count;
+	struct trial *trial;
+	struct ch_rng rng;
 	bool settling;
 	bool dropping;
+	bool changed; /* a topic can be sent to, or not */
 	struct ch_mono now;
+	struct ch_mono heard; /* the last report, or the settlement's begin */
+	bool away;
+	struct ch_mono away_since;
 	struct ch_kafka_header *headers;
 	size_t header_room;
 };
 
-static enum retry_cause cause_of(enum ch_kafka_class class)
+static void
+settle(struct sink_kafka *s)
 {
-	switch (failure_of_kafka(class)) {
-	case FAILURE_POISON:
-		return RETRY_REFUSED;
-	case FAILURE_PERMANENT:
-		return RETRY_TOPIC;
-	case FAILURE_NONE:
-	case FAILURE_TRANSIENT:
-	case FAILURE_OUTAGE:
-	case FAILURE_QUOTA:
-		break;
-	}
-	return RETRY_OUTAGE;
+	if (!s->settling)
+		s->heard = s->now;
+	s->settling = true;
+}
+
+/* Its next trial may be any key's: nothing of it stays in the client's hands,
+ * where a trial would overtake it. */
+static void
+opened(struct sink_kafka *s, const struct topic *t)
+{
+	ch_warn("sink.breaker_open", CH_S("topic", t->route->name),
+		CH_S("class", failure_name(t->target.cause)),
+		CH_S("reason", t->target.why));
+	settle(s);
+}
+
+/* A purge says nothing about a topic. */
+static enum failure
+failure_of(const struct ch_kafka_delivery *d, bool of_topic)
+{
+	if (of_topic && d->class == CH_KAFKA_FATAL)
+		return FAILURE_TRANSIENT;
+	return failure_of_kafka(d->code, d->class);
 }
 
 static void
-forget_topic(struct sink_kafka *s, const struct route_topic *route)
+forget_missing(struct topic *t, const struct ch_kafka_delivery *d)
 {
-	if (route != NULL && route->number < s->topic_count)
-		s->topics[route->number].state = TOPIC_UNKNOWN;
+	if (d->class == CH_KAFKA_TOPIC)
+		t->state = TOPIC_UNKNOWN;
 }
 
 static void
@@ -79,16 +103,57 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 {
 	struct sink_kafka *s = ctx;
 	struct event *e = opaque;
-	struct sink_report r = {
-		d->class == CH_KAFKA_OK, cause_of(d->class), d->name, d->text};
+	struct topic *t;
 
 	if (s->dropping)
 		return;
-	if (!r.ok)
-		s->settling = true;
-	if (!r.ok && r.cause == RETRY_TOPIC)
-		forget_topic(s, e->topic);
-	s->opt.reported(s->opt.ctx, e, &r);
+	t = &s->topics[e->topic->number];
+	s->heard = s->now;
+	if (target_reported(&t->target, failure_of(d, true), d->name, d->text,
+		    s->now))
+		opened(s, t);
+	if (d->class != CH_KAFKA_OK)
+		settle(s);
+	forget_missing(t, d);
+	s->opt.reported(s->opt.ctx, e,
+		&(struct sink_report){
+			false, failure_of(d, false), d->name, d->text});
+}
+
+static void
+judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
+{
+	struct sink_kafka *s = ctx;
+	struct event *e = opaque;
+	struct topic *t;
+	bool was;
+
+	if (s->dropping)
+		return;
+	t = &s->topics[e->topic->number];
+	was = target_is_open(&t->target);
+	target_judged(&t->target, failure_of(d, false), d->name, d->text,
+		s->now);
+	if (!was && target_is_open(&t->target))
+		opened(s, t);
+	if (was && !target_is_open(&t->target))
+		ch_info("sink.breaker_closed", CH_S("topic", t->route->name));
+	forget_missing(t, d);
+	s->changed = true;
+	s->opt.reported(s->opt.ctx, e,
+		&(struct sink_report){
+			true, failure_of(d, false), d->name, d->text});
+}
+
+static void
+open_trial(struct sink_kafka *s)
+{
+	ch_rng_seed_system(&s->rng);
+	s->trial = trial_new(&(struct trial_options){.conf = s->opt.conf,
+		.client_id = s->opt.client_id,
+		.message_max_bytes = s->opt.message_max_bytes,
+		.reported = judged,
+		.ctx = s});
 }
 
 struct sink_kafka *
@@ -113,6 +178,7 @@ sink_kafka_open(const struct sink_options *opt, struct ch_err *err)
 		free(s);
 		return NULL;
 	}
+	open_trial(s);
 	return s;
 }
 
@@ -122,6 +188,7 @@ sink_kafka_close(struct sink_kafka *s, int deadline_ms)
 	if (s == NULL)
 		return;
 	ch_kafka_producer_close(s->producer, deadline_ms);
+	trial_free(s->trial);
 	free(s->topics);
 	free(s->headers);
 	free(s);
@@ -139,6 +206,8 @@ topic_of(struct sink_kafka *s, const struct route_topic *route)
 			(size_t)(n + 1 - s->topic_count) * sizeof(*s->topics));
 		s->topic_count = n + 1;
 	}
+	if (s->topics[n].route == NULL)
+		target_init(&s->topics[n].target, route->name, &s->rng);
 	s->topics[n].route = route;
 	return &s->topics[n];
 }
@@ -188,51 +257,117 @@ verdict_of(struct sink_kafka *s, struct topic *t, int rc)
 		t->wanted = true;
 		return SINK_WAIT;
 	case CH_ECLOSED:
-		s->settling = true;
+		settle(s);
 		return SINK_SETTLING;
 	default: /* CH_EFULL, CH_EKAFKA: neither is the record's fault */
 		return SINK_FULL;
 	}
 }
 
-enum sink_verdict
-sink_kafka_send(struct sink_kafka *s, struct event *e,
-	const struct route_topic *route, const struct message *m,
+/* What is known of the topic itself; SINK_SENT: nothing against it. */
+static enum sink_verdict
+ask_topic(struct sink_kafka *s, struct topic *t, const struct event *e,
 	struct ch_err *err)
 {
-	struct topic *t = topic_of(s, route);
-	struct ch_kafka_message out;
-
-	if (s->settling)
-		return SINK_SETTLING;
+	if (e->source == EVENT_RETRY)
+		target_hope(&t->target, s->now); /* an operator released it */
 	if (t->state == TOPIC_MISSING && e->source == EVENT_RETRY) {
-		/* an operator released it: the topic may have been made */
+		/* the topic may have been made */
 		t->state = TOPIC_UNKNOWN;
 		t->absent = false;
 		t->ask_at = s->now;
 	}
-	if (t->state == TOPIC_UNKNOWN) {
-		t->wanted = true;
+	if (t->state == TOPIC_KNOWN)
+		return SINK_SENT;
+	t->wanted = true;
+	if (t->state == TOPIC_UNKNOWN)
 		return SINK_WAIT;
-	}
-	if (t->state == TOPIC_MISSING) {
-		t->wanted = true;
-		ch_err_set(err, CH_ENOTFOUND,
-			"topic %s does not exist: "
-			"create it, then replay",
-			route->name);
-		return SINK_REFUSED;
-	}
-	out = (struct ch_kafka_message){
-		.topic = route->name,
-		.partition = partition_of(t, m),
+	ch_err_set(err, CH_ENOTFOUND,
+		"topic %s does not exist: "
+		"create it, then replay",
+		t->route->name);
+	return SINK_REFUSED;
+}
+
+static enum sink_verdict
+try_alone(struct sink_kafka *s, struct topic *t,
+	const struct ch_kafka_message *out, struct ch_err *err)
+{
+	bool was = target_is_open(&t->target);
+	int rc = trial_send(s->trial, out, s->now, err);
+
+	if (rc == CH_ERANGE || rc == CH_EINVAL || rc == CH_ENOTFOUND)
+		return verdict_of(s, t, rc);
+	target_tried(&t->target, s->now);
+	if (rc == CH_OK)
+		return SINK_TRIED;
+	/* it could not even be handed out: a trial that came to nothing */
+	target_judged(&t->target, FAILURE_QUOTA, "not_sent", err->text, s->now);
+	if (!was)
+		opened(s, t);
+	t->target.waiting = true;
+	return SINK_WAIT;
+}
+
+static enum sink_verdict
+send_with_others(struct sink_kafka *s, struct topic *t,
+	const struct ch_kafka_message *out, struct ch_err *err)
+{
+	enum sink_verdict v =
+		verdict_of(s, t, ch_kafka_producer_send(s->producer, out, err));
+
+	if (v == SINK_SENT)
+		target_sent(&t->target, s->now);
+	return v;
+}
+
+static bool
+is_throttled(const struct sink_kafka *s)
+{
+	return ch_kafka_producer_throttled(s->producer).ns > s->now.ns;
+}
+
+enum sink_verdict
+sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
+	bool suspect, struct ch_err *err)
+{
+	struct topic *t = topic_of(s, e->topic);
+	struct ch_kafka_message out = {
+		.topic = e->topic->name,
 		.key = m->key,
 		.value = m->value,
 		.headers = headers_of(s, m),
 		.header_count = m->header_count,
 		.opaque = e,
 	};
-	return verdict_of(s, t, ch_kafka_producer_send(s->producer, &out, err));
+	enum sink_verdict v;
+
+	if (s->settling)
+		return SINK_SETTLING;
+	v = ask_topic(s, t, e, err);
+	if (v != SINK_SENT)
+		return v;
+	if (is_throttled(s))
+		return SINK_FULL;
+	out.partition = partition_of(t, m);
+	switch (target_ask(&t->target, suspect, s->now)) {
+	case TARGET_TRY:
+		return try_alone(s, t, &out, err);
+	case TARGET_WAIT:
+		return SINK_WAIT;
+	case TARGET_REFUSES:
+		ch_err_set(err, CH_EKAFKA, "%s", t->target.why);
+		return SINK_REFUSED;
+	case TARGET_SEND:
+		break;
+	}
+	return send_with_others(s, t, &out, err);
+}
+
+void
+sink_kafka_gave_up(struct sink_kafka *s, const struct route_topic *route)
+{
+	target_refuse(&topic_of(s, route)->target);
 }
 
 /* true when the topic's rows can move now. */
@@ -293,46 +428,136 @@ ask_topics(struct sink_kafka *s)
 	return changed;
 }
 
-enum sink_turn
-sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
+/* ---- the turn ---- */
+
+static void
+rebuild(struct sink_kafka *s, const struct ch_err *why)
 {
 	struct ch_err err = CH_ERR_INIT;
 
+	ch_error("sink.rebuild", CH_ERR(why),
+		CH_U("pending", ch_kafka_producer_pending(s->producer)));
+	if (ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
+		ch_error("sink.reopen", CH_ERR(&err));
+	s->away = false; /* not known of the new one */
+	settle(s);
+}
+
+/* What ends a settlement that does not end by itself. */
+static void
+serve_client(struct sink_kafka *s)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (ch_kafka_producer_fatal(s->producer, &err)) {
+		rebuild(s, &err);
+	} else if (s->settling && !s->away &&
+		ch_mono_ms_since(s->now, s->heard) >= SETTLE_MS) {
+		ch_err_set(&err, CH_ETIMEOUT,
+			"records in hand were not reported for %d ms",
+			SETTLE_MS);
+		rebuild(s, &err);
+	}
+}
+
+/* Silence counts while a broker could have spoken, and we have listened. */
+static void
+look_for_silence(struct sink_kafka *s, struct ch_mono before)
+{
+	bool excused = s->away || is_throttled(s) ||
+		ch_mono_ms_since(s->now, before) >= GAP_MS;
+	int i;
+
+	for (i = 0; i < s->topic_count; i++) {
+		struct topic *t = &s->topics[i];
+
+		if (t->route == NULL || t->target.in_hand == 0)
+			continue;
+		if (excused) {
+			t->target.moved = s->now;
+		} else if (target_open_stuck(&t->target, s->opt.outage_ms,
+				   s->now)) {
+			opened(s, t);
+		}
+	}
+}
+
+static void
+look_for_brokers(struct sink_kafka *s)
+{
+	bool away = !ch_kafka_producer_reachable(s->producer);
+
+	if (away && !s->away)
+		s->away_since = s->now;
+	s->away = away;
+}
+
+/* Breakers whose time is over. */
+static bool
+let_waiting_ask(struct sink_kafka *s)
+{
+	bool any = false;
+	int i;
+
+	for (i = 0; i < s->topic_count; i++) {
+		struct target *t = &s->topics[i].target;
+
+		if (s->topics[i].route == NULL || target_due(t, s->now) != 0)
+			continue;
+		t->waiting = false;
+		any = true;
+	}
+	return any;
+}
+
+enum sink_turn
+sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
+{
+	struct ch_mono before = s->now;
+	bool changed;
+
 	s->now = now;
 	ch_kafka_producer_poll(s->producer, 0);
-	if (ch_kafka_producer_fatal(s->producer, &err)) {
-		ch_error("sink.rebuild", CH_ERR(&err),
-			CH_U("pending",
-				ch_kafka_producer_pending(s->producer)));
-		if (ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
-			ch_error("sink.reopen", CH_ERR(&err));
-		s->settling = true;
-	}
+	trial_turn(s->trial, now);
+	look_for_brokers(s);
+	look_for_silence(s, before);
+	serve_client(s);
+	changed = s->changed;
+	s->changed = false;
 	if (s->settling && ch_kafka_producer_pending(s->producer) == 0 &&
 		ch_kafka_producer_raw(s->producer) != NULL) {
 		s->settling = false;
 		return SINK_SETTLED;
 	}
-	return ask_topics(s) ? SINK_TOPICS : SINK_QUIET;
+	changed |= let_waiting_ask(s);
+	changed |= ask_topics(s);
+	return changed ? SINK_TOPICS : SINK_QUIET;
 }
 
 void
 sink_kafka_drop(struct sink_kafka *s)
 {
 	struct ch_err err = CH_ERR_INIT;
+	int i;
 
 	s->dropping = true;
 	if (ch_kafka_producer_pending(s->producer) > 0 &&
 		ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
+	trial_drop(s->trial);
+	for (i = 0; i < s->topic_count; i++)
+		if (s->topics[i].route != NULL)
+			target_drop(&s->topics[i].target, s->now);
 	s->dropping = false;
 	s->settling = false;
 }
 
+/* ---- looking at it ---- */
+
 size_t
 sink_kafka_pending(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_pending(s->producer);
+	return ch_kafka_producer_pending(s->producer) + trial_pending(s->trial);
 }
 
 bool
@@ -347,22 +572,74 @@ sink_kafka_fd(const struct sink_kafka *s)
 	return ch_kafka_producer_fd(s->producer);
 }
 
+int
+sink_kafka_trial_fd(const struct sink_kafka *s)
+{
+	return trial_fd(s->trial);
+}
+
+static void
+sooner(int64_t *next, int64_t ms)
+{
+	if (ms >= 0 && (*next < 0 || ms < *next))
+		*next = ms;
+}
+
+static int64_t
+topic_next_ms(const struct topic *t, struct ch_mono now)
+{
+	int64_t next = target_due(&t->target, now);
+
+	if (t->wanted && t->state != TOPIC_KNOWN)
+		sooner(&next,
+			t->ask_at.ns > now.ns
+				? (t->ask_at.ns - now.ns) / 1000000 + 1
+				: 0);
+	return next;
+}
+
 int64_t
 sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 {
-	int64_t next = s->settling ? 50 : -1, ms;
+	int64_t next = s->settling ? 50 : -1;
 	int i;
 
-	for (i = 0; i < s->topic_count; i++) {
-		const struct topic *t = &s->topics[i];
-
-		if (!t->wanted || t->state == TOPIC_KNOWN)
-			continue;
-		ms = (t->ask_at.ns - now.ns) / 1000000 + 1;
-		if (next < 0 || ms < next)
-			next = ms > 0 ? ms : 0;
-	}
+	if (is_throttled(s))
+		sooner(&next,
+			(ch_kafka_producer_throttled(s->producer).ns - now.ns) /
+					1000000 +
+				1);
+	for (i = 0; i < s->topic_count; i++)
+		if (s->topics[i].route != NULL)
+			sooner(&next, topic_next_ms(&s->topics[i], now));
 	return next;
+}
+
+bool
+sink_kafka_away(const struct sink_kafka *s, struct ch_mono *since)
+{
+	*since = s->away_since;
+	return s->away;
+}
+
+uint64_t
+sink_kafka_throttled(const struct sink_kafka *s)
+{
+	return ch_kafka_producer_counts(s->producer)->throttled;
+}
+
+void
+sink_kafka_each_open(const struct sink_kafka *s,
+	void (*fn)(void *ctx, const struct route_topic *route,
+		const struct target *target),
+	void *ctx)
+{
+	int i;
+
+	for (i = 0; i < s->topic_count; i++)
+		if (s->topics[i].route != NULL &&
+			target_is_open(&s->topics[i].target))
+			fn(ctx, s->topics[i].route, &s->topics[i].target);
 }
 
 int

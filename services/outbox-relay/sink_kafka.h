@@ -10,8 +10,14 @@
  *
  * Failure: a report that is not ok starts a settlement: nothing more is sent
  * until everything in flight has been reported (or the client was rebuilt,
- * when the failure was fatal); then the owner rewinds and sends again in
- * order.
+ * when the failure was fatal or nothing came for a while); then the owner
+ * rewinds and sends again in order.
+ *
+ * A topic that takes nothing has its breaker open (target.h), and one record at
+ * a time tries it, by a client of its own (trial.h), as does each suspect; the
+ * others flow. A broker that throttles is not given more before its time. When
+ * no broker answers the client keeps what it has, and its reconnects, with
+ * backoff and jitter, are the probe: `kafka` is open then.
  *
  * Thread: loop only.
  */
@@ -28,15 +34,16 @@
 #include "io/kafka_conf.h"
 #include "io/kafka_producer.h"
 #include "message.h"
-#include "retry.h"
+#include "failure.h"
 #include "route.h"
+#include "target.h"
 
 struct sink_kafka;
 
 struct sink_report {
-	bool ok;
-	enum retry_cause cause; /* unless ok */
-	const char *code;	/* "MSG_SIZE_TOO_LARGE" */
+	bool alone;
+	enum failure failure; /* FAILURE_NONE: it is in the log */
+	const char *code;     /* "MSG_SIZE_TOO_LARGE" */
 	const char *text;
 };
 
@@ -47,6 +54,7 @@ struct sink_options {
 	int message_max_bytes;
 	int queue_kbytes;
 	int64_t topic_wait_ms;
+	int64_t outage_ms;
 	/* Once for each message sent, from sink_kafka_turn() or _close(). */
 	void (*reported)(void *ctx, struct event *e,
 		const struct sink_report *r);
@@ -55,8 +63,9 @@ struct sink_options {
 
 enum sink_verdict {
 	SINK_SENT,
+	SINK_TRIED,    /* sent alone: a rewind does not concern it */
 	SINK_FULL,     /* again after a turn */
-	SINK_WAIT,     /* the topic is not known yet */
+	SINK_WAIT,     /* the topic is not known, or takes nothing now */
 	SINK_SETTLING, /* nothing is sent now */
 	SINK_REFUSED   /* for good; err says why, code tells the class */
 };
@@ -66,13 +75,15 @@ struct sink_kafka *sink_kafka_open(const struct sink_options *opt,
 /* Waits at most deadline_ms for reports. NULL is allowed. */
 void sink_kafka_close(struct sink_kafka *s, int deadline_ms);
 
+/* A suspect is sent alone. */
 enum sink_verdict sink_kafka_send(struct sink_kafka *s, struct event *e,
-	const struct route_topic *route, const struct message *m,
-	struct ch_err *err);
+	const struct message *m, bool suspect, struct ch_err *err);
+/* A row of the topic has spent its attempts on a permanent answer. */
+void sink_kafka_gave_up(struct sink_kafka *s, const struct route_topic *route);
 
 enum sink_turn {
 	SINK_QUIET,
-	SINK_TOPICS, /* what is known of a topic changed: wake its rows */
+	SINK_TOPICS, /* a topic can be sent to, or not: wake the rows */
 	SINK_SETTLED /* rewind, then send again from the first undelivered */
 };
 /* Serves reports, asks for topics, rebuilds the client. Waits only for
@@ -84,9 +95,18 @@ void sink_kafka_drop(struct sink_kafka *s);
 size_t sink_kafka_pending(const struct sink_kafka *s);
 bool sink_kafka_reachable(const struct sink_kafka *s);
 int sink_kafka_fd(const struct sink_kafka *s);
+int sink_kafka_trial_fd(const struct sink_kafka *s); /* -1: none */
 /* Milliseconds until a turn has something to do by itself; -1: nothing. */
 int64_t sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now);
 /* Topics that rows go to and that do not exist. */
 int sink_kafka_missing_count(const struct sink_kafka *s);
+/* Since when no broker has answered; false: one does. */
+bool sink_kafka_away(const struct sink_kafka *s, struct ch_mono *since);
+uint64_t sink_kafka_throttled(const struct sink_kafka *s);
+/* Calls fn for each topic whose breaker is not closed. */
+void sink_kafka_each_open(const struct sink_kafka *s,
+	void (*fn)(void *ctx, const struct route_topic *route,
+		const struct target *target),
+	void *ctx);
 
 #endif

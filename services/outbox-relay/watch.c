@@ -32,6 +32,87 @@ oldest_us(const struct relay *r)
 	return r->wall.us - at.us;
 }
 
+/* ---- breakers ---- */
+
+/* A client that was just made has not heard a broker yet. */
+#define AWAY_MS 2000
+
+struct opened {
+	const char *label;  /* NULL: any */
+	int64_t count, out; /* out: outages and quotas among them */
+	const struct route_topic *route;
+	const struct target *target; /* the first of them */
+};
+
+static void
+count_open(void *ctx, const struct route_topic *route,
+	const struct target *target)
+{
+	struct opened *o = ctx;
+	bool out = target->cause != FAILURE_PERMANENT;
+
+	if (o->label != NULL && strcmp(o->label, route->label) != 0)
+		return;
+	if (o->target == NULL || (out && o->out == 0)) {
+		o->route = route;
+		o->target = target;
+	}
+	o->count++;
+	o->out += out;
+}
+
+static bool
+kafka_is_away(const struct relay *r)
+{
+	struct ch_mono since;
+
+	return sink_kafka_away(r->sink, &since) &&
+		ch_mono_ms_since(r->now, since) >= AWAY_MS;
+}
+
+static void
+publish_breakers(struct relay *r)
+{
+	struct opened all = {NULL, 0, 0, NULL, NULL};
+	int i;
+
+	ch_series_set(r->kafka_open, kafka_is_away(r));
+	sink_kafka_each_open(r->sink, count_open, &all);
+	if (all.count == 0 && !r->told_open)
+		return;
+	r->told_open = all.count > 0;
+	for (i = 0; i < r->series_count; i++) {
+		struct opened of = {r->series[i].label, 0, 0, NULL, NULL};
+
+		if (of.label == NULL)
+			continue;
+		sink_kafka_each_open(r->sink, count_open, &of);
+		ch_series_set(r->series[i].open, of.count);
+	}
+}
+
+static bool
+ready_breaker(const struct relay *r, struct ch_buf *verbose)
+{
+	struct opened all = {NULL, 0, 0, NULL, NULL};
+	char why[CH_ERR_TEXT_MAX];
+
+	sink_kafka_each_open(r->sink, count_open, &all);
+	if (all.count == 0)
+		return ch_ready_line(verbose, "breaker", true, "");
+	(void)snprintf(why, sizeof(why),
+		"%" PRId64 " topics take nothing now; %s for %" PRId64
+		" s: %s (%s)",
+		all.count, all.route->name,
+		ch_mono_ms_since(r->now, all.target->since) / 1000,
+		all.target->why, failure_name(all.target->cause));
+	if (all.out > 0)
+		return ch_ready_line(verbose, "breaker", false, why);
+	/* its rows are parked, not held up: seen, and no reason to be away */
+	ch_buf_printf(verbose, "[+]breaker %s\n", why);
+	return true;
+}
+
 void
 watch_publish(struct relay *r)
 {
@@ -54,6 +135,10 @@ watch_publish(struct relay *r)
 		(int64_t)tail_counts(r->tail)->repeated);
 	ch_metric_set(m, RELAY_MISSING_TOPICS,
 		sink_kafka_missing_count(r->sink));
+	ch_metric_set(m, RELAY_HELD_KEYS, (int64_t)retry_held(r->retry));
+	ch_metric_set(m, RELAY_THROTTLED,
+		(int64_t)sink_kafka_throttled(r->sink));
+	publish_breakers(r);
 }
 
 static void
@@ -159,6 +244,7 @@ watch_ready(struct relay *r, struct ch_buf *verbose)
 	ok = ch_ready_line(verbose, "kafka", sink_kafka_reachable(r->sink),
 		     "no broker answers") &&
 		ok;
+	ok = ready_breaker(r, verbose) && ok;
 	ok = ready_delivery(r, verbose) && ok;
 	return ready_slot(r, verbose) && ok;
 }

@@ -139,6 +139,36 @@ class Cell:
         db.close()
 
 
+class Broker:
+    """A Kafka of its own beside the cell's, with more properties."""
+
+    def __init__(self, properties):
+        self.state = tempfile.mkdtemp(prefix="ch-kafka-")
+        self.properties = properties
+
+    def script(self, *args, check=True):
+        return subprocess.run(
+            [str(LOCAL / "kafka.sh"), *args], cwd=ROOT, check=check,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "CH_STATE": self.state,
+                 "CH_KAFKA_PROPERTIES": self.properties})
+
+    def start(self):
+        """Its bootstrap."""
+        self.script("start")
+        env = (pathlib.Path(self.state) / "env").read_text()
+        for line in env.splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            if name == "BOOTSTRAP":
+                return shlex.split(value)[0]
+        raise RuntimeError(f"kafka.sh wrote no BOOTSTRAP: {env}")
+
+    def stop(self):
+        self.script("kill", check=False)
+        subprocess.run(["rm", "-rf", self.state], check=False)
+
+
 def drop_slot(cur, slot):
     """Ends who reads it; the slot is free a moment later."""
     def dropped():

@@ -33,15 +33,35 @@ class Kafka:
 
     def tool(self, name, *args):
         """Runs one of Kafka's own tools (a JVM)."""
+        if "." not in name:
+            name = f"org.apache.kafka.tools.{name}"
         cache = pathlib.Path(os.environ.get("CH_CACHE") or pathlib.Path(
             os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
             / "countinghouse")
         (libs,) = (cache / "kafka").glob("*/libs")
         subprocess.run(["java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp",
-                        f"{libs}/*", f"org.apache.kafka.tools.{name}",
+                        f"{libs}/*", name,
                         "--bootstrap-server", self.bootstrap, *args],
                        check=True, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT)
+
+    def may_write(self, topic, allowed):
+        """Denies everybody's records in the topic, or takes that back. Of a
+        broker with an authorizer."""
+        if not allowed:
+            self.tool("AclCommand", "--add", "--allow-principal", "User:*",
+                      "--operation", "Describe", "--operation", "Read",
+                      "--topic", topic)
+            return
+        self.tool("AclCommand", "--remove", "--force", "--topic", topic)
+
+    def quota(self, client_id, bytes_a_second):
+        """How much a client may write; None: as much as it likes."""
+        change = (["--delete-config", "producer_byte_rate"]
+                  if bytes_a_second is None else
+                  ["--add-config", f"producer_byte_rate={bytes_a_second}"])
+        self.tool("kafka.admin.ConfigCommand", "--alter", *change,
+                  "--entity-type", "clients", "--entity-name", client_id)
 
     def delete(self, topic):
         """Gone for good."""

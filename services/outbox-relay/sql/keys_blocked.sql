@@ -1,3 +1,6 @@
--- What waits behind dead letters, longest first.
-SELECT topic, record_key, letter_id, since, waiting
-FROM blocked_keys ORDER BY since, letter_id LIMIT $1
+-- What waits behind dead letters, longest first, and why.
+SELECT k.topic, k.record_key, k.letter_id, k.since, k.waiting, d.error_class,
+	d.reason, d.attempts, coalesce(s.state, 'pending') AS state
+FROM blocked_keys k JOIN dead_letters d USING (letter_id)
+LEFT JOIN letter_states s USING (letter_id)
+ORDER BY k.since, k.letter_id LIMIT $1

@@ -375,3 +375,16 @@ def test_whole_daemon_runs_as_any_user(user, name):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize("flags,key,says", [
+    ({"outbox_policy": "drop"}, "outbox_policy",
+     ['"drop" (from flag --outbox_policy)', "skip-after-<attempts>"]),
+    ({"results_policy": "skip-after-0"}, "results_policy",
+     ['"skip-after-0"', "with 1 to 100 attempts"]),
+    ({"routes": "order=orders:skip-after-101"}, "routes",
+     ['"order=orders:skip-after-101"', "with 1 to 100 attempts"]),
+    ({"outage_after": "10ms"}, "outage_after", ['"10ms"']),
+])
+def test_a_route_without_a_policy(refused, flags, key, says):
+    refused("outbox-relay", key, *says, **flags)

@@ -120,18 +120,6 @@ START_TEST(a_command_under_another_id_is_the_same_command)
 }
 END_TEST
 
-START_TEST(an_outage_costs_nothing_and_a_batch_condemns_nobody)
-{
-	ck_assert_int_eq(retry_decide(RETRY_OUTAGE, 1000, true), RETRY_AGAIN);
-	ck_assert_int_eq(retry_decide(RETRY_REFUSED, 0, false), RETRY_ALONE);
-	ck_assert_int_eq(retry_decide(RETRY_REFUSED, 1, true), RETRY_PARK);
-	ck_assert_int_eq(retry_decide(RETRY_TOPIC, 0, false), RETRY_AGAIN);
-	ck_assert_int_eq(retry_decide(RETRY_TOPIC, RETRY_TOPIC_ATTEMPTS - 1,
-				 false),
-		RETRY_PARK);
-}
-END_TEST
-
 START_TEST(a_blocked_key_is_blocked_in_its_topic_only)
 {
 	struct retry *r = retry_new();
@@ -222,7 +210,6 @@ SUITE_MAIN("letter", the_same_delivery_has_the_same_letter,
 	a_difference_is_the_least_that_turns_old_into_new,
 	a_commands_day_is_its_ids,
 	a_command_under_another_id_is_the_same_command,
-	an_outage_costs_nothing_and_a_batch_condemns_nobody,
 	a_blocked_key_is_blocked_in_its_topic_only,
 	rows_put_aside_are_remembered, a_snapshot_sees_what_had_committed,
 	what_is_no_snapshot_sees_nothing)

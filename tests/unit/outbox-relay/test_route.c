@@ -15,8 +15,8 @@ table(const char *const *rules)
 		route_new(&(struct route_options){.results_topic =
 							  "ledger.results",
 				  .outbox_prefix = "outbox.event.",
-				  .results_policy = ROUTE_SKIP,
-				  .outbox_policy = ROUTE_BLOCK,
+				  .results_policy = {ROUTE_SKIP, 0},
+				  .outbox_policy = {ROUTE_BLOCK, 0},
 				  .rules = rules},
 			&err);
 
@@ -116,10 +116,61 @@ START_TEST(topics_are_bounded)
 }
 END_TEST
 
+START_TEST(a_policy_says_after_how_many_attempts)
+{
+	static const struct {
+		const char *text;
+		bool right;
+		struct route_rule want;
+	} rows[] = {{"block", true, {ROUTE_BLOCK, 0}},
+		{"skip", true, {ROUTE_SKIP, 0}},
+		{"skip-after-1", true, {ROUTE_SKIP, 1}},
+		{"skip-after-100", true, {ROUTE_SKIP, 100}},
+		{"skip-after-0", false, {ROUTE_BLOCK, 0}},
+		{"skip-after-101", false, {ROUTE_BLOCK, 0}},
+		{"skip-after-", false, {ROUTE_BLOCK, 0}},
+		{"skip-after", false, {ROUTE_BLOCK, 0}},
+		{"skip-after-3x", false, {ROUTE_BLOCK, 0}},
+		{"", false, {ROUTE_BLOCK, 0}},
+		{"drop", false, {ROUTE_BLOCK, 0}}};
+	struct route_rule got;
+	size_t i;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		ck_assert_msg(route_rule_read(ch_view_of(rows[i].text), &got) ==
+				rows[i].right,
+			"%s", rows[i].text);
+		if (!rows[i].right)
+			continue;
+		ck_assert_int_eq(got.policy, rows[i].want.policy);
+		ck_assert_uint_eq(got.attempts, rows[i].want.attempts);
+	}
+}
+END_TEST
+
+/* A key that a letter blocks is known before a row tells its route. */
+START_TEST(a_stored_topic_takes_the_policy_of_its_route)
+{
+	struct route_table *t =
+		table((const char *const[]){"order=orders:skip-after-4", NULL});
+	struct route_topic *stored = route_stored(t, CH_VIEW("orders"), NULL);
+	struct event *e = outbox_row(1, "order", "k", "{}");
+
+	ck_assert_int_eq(stored->policy, ROUTE_BLOCK);
+	ck_assert_ptr_eq(route_find(t, e, NULL), stored);
+	ck_assert_int_eq(stored->policy, ROUTE_SKIP);
+	ck_assert_uint_eq(stored->attempts, 4);
+	ck_assert_ptr_eq(route_stored(t, CH_VIEW("orders"), NULL), stored);
+	ck_assert_int_eq(stored->policy, ROUTE_SKIP);
+	event_free(e);
+	route_free(t);
+}
+END_TEST
+
 START_TEST(wrong_rules_are_configuration_errors)
 {
-	static const char *const wrong[] = {
-		"order", "=t", "order=", "o=a b", "o=t:later"};
+	static const char *const wrong[] = {"order", "=t", "order=", "o=a b",
+		"o=t:later", "o=t:skip-after-0"};
 	size_t i;
 
 	for (i = 0; i < COUNT(wrong); i++) {
@@ -138,4 +189,6 @@ END_TEST
 
 SUITE_MAIN("route", each_source_has_its_topic, rules_come_first,
 	a_type_that_makes_no_topic_is_refused, topics_are_bounded,
+	a_policy_says_after_how_many_attempts,
+	a_stored_topic_takes_the_policy_of_its_route,
 	wrong_rules_are_configuration_errors)

@@ -258,6 +258,24 @@ START_TEST(answers_mean_what_the_table_says)
 		[CH_KAFKA_PERMANENT] = FAILURE_POISON,
 		[CH_KAFKA_TOPIC] = FAILURE_PERMANENT,
 		[CH_KAFKA_FATAL] = FAILURE_OUTAGE};
+	static const struct {
+		rd_kafka_resp_err_t code;
+		enum failure want;
+	} codes[] = {{RD_KAFKA_RESP_ERR_NO_ERROR, FAILURE_NONE},
+		{RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, FAILURE_POISON},
+		{RD_KAFKA_RESP_ERR_INVALID_RECORD, FAILURE_POISON},
+		{RD_KAFKA_RESP_ERR__INVALID_DIFFERENT_RECORD,
+			FAILURE_TRANSIENT},
+		{RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+			FAILURE_PERMANENT},
+		{RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, FAILURE_PERMANENT},
+		{RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, FAILURE_OUTAGE},
+		{RD_KAFKA_RESP_ERR__TRANSPORT, FAILURE_OUTAGE},
+		{RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, FAILURE_OUTAGE},
+		{RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, FAILURE_QUOTA},
+		{RD_KAFKA_RESP_ERR_POLICY_VIOLATION, FAILURE_QUOTA},
+		{RD_KAFKA_RESP_ERR__QUEUE_FULL, FAILURE_QUOTA},
+		{(rd_kafka_resp_err_t)12345, FAILURE_TRANSIENT}};
 	size_t i;
 
 	for (i = 0; i < COUNT(rows); i++)
@@ -265,8 +283,15 @@ START_TEST(answers_mean_what_the_table_says)
 				rows[i].want,
 			"%d", rows[i].status);
 	for (i = 0; i < COUNT(kafka); i++)
-		ck_assert_int_eq((int)failure_of_kafka((enum ch_kafka_class)i),
+		ck_assert_int_eq(
+			(int)failure_of_kafka(RD_KAFKA_RESP_ERR__APPLICATION,
+				(enum ch_kafka_class)i),
 			(int)kafka[i]);
+	for (i = 0; i < COUNT(codes); i++)
+		ck_assert_msg(failure_of_kafka(codes[i].code,
+				      ch_kafka_error_class(codes[i].code)) ==
+				codes[i].want,
+			"%s", rd_kafka_err2name(codes[i].code));
 	ck_assert_str_eq(failure_name(FAILURE_QUOTA), "quota");
 }
 END_TEST
