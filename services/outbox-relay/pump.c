@@ -133,6 +133,21 @@ refusal_class(enum ch_code code)
 	}
 }
 
+/* Refused without Kafka. What blocks its key is put aside only when all before
+ * it is delivered: a row of the key that must be sent again would wait behind
+ * it. false: not yet. */
+static bool
+refused_here(struct relay *r, struct event *e, const char *class,
+	const char *reason)
+{
+	if (e->topic->policy == ROUTE_BLOCK && sink_kafka_pending(r->sink) > 0)
+		return false;
+	if (e->attempts < UINT16_MAX)
+		e->attempts++;
+	park_refuse(r->park, e, class, reason);
+	return true;
+}
+
 /* false: nothing more can be sent in this turn. */
 static bool
 send_one(struct relay *r, struct event *e)
@@ -143,10 +158,8 @@ send_one(struct relay *r, struct event *e)
 	if (e->suspect && sink_kafka_pending(r->sink) > 0)
 		return false;
 	ch_arena_reset(&r->arena, 65536);
-	if (message_of(e, &r->arena, &m, &err) != CH_OK) {
-		park_refuse(r->park, e, "unreadable_headers", err.text);
-		return true;
-	}
+	if (message_of(e, &r->arena, &m, &err) != CH_OK)
+		return refused_here(r, e, "unreadable_headers", err.text);
 	switch (sink_kafka_send(r->sink, e, e->topic, &m, &err)) {
 	case SINK_SENT:
 		e->state = EVENT_SENT;
@@ -157,10 +170,7 @@ send_one(struct relay *r, struct event *e)
 		e->state = EVENT_WAITING;
 		return true;
 	case SINK_REFUSED:
-		if (e->attempts < UINT16_MAX)
-			e->attempts++;
-		park_refuse(r->park, e, refusal_class(err.code), err.text);
-		return true;
+		return refused_here(r, e, refusal_class(err.code), err.text);
 	case SINK_FULL:
 	case SINK_SETTLING:
 		break;
