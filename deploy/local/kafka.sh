@@ -74,7 +74,7 @@ require_ports_free()
 # broker session bounds how long a start after kill -9 waits for the dead one.
 write_properties()
 {
-	local listeners= told= protocols= pair n=0
+	local listeners='' told='' protocols='' pair n=0
 
 	for pair in ${CH_KAFKA_PROXIED:-}; do
 		n=$((n + 1))

@@ -88,6 +88,10 @@ def test_nothing_is_lost_or_out_of_order(world, load, tmp_path, capsys):
             "records": sum(map(len, seen.topics.values())),
             "repeated": repeated, "dead_letters": len(seen.letters),
             "waiting": len(seen.waiting),
+            # what the relays did about it, all their lives together
+            "relays": {event: sum(len(p.events(event)) for p in world.relays)
+                       for event in ("relay.slot_made", "relay.stream_lost",
+                                     "relay.resend", "relay.parked")},
             "longest_wait": round(plan.longest, 1),
             "differences": len(wrong), "first": wrong[:1]}), flush=True)
     assert not wrong, (f"SEED={SEED}: {len(wrong)} differences, the first:\n"
