@@ -70,7 +70,7 @@ integration: all $(call check-bin,$(CHECK_IT_SRC)) ## tests on a real Kafka and 
 compat: all ## the real Debezium and the relay on the same transactions, byte for byte (T=name, SEED=)
 	@OUT=$(OUT) tests/run compat $(if $(T),"$(T)")
 
-fault: ## kill test: kill -9, stops and restarts under load (SEED= ROUNDS=)
+fault: ## kill tests, and chaos around the relay (SEED= ROUNDS=; T=chaos: FAULTS="name ...")
 	@$(MAKE) --no-print-directory BUILD=failpoints all
 	@OUT=build/failpoints tests/run fault $(if $(T),"$(T)")
 

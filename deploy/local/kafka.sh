@@ -14,6 +14,8 @@
 #   alive   exit 0 when the process is there, whether it answers or not
 #
 # CH_KAFKA_PROPERTIES: lines that are added to the broker's properties.
+# CH_KAFKA_PROXIED="PORT:TOLD ..." (tests): listens on each PORT too, and tells
+# who asks there to come to TOLD, where a proxy stands.
 #
 # Not for production: replication factor 1 and a 256 MB heap.
 set -euo pipefail
@@ -73,15 +75,23 @@ require_ports_free()
 # broker session bounds how long a start after kill -9 waits for the dead one.
 write_properties()
 {
+	local listeners='' told='' protocols='' pair n=0
+
+	for pair in ${CH_KAFKA_PROXIED:-}; do
+		n=$((n + 1))
+		listeners+=,PROXIED$n://127.0.0.1:${pair%:*}
+		told+=,PROXIED$n://127.0.0.1:${pair#*:}
+		protocols+=,PROXIED$n:PLAINTEXT
+	done
 	cat >"$PROPERTIES" <<EOF
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:$CONTROLLER_PORT
-listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$CONTROLLER_PORT
-advertised.listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$CONTROLLER_PORT
+listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$CONTROLLER_PORT$listeners
+advertised.listeners=PLAINTEXT://127.0.0.1:$PORT,CONTROLLER://127.0.0.1:$CONTROLLER_PORT$told
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT$protocols
 log.dirs=$DIR/data
 auto.create.topics.enable=false
 default.replication.factor=1

@@ -165,6 +165,20 @@ wake_at(struct relay *r, struct ch_mono then)
 		r->wake_at = then;
 }
 
+/* Refused without Kafka. What blocks its key is put aside only when all before
+ * it is delivered: a row of the key that must be sent again would wait behind
+ * it. false: not yet. */
+static bool
+refused_here(struct relay *r, struct event *e, const char *class,
+	const char *reason)
+{
+	if (e->topic->policy == ROUTE_BLOCK && sink_kafka_pending(r->sink) > 0)
+		return false;
+	retry_free_key(r->retry, e);
+	park_refuse(r->park, e, class, reason);
+	return true;
+}
+
 /* false: nothing more can be sent in this turn. */
 static bool
 hand_over(struct relay *r, struct event *e, bool held)
@@ -173,10 +187,8 @@ hand_over(struct relay *r, struct event *e, bool held)
 	struct message m;
 
 	ch_arena_reset(&r->arena, 65536);
-	if (message_of(e, &r->arena, &m, &err) != CH_OK) {
-		park_refuse(r->park, e, "unreadable_headers", err.text);
-		return true;
-	}
+	if (message_of(e, &r->arena, &m, &err) != CH_OK)
+		return refused_here(r, e, "unreadable_headers", err.text);
 	switch (sink_kafka_send(r->sink, e, &m, held, &err)) {
 	case SINK_TRIED:
 		e->state = EVENT_TRIED;
@@ -190,9 +202,7 @@ hand_over(struct relay *r, struct event *e, bool held)
 		e->state = EVENT_WAITING;
 		return true;
 	case SINK_REFUSED:
-		retry_free_key(r->retry, e);
-		park_refuse(r->park, e, refusal_class(err.code), err.text);
-		return true;
+		return refused_here(r, e, refusal_class(err.code), err.text);
 	case SINK_FULL:
 	case SINK_SETTLING:
 		break;

@@ -33,6 +33,8 @@
 #define CREATE_MS 120000
 #define STATUS_MOVED_MS 100
 #define STATUS_IDLE_MS 5000
+#define SILENT_MS 40000
+#define SILENT_DOUBLINGS 6
 #define RELATIONS_MAX 4096
 /* libpq reads 16 KiB at a time: after so many of them the socket may have
  * more, after fewer it is empty. */
@@ -59,7 +61,11 @@ struct tail {
 	bool streaming;
 	bool asked; /* the server wants a status now */
 	uint64_t told, read_lsn;
-	struct ch_mono told_at;
+	struct ch_mono told_at, heard_at;
+	bool dry;	  /* since the last status all that came was read */
+	uint64_t heard;	  /* counts.frames then */
+	uint64_t deaf_at; /* counts.commits when it was last left as silent */
+	int silences;	  /* so often, without a commit between */
 	struct relation *relations;
 	size_t relation_count;
 	struct floor_mark *floors;
@@ -381,6 +387,7 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	 * here PostgreSQL never sends again */
 	t->told = 0;
 	t->told_at = (struct ch_mono){0};
+	t->dry = false; /* the silence begins with the first status */
 	t->read_lsn = lsn;
 	return CH_OK;
 }
@@ -661,8 +668,10 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 		return ch_err_set(err, CH_ECLOSED, "no replication stream");
 	while (taken < max_bytes) {
 		n = PQgetCopyData(conn, &bytes, 1);
-		if (n == 0 && drawn < SOCKET_FULL)
+		if (n == 0 && drawn < SOCKET_FULL) {
+			t->dry = true;
 			return 0;
+		}
 		if (n == 0 && !PQconsumeInput(conn))
 			return broken(t, "replication stream", err);
 		if (n == 0) {
@@ -683,13 +692,44 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	return 1;
 }
 
+/* How long the server has said nothing though it was asked. A stream that we
+ * have not read to its end, because Kafka is away, is not silent. */
+static int64_t
+silence_ms(struct tail *t, struct ch_mono now)
+{
+	if (!t->dry || t->counts.frames != t->heard) {
+		t->heard = t->counts.frames;
+		t->heard_at = now;
+	}
+	t->dry = false;
+	return ch_mono_ms_since(now, t->heard_at);
+}
+
+/* A link that loses what the server sends, and nothing else, has no other end.
+ * A walsender that decodes a large transaction may say nothing for long, and
+ * begins again when it is left: hence the limit grows until a commit comes. */
+static int
+left_as_silent(struct tail *t, int64_t silent_ms, struct ch_err *err)
+{
+	if (t->counts.commits != t->deaf_at)
+		t->silences = 0;
+	if (silent_ms < (int64_t)SILENT_MS << t->silences)
+		return CH_OK;
+	t->deaf_at = t->counts.commits;
+	t->silences += t->silences < SILENT_DOUBLINGS;
+	tail_disconnect(t);
+	return ch_err_set(err, CH_ETIMEOUT,
+		"heard nothing from the walsender for %" PRId64 " s",
+		silent_ms / 1000);
+}
+
 int
 tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	struct ch_time wall, bool force, struct ch_err *err)
 {
 	uint8_t bytes[PGOUTPUT_STATUS_LEN];
 	PGconn *conn = ch_pg_raw(t->pg);
-	int64_t ago = ch_mono_ms_since(now, t->told_at);
+	int64_t ago = ch_mono_ms_since(now, t->told_at), silent;
 	int rc;
 
 	if (conn == NULL || !t->streaming)
@@ -699,7 +739,10 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	if (!force && !t->asked && ago < STATUS_IDLE_MS &&
 		(flushed == t->told || ago < STATUS_MOVED_MS))
 		return CH_OK;
-	pgoutput_status_write(bytes, flushed, wall, false);
+	silent = silence_ms(t, now);
+	if (left_as_silent(t, silent, err) != CH_OK)
+		return CH_ETIMEOUT;
+	pgoutput_status_write(bytes, flushed, wall, silent > 0);
 	rc = PQputCopyData(conn, (const char *)bytes, sizeof(bytes));
 	if (rc == 0)
 		return CH_OK; /* libpq's buffer is full: next turn */

@@ -42,13 +42,14 @@ class Cell:
         if not self.kept:
             self.state.chmod(0o755)  # PostgreSQL's user must pass through
         self.env = {}
+        self.more = {}  # what the scripts and the servers find besides
 
     def script(self, name, *args, check=True):
         run = subprocess.run(
             [str(LOCAL / name), *args], cwd=ROOT, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "CH_STATE": str(self.state)})
+            env={**os.environ, **self.more, "CH_STATE": str(self.state)})
         if check and run.returncode != 0:
             raise RuntimeError(f"{name} {args}: status {run.returncode}\n"
                                f"{run.stdout}")

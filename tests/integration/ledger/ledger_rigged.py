@@ -4,16 +4,15 @@ fault's time is waiting."""
 
 import concurrent.futures
 import os
-import re
 import signal
 import subprocess
 import traceback
 
 from harness.cell import OUT, ROOT
 from harness.daemon import Daemon
+from harness.tcp_proxy import before_postgres
 from harness.wait import until
 from ledger_kit import Ledger
-from tcp_proxy import Proxy
 
 BUILD = OUT.parent / "failpoints"
 
@@ -29,15 +28,9 @@ def build():
 
 def proxied(ledger, path):
     """A proxy before PostgreSQL, and the flags of a writer that uses it."""
-    url = ledger.cell.url("writer", ledger.database)
-    proxy = Proxy("127.0.0.1", int(re.search(r":(\d+)/", url)[1]))
-    secret = open(re.search("passfile=([^&]*)", url)[1]).read().rsplit(":")[-1]
-    passfile = path / "pass"
-    passfile.write_text(f"*:*:*:*:{secret}")
-    passfile.chmod(0o600)
-    return proxy, {"passfile": str(passfile), "database_url":
-                   f"postgresql://ch_writer@127.0.0.1:{proxy.port}/"
-                   f"{ledger.database}"}
+    proxy, url = before_postgres(
+        ledger.cell.url("writer", ledger.database), path / "pass")
+    return proxy, {"database_url": url}
 
 
 class Rigged:

@@ -9,12 +9,12 @@ import ledger_oracle
 import psycopg2
 import pytest
 from harness.pg_server import Server
+from harness.small_disk import Disk
 from harness.wait import until
 from ledger_families import TABLES, Families
 from ledger_feeding import Feeding
 from ledger_kit import Ledger, transfer
 from ledger_rigged import proxied
-from small_disk import Disk
 
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 32))
 

@@ -10,6 +10,15 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 
 
+def shim(folder, *disks):
+    """What a server must find so that these directories are full, each while
+    it has a file "full"."""
+    made = folder / "full_disk.so"
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o",
+                    str(made), str(HERE / "full_disk.c"), "-ldl"], check=True)
+    return {"LD_PRELOAD": str(made), "FULL_DISKS": ":".join(map(str, disks))}
+
+
 class Disk:
     def __init__(self, megabytes):
         # where PostgreSQL's user can reach it
@@ -25,11 +34,7 @@ class Disk:
         """What the server must find, where the disk is not a real one."""
         if self.mounted:
             return {}
-        shim = self.path / "full_disk.so"
-        subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o",
-                        str(shim), str(HERE / "full_disk.c"), "-ldl"],
-                       check=True)
-        return {"LD_PRELOAD": str(shim), "FULL_DISKS": str(self.path)}
+        return shim(self.path, self.path)
 
     def folder(self, name):
         made = self.path / name

@@ -2,7 +2,8 @@
 /*
  * full_disk: preloaded into a process, it makes the directories of FULL_DISKS
  * (a:b) as full disks are, each while its file "full" is there. For machines on
- * which a test may not mount a small disk.
+ * which a test may not mount a small disk, and where a disk is full for a moment
+ * only.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -70,6 +71,13 @@ pwritev(int fd, const struct iovec *iov, int count, off_t at)
 		return -1;
 	}
 	REAL(pwritev, fd, iov, count, at);
+}
+
+/* What a JVM calls. */
+ssize_t
+pwrite64(int fd, const void *buf, size_t n, off64_t at)
+{
+	return pwrite(fd, buf, n, at);
 }
 
 ssize_t

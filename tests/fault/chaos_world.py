@@ -1,0 +1,210 @@
+"""Where the relay meets its faults: a Kafka and a PostgreSQL of its own, and
+an active and a standby relay, each behind proxies of its own to both."""
+
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import uuid
+
+import psycopg2
+from fault_fleet import Fleet, Place
+
+from harness.cell import Cell
+from harness.kafka import Kafka
+from harness.small_disk import shim
+from harness.tcp_proxy import Proxy, before_postgres
+from harness.wait import until
+
+PARTITIONS = 4
+KINDS = ("plain", "skip", "block")  # and what follows a refused event
+TOPIC_MAX = 20000     # bytes of a batch, where events are refused
+MESSAGE_MAX = 60000   # bytes of a record, in the relay
+
+
+def free_port():
+    """Below those that the kernel gives to whoever connects somewhere: the
+    broker must find it free whenever it comes back."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+class OwnCell(Cell):
+    """Its servers may be hurt; their disks are full while told so."""
+
+    def __init__(self, kafka_listeners):
+        super().__init__()
+        self.kept = False
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="ch-chaos-"))
+        self.state.chmod(0o755)
+        self.disks = {"broker": self.state / "kafka",
+                      "postgres": self.state / "postgres" / "data" / "base"}
+        self.more = {"CH_KAFKA_PROXIED": kafka_listeners,
+                     # starts are what it is about, not speed
+                     "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",
+                     **shim(self.state, *self.disks.values())}
+
+    def fill(self, disk):
+        (self.disks[disk] / "full").touch()
+
+    def make_room(self, disk):
+        (self.disks[disk] / "full").unlink()
+
+    def pid(self, server):
+        return int((self.state / "run" / f"{server}.pid").read_text())
+
+
+class World(Fleet):
+    """A fleet without writers of the ledger."""
+
+    def __init__(self, directory, rng):
+        self.dir, self.rng = directory, rng
+        self.failpoint_log = directory / "failpoints.log"
+        self.connection = None
+        self.writers = []
+        self.relays = [Place(self, "outbox-relay", f"r{n}") for n in (0, 1)]
+        self.slot = f"s{uuid.uuid4().hex[:8]}"
+        self.prefix = "event."
+        self.topics = {kind: f"{self.prefix}{kind}" for kind in KINDS}
+        ports = [free_port(), free_port()]
+        self.kafka_links = [Proxy("127.0.0.1", port) for port in ports]
+        self.postgres_links = []
+        self.cell = OwnCell(" ".join(f"{port}:{link.port}" for port, link in
+                                     zip(ports, self.kafka_links)))
+
+    def start(self):
+        self.cell.start()
+        self.kafka = Kafka(self.cell.bootstrap)
+        self.database = self.cell.fresh_database()
+        self.kafka.create(self.topics["plain"], partitions=PARTITIONS)
+        self.kafka.create(self.topics["skip"], self.topics["block"],
+                          partitions=PARTITIONS,
+                          config=[f"max.message.bytes={TOPIC_MAX}"])
+        self.urls = []
+        for place in self.relays:
+            link, url = before_postgres(
+                self.cell.url("relay", self.database),
+                self.dir / f"{place.name}.pass")
+            self.postgres_links.append(link)
+            self.urls.append(url)
+        for place in self.relays:
+            place.spawn()
+        for place in self.relays:
+            place.now.wait_ready(120)
+        return self
+
+    def flags(self, place):
+        n = self.relays.index(place)
+        return {"bootstrap": f"127.0.0.1:{self.kafka_links[n].port}",
+                "database_url": self.urls[n], "slot": self.slot,
+                "outbox_prefix": self.prefix, "message_max": MESSAGE_MAX,
+                # as long as a slow machine needs: it must end with status 0
+                "drain_deadline": "100s",
+                "routes": f"skip={self.topics['skip']}:skip"}
+
+    # ---- who is who
+
+    def awake(self):
+        return [place for place in self.relays
+                if place.now.running() and not place.stopped()]
+
+    def leads(self, place):
+        return place.now.metric("relay_leader") == 1
+
+    def leader_or_one(self, rng):
+        """Who leads at the moment; nobody: one of the two."""
+        one = rng.choice(self.relays)
+        return next((p for p in self.awake() if self.leads(p)), one)
+
+    def other(self, place):
+        return next(p for p in self.relays if p is not place)
+
+    # ---- what it does
+
+    def delivered(self):
+        """How much each living relay has delivered."""
+        return {place.pid: place.now.metric("relay_rows_delivered_total")
+                for place in self.awake()}
+
+    def tail(self, kind):
+        """Ids of the last records of each partition."""
+        run = subprocess.run(
+            ["kcat", "-C", "-b", self.cell.bootstrap, "-t", self.topics[kind],
+             "-o", "-300", "-e", "-q", "-f", "%h\n"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        return set(re.findall(r"\bid=([0-9a-f-]{36})", run.stdout))
+
+    def superuser(self, text, args=()):
+        """One statement, when PostgreSQL answers; None: it was refused."""
+        db = self.cell.connect("superuser", self.database)
+        try:
+            with db.cursor() as cur:
+                cur.execute(text, args)
+                return cur.fetchall() if cur.description else []
+        except psycopg2.Error:
+            return None
+        finally:
+            db.close()
+
+    def backend(self, text, args=()):
+        """The pid that this finds, or None."""
+        rows = self.superuser(text, args)
+        return rows[0][0] if rows else None
+
+    def state(self):
+        try:
+            return "\n".join(
+                f"{place.client_id}: {place.now.get('/readyz?verbose')[1]}"
+                f"{place.now.logged()[-1500:]}" for place in self.awake())
+        except AssertionError as away:
+            return str(away)
+
+    def stop(self):
+        """Both relays are well, and end in order; what did not."""
+        for place in self.relays:
+            place.now.wait_ready(120)
+        ended = {place.client_id: place.stop() for place in self.relays}
+        return [f"{name} ended with status {status}"
+                for name, status in ended.items() if status != 0]
+
+    def destroy(self):
+        self.kill()
+        for link in self.kafka_links + self.postgres_links:
+            link.close()
+        if self.connection is not None:
+            self.connection.close()
+        for place in self.relays:
+            for life in place.lives[:-1]:
+                shutil.rmtree(life.dir, ignore_errors=True)
+        self.cell.stop()
+
+
+def signal_process(pid, number):
+    """True: it was there."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def freeze(pid):
+    """SIGSTOP; returns what undoes it."""
+    signal_process(pid, signal.SIGSTOP)
+    return lambda: signal_process(pid, signal.SIGCONT)
+
+
+def settle(condition, seconds):
+    """Whether the condition comes true in that time."""
+    try:
+        return bool(until(condition, seconds))
+    except AssertionError:
+        return False
