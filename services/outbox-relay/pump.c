@@ -253,5 +253,7 @@ pump_drop(struct relay *r)
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
+	if (r->queue != NULL)
+		queue_clear(r->queue);
 	r->alone = false;
 }
