@@ -8,13 +8,14 @@
 --	psql -d app -v table=public.outbox -f install.sql
 --
 -- Variables: table (<schema>.<table>), schema (outbox_relay), role
--- (outbox_relay), publication (outbox_relay). It may be run again; nothing of
--- what is there is changed, and the application's table is only published and
--- read.
+-- (outbox_relay), publication (outbox_relay), and poll, when set: for source =
+-- poll. It may be run again; nothing of what is there is changed, and the
+-- application's table is only published and read; with poll not published, but
+-- read and deleted from, and the role needs no REPLICATION.
 --
 -- Uninstall: stop the relay, then
 --	SELECT pg_drop_replication_slot('outbox_relay');
---	DROP PUBLICATION outbox_relay; DROP SCHEMA outbox_relay CASCADE;
+--	DROP PUBLICATION IF EXISTS outbox_relay; DROP SCHEMA outbox_relay CASCADE;
 --	DROP OWNED BY outbox_relay; DROP ROLE outbox_relay;
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
@@ -25,10 +26,12 @@
 \if :{?schema} \else \set schema outbox_relay \endif
 \if :{?role} \else \set role outbox_relay \endif
 \if :{?publication} \else \set publication outbox_relay \endif
+\if :{?poll} \set poll true \else \set poll false \endif
 
 BEGIN;
 
-SELECT format('CREATE ROLE %I LOGIN REPLICATION', :'role')
+SELECT format('CREATE ROLE %I LOGIN %s', :'role',
+	CASE WHEN :'poll'::boolean THEN '' ELSE 'REPLICATION' END)
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 
 CREATE SCHEMA IF NOT EXISTS :"schema";
@@ -443,10 +446,13 @@ GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
 		changed_at)
 	ON replay_plans TO :"role";
 
--- The application's table: read at the first start and after a lost slot.
+-- The application's table: read at the first start and after a lost slot; by
+-- polling it is read, and what is delivered deleted.
 SET LOCAL search_path = pg_catalog;
 SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, :'role'),
-	format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, :'role')
+	format('GRANT %s ON %I.%I TO %I', CASE WHEN :'poll'::boolean
+		THEN 'SELECT, DELETE' ELSE 'SELECT' END,
+		n.nspname, c.relname, :'role')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = :'table'::regclass \gexec
 
@@ -459,7 +465,7 @@ SELECT format('CREATE PUBLICATION %I FOR TABLE %I.%I WITH (publish = %L, '
 		WHERE i.indrelid = c.oid AND i.indisprimary)
 		THEN 'insert, update' ELSE 'insert' END)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = :'table'::regclass
+WHERE c.oid = :'table'::regclass AND NOT :'poll'::boolean
 AND NOT EXISTS (SELECT FROM pg_publication WHERE pubname = :'publication')
 \gexec
 

@@ -139,6 +139,8 @@ free_relay(struct relay *r)
 	progress_free(&r->progress);
 	scan_free(r->scan);
 	reread_free(r->reread);
+	queue_free(r->queue);
+	shards_free(r->shards);
 	park_free(r->park);
 	inflight_free(r->inflight);
 	retry_free(r->retry);
@@ -188,6 +190,8 @@ open_table(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.order_by = ch_params_str(p, "outbox_order_by"),
 		.alive = still_alive,
 		.ctx = (void *)(uintptr_t)r->rt});
+	if (r->source != RELAY_SOURCE_WAL)
+		poll_open(r, p);
 	return CH_OK;
 }
 
@@ -255,7 +259,7 @@ has_room(const struct relay *r)
 static bool
 may_read(const struct relay *r)
 {
-	if (r->draining)
+	if (r->draining || r->surplus > 0)
 		return false;
 	return has_room(r) ||
 		(inflight_is_reading(r->inflight) &&
@@ -378,12 +382,14 @@ read_rows(struct relay *r)
 {
 	int state = ch_sm_state(&r->state);
 
-	if (state == RELAY_POLLING && !r->draining)
+	if (state == RELAY_POLLING && !r->draining && r->queue == NULL)
 		next_round(r);
 	if (!may_read(r) || r->read_at.ns > r->now.ns)
 		return false;
 	if (state == RELAY_TAILING)
 		return read_stream(r);
+	if (state == RELAY_POLLING && r->queue != NULL)
+		return poll_read(r);
 	if (state == RELAY_POLLING || state == RELAY_SCANNING)
 		return read_tables(r);
 	return false;
@@ -414,7 +420,7 @@ save_progress(struct relay *r)
 	struct ch_err err = CH_ERR_INIT;
 	int rc = CH_OK;
 
-	if (!session_is_leader(r))
+	if (!session_is_leader(r) || r->shards != NULL)
 		return;
 	if (r->progress.in_flight) {
 		rc = ch_pg_ready(r->pg, &err);
@@ -502,11 +508,16 @@ sleep_ms(const struct relay *r)
 	until_then(r, &ms, r->read_at);
 	until_then(r, &ms, r->retry_at);
 	until_then(r, &ms, r->wake_at);
+	until_then(r, &ms, r->delete_at);
+	if (r->shards != NULL)
+		earlier(&ms, POLL_BALANCE_MS);
 	if (ch_sm_state(&r->state) == RELAY_POLLING) {
 		ms = ms < r->poll_ms ? ms : r->poll_ms;
 		if (r->poll_at.ns > r->now.ns)
 			until_then(r, &ms, r->poll_at);
-		else if (r->scan_done && pump_is_idle(r))
+		else if (r->queue != NULL
+				? may_read(r) && queue_has_room(r->queue)
+				: r->scan_done && pump_is_idle(r))
 			ms = 0;
 	}
 	if (ch_sm_state(&r->state) == RELAY_SCANNING && r->scan_done &&
@@ -551,6 +562,7 @@ relay_step(void *state, struct ch_err *err)
 	if (pump_turn(r, &trouble) != CH_OK)
 		session_lose(r, &trouble);
 	turn_hooks(r);
+	poll_delete(r);
 	acknowledge(r, false);
 	save_progress(r);
 	look_around(r);
@@ -602,8 +614,9 @@ relay_stop(void *state)
 	struct ch_err err = CH_ERR_INIT;
 
 	inflight_advance(r->inflight);
+	poll_delete(r);
 	acknowledge(r, true);
-	if (session_is_leader(r) &&
+	if (session_is_leader(r) && r->shards == NULL &&
 		progress_save(&r->progress, r->pg, r->inflight, &err) != CH_OK)
 		ch_warn("relay.save", CH_ERR(&err));
 	session_close(r);

@@ -37,6 +37,10 @@ const struct ch_param relay_params[] = {
 		"where rows come from; auto: the WAL where it can be read"},
 	{"poll_interval", CH_PARAM_DURATION, "100ms", 10, 60000, NULL, 0,
 		"pause between two rounds of polling that found nothing"},
+	{"shards", CH_PARAM_INT, "1", 1, SHARDS_MAX, NULL, 0,
+		"source = poll of an outbox_table: into how many parts its "
+		"keys are cut, which all relays of this slot share out among "
+		"them; 1: one leads, others stand by"},
 	{"results_topic", CH_PARAM_STRING, "ledger.results", 1, 249, NULL, 0,
 		"topic of command_log and answers"},
 	{"results_policy", CH_PARAM_STRING, "block", 1, 32, NULL, 0,
@@ -66,8 +70,8 @@ const struct ch_param relay_params[] = {
 	{"outbox_type", CH_PARAM_STRING, "type", 1, 63, NULL, 0,
 		"its column for ce_type"},
 	{"outbox_order_by", CH_PARAM_STRING, "", 0, 63, NULL, 0,
-		"its column that is oldest first, for reading the table whole; "
-		"empty: as the rows lie"},
+		"its column that is oldest first, for polling and for reading "
+		"the table whole; empty: as the rows lie"},
 	{"outbox_topic_regex", CH_PARAM_STRING, "", 0, 500, NULL, 0,
 		"route.topic.regex; empty: outbox_prefix and the column"},
 	{"outbox_topic_replacement", CH_PARAM_STRING,
@@ -217,6 +221,15 @@ const struct ch_metric_desc relay_metrics[] = {
 		{"route"}, NULL, 0},
 	[RELAY_THROTTLED] = {"relay_throttled_total", CH_COUNTER, CH_UNIT_NONE,
 		"Pauses that a broker's quota asked for", {NULL}, NULL, 0},
+	[RELAY_DELETED] = {"relay_rows_deleted_total", CH_COUNTER, CH_UNIT_NONE,
+		"Rows of a polled outbox table deleted after their delivery",
+		{NULL}, NULL, 0},
+	[RELAY_TAKEN] = {"relay_rows_taken", CH_GAUGE, CH_UNIT_NONE,
+		"Rows of a polled outbox table read and not deleted yet",
+		{NULL}, NULL, 0},
+	[RELAY_SHARDS] = {"relay_shards", CH_GAUGE, CH_UNIT_NONE,
+		"Shards of a polled outbox table that are this relay's", {NULL},
+		NULL, 0},
 	[RELAY_HOOK_PENDING] = {"relay_webhook_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Deliveries that are not done, counted up to 100000",
 		{"endpoint"}, NULL, 0},
@@ -275,14 +288,38 @@ check_table(const struct ch_params *p, struct ch_err *err)
 			"routes (from %s) are for the ledger's outbox: with "
 			"outbox_table set outbox_topic_regex instead",
 			ch_params_origin(p, "routes"));
-	if (ch_params_enum(p, "source") == RELAY_SOURCE_SCAN)
+	if (ch_params_enum(p, "source") == RELAY_SOURCE_SCAN &&
+		ch_params_str(p, "outbox_order_by")[0] == '\0')
 		return ch_err_set(err, CH_ECONFIG,
-			"source = poll (from %s): an application's table is "
-			"read from the WAL alone; set source = wal",
-			ch_params_origin(p, "source"));
+			"source = poll (from %s) reads %s oldest first: set "
+			"outbox_order_by to an integer column that a sequence "
+			"fills",
+			ch_params_origin(p, "source"),
+			ch_params_str(p, "outbox_table"));
 	contract = relay_params_contract(p, err);
 	contract_free(contract);
 	return contract != NULL ? CH_OK : CH_ECONFIG;
+}
+
+static int
+check_shards(const struct ch_params *p, struct ch_err *err)
+{
+	if (ch_params_int(p, "shards") == 1)
+		return CH_OK;
+	if (ch_params_str(p, "outbox_table")[0] == '\0' ||
+		ch_params_enum(p, "source") != RELAY_SOURCE_SCAN)
+		return ch_err_set(err, CH_ECONFIG,
+			"shards (from %s) are of an application's table that "
+			"is polled: set outbox_table and source = poll, or "
+			"shards = 1",
+			ch_params_origin(p, "shards"));
+	if (ch_params_str(p, "webhooks")[0] != '\0')
+		return ch_err_set(err, CH_ECONFIG,
+			"shards (from %s) with webhooks (from %s): an endpoint "
+			"is served by one relay; set shards = 1",
+			ch_params_origin(p, "shards"),
+			ch_params_origin(p, "webhooks"));
+	return CH_OK;
 }
 
 /* Whoever listens for others, by a proxy too, asks them who they are. */
@@ -407,6 +444,8 @@ relay_params_check(const struct ch_params *p, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	rc = check_table(p, err);
+	if (rc == CH_OK)
+		rc = check_shards(p, err);
 	if (rc == CH_OK)
 		rc = check_webhooks(p, err);
 	if (rc != CH_OK)

@@ -138,17 +138,45 @@ load_remembered(struct park *p, struct ch_pg *pg, struct ch_err *err)
 	return CH_OK;
 }
 
+static int
+ask_blocking(struct ch_pg *pg, const struct queue_part *part, PGresult **res,
+	struct ch_err *err)
+{
+	struct ch_pg_array shards;
+	struct ch_pg_args args;
+	size_t i;
+	int rc;
+
+	ch_pg_array_init(&shards, CH_PG_INT4_ARRAY);
+	for (i = 0; i < part->count; i++)
+		ch_pg_array_i32(&shards, part->shards[i]);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i32(&args, part->of);
+	ch_pg_arg_array(&args, &shards);
+	rc = ch_pg_query(pg, &blocking_stmt, &args, res, err);
+	ch_pg_array_free(&shards);
+	return rc;
+}
+
 int
-park_load(struct park *p, struct ch_pg *pg, struct ch_err *err)
+park_load(struct park *p, struct ch_pg *pg, const struct queue_part *part,
+	struct ch_err *err)
+{
+	park_clear(p);
+	return park_add(p, pg, part, err);
+}
+
+int
+park_add(struct park *p, struct ch_pg *pg, const struct queue_part *part,
+	struct ch_err *err)
 {
 	struct route_topic *topic;
 	PGresult *res;
 	int rc, i;
 
-	park_clear(p);
 	rc = load_remembered(p, pg, err);
 	if (rc == CH_OK)
-		rc = ch_pg_query(pg, &blocking_stmt, NULL, &res, err);
+		rc = ask_blocking(pg, part, &res, err);
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "load the dead letters");
 	for (i = 0; i < PQntuples(res); i++) {

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "inflight.h"
 #include "io/pg.h"
+#include "queue.h"
 #include "retry.h"
 #include "route.h"
 
@@ -30,8 +31,12 @@ void park_free(struct park *p);
 /* Forgets the queue and all keys and rows, before another park_load(). */
 void park_clear(struct park *p);
 
-/* Reads what is blocked and what is put aside. */
-int park_load(struct park *p, struct ch_pg *pg, struct ch_err *err);
+/* Reads what is blocked, of the keys of a part, and what is put aside. */
+int park_load(struct park *p, struct ch_pg *pg, const struct queue_part *part,
+	struct ch_err *err);
+/* The same of a further part, beside what is known. */
+int park_add(struct park *p, struct ch_pg *pg, const struct queue_part *part,
+	struct ch_err *err);
 
 /* Takes the row (PARKING from now on). topic may be NULL when there is no
  * legal one. class: "too_large", ...; both texts are copied. */

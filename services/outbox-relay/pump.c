@@ -310,4 +310,6 @@ pump_drop(struct relay *r)
 	park_clear(r->park);
 	inflight_clear(r->inflight);
 	r->wake_at.ns = 0;
+	if (r->queue != NULL)
+		queue_clear(r->queue);
 }

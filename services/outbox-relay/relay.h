@@ -29,10 +29,12 @@
 #include "io/pg.h"
 #include "park.h"
 #include "progress.h"
+#include "queue.h"
 #include "reread.h"
 #include "retry.h"
 #include "route.h"
 #include "scan.h"
+#include "shards.h"
 #include "sink_kafka.h"
 #include "tail.h"
 
@@ -65,6 +67,9 @@ enum relay_metric {
 	RELAY_HELD_KEYS,
 	RELAY_BREAKER,
 	RELAY_THROTTLED,
+	RELAY_DELETED,
+	RELAY_TAKEN,
+	RELAY_SHARDS,
 	RELAY_HOOK_PENDING,
 	RELAY_HOOK_OLDEST,
 	RELAY_HOOK_DELIVERED,
@@ -108,6 +113,8 @@ struct relay {
 	struct scan *scan;
 	struct contract *contract; /* of an application's table; or NULL */
 	struct reread *reread;	   /* the same */
+	struct queue *queue;	   /* the same, polled */
+	struct shards *shards;	   /* several relays poll it; or NULL */
 	struct sink_kafka *sink;
 	struct hooks *hooks; /* NULL: no endpoints */
 	struct api *api;     /* NULL: not asked for */
@@ -142,6 +149,8 @@ struct relay {
 	bool more;		/* the pump stopped for fairness */
 	struct ch_mono read_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
+	struct ch_mono delete_at, balanced_at;
+	size_t surplus; /* shards to be given up; nothing is read meanwhile */
 	struct ch_mono state_since;
 	bool other_leads;    /* asked for while STANDBY, and refused */
 	struct ch_err fatal; /* the daemon ends with it */
@@ -149,7 +158,8 @@ struct relay {
 	bool slot_active;
 	int64_t retained_bytes;
 	char slot_status[16];
-	char trouble[CH_ERR_TEXT_MAX]; /* why there is no source; "": none */
+	char trouble[CH_ERR_TEXT_MAX];	 /* why there is no source; "": none */
+	char undeleted[CH_ERR_TEXT_MAX]; /* why rows are not; "": they are */
 };
 
 /* ---- session.c: from nothing to a source ---- */
@@ -163,6 +173,8 @@ void session_lose(struct relay *r, const struct ch_err *err);
 void session_restart(struct relay *r, const struct ch_err *err);
 void session_close(struct relay *r);
 bool session_is_leader(const struct relay *r);
+/* The rows of the polled table that are this relay's. */
+const struct queue_part *session_part(const struct relay *r);
 /* The partition that a stream stands for, or -1. */
 int32_t session_part_of(struct relay *r, int32_t stream);
 
@@ -172,11 +184,27 @@ int32_t session_part_of(struct relay *r, int32_t stream);
  * names the cause and the remedy. Others: not known now, as in io/pg.h. */
 int source_open_wal(struct relay *r, struct tail_identity *identity,
 	struct ch_err *err);
+/* The application's table by polling: may it be? CH_ECONFIG: no, and what to
+ * do. */
+int source_open_queue(struct relay *r, struct ch_err *err);
 /* Does the publication have the application's table? CH_ECONFIG: no, and what
  * to do. */
 int source_check_table(struct relay *r, struct ch_err *err);
 /* Polling for want of the WAL: asks once a minute; true: it can be read. */
 bool source_wal_came(struct relay *r);
+
+/* ---- poll.c: an application's table, read and deleted from ---- */
+
+#define POLL_BALANCE_MS 500
+
+/* Of outbox_table, when source allows polling. */
+void poll_open(struct relay *r, const struct ch_params *p);
+/* One page; true: there is more. */
+bool poll_read(struct relay *r);
+/* What is delivered goes out of the table. */
+void poll_delete(struct relay *r);
+/* Shards move between the relays that share it; nothing when there are none. */
+void poll_balance(struct relay *r);
 
 /* ---- pump.c: from inflight to Kafka or PostgreSQL ---- */
 

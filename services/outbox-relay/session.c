@@ -88,6 +88,8 @@ session_lose(struct relay *r, const struct ch_err *err)
 	tail_disconnect(r->tail);
 	ch_pg_disconnect(r->pg);
 	r->progress.in_flight = false;
+	if (r->shards != NULL)
+		shards_lose(r->shards);
 	inflight_abandon(r->inflight);
 	if (ch_sm_state(&r->state) != RELAY_OFFLINE)
 		move_to(r, RELAY_OFFLINE);
@@ -182,6 +184,8 @@ take_lock(struct relay *r, bool *taken, struct ch_err *err)
 	int rc;
 
 	*taken = false;
+	if (r->shards != NULL)
+		return shards_join(r->shards, r->pg, taken, err);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, r->slot);
 	rc = ch_pg_query(r->pg, &lock_stmt, &args, &res, err);
@@ -192,16 +196,26 @@ take_lock(struct relay *r, bool *taken, struct ch_err *err)
 	return CH_OK;
 }
 
+const struct queue_part *
+session_part(const struct relay *r)
+{
+	return r->shards != NULL ? shards_part(r->shards) : &queue_whole;
+}
+
+/* Who shares a table has no progress: what is not deleted is not delivered. */
 static int
 claim(struct relay *r, struct ch_err *err)
 {
 	bool ours = false;
-	int rc = progress_claim(&r->progress, r->pg, r->inflight, &ours, err);
+	int rc = CH_OK;
 
+	if (r->shards == NULL)
+		rc = progress_claim(&r->progress, r->pg, r->inflight, &ours,
+			err);
 	if (rc == CH_OK && !ours) {
 		pump_drop(r);
 		r->read_lsn = 0;
-		rc = park_load(r->park, r->pg, err);
+		rc = park_load(r->park, r->pg, session_part(r), err);
 	}
 	if (rc == CH_OK && r->contract == NULL)
 		rc = load_streams(r, err);
@@ -269,7 +283,10 @@ static void
 begin_polling(struct relay *r)
 {
 	tail_disconnect(r->tail);
-	begin_scan(r);
+	if (r->queue == NULL)
+		begin_scan(r);
+	else
+		r->scan_done = true; /* the queue has its own pages */
 	r->trouble[0] = '\0';
 	ch_backoff_reset(&r->backoff);
 	move_to(r, RELAY_POLLING);
@@ -348,28 +365,54 @@ use_slot(struct relay *r, enum tail_slot slot,
 }
 
 static int
+poll_tables(struct relay *r, struct ch_err *err)
+{
+	int rc = r->queue != NULL ? source_open_queue(r, err) : CH_OK;
+
+	if (rc == CH_OK)
+		begin_polling(r);
+	return rc;
+}
+
+/* err says why the WAL cannot be read. */
+static int
+poll_instead(struct relay *r, struct ch_err *err)
+{
+	char wal[CH_ERR_TEXT_MAX];
+	struct ch_err why = CH_ERR_INIT;
+	int rc = poll_tables(r, &why);
+
+	if (rc == CH_OK) {
+		ch_warn("relay.polling", CH_S("why", err->text));
+		return CH_OK;
+	}
+	if (rc != CH_ECONFIG) {
+		*err = why;
+		return rc;
+	}
+	ch_view_copy(ch_view_of(err->text), wal, sizeof(wal));
+	return ch_err_set(err, CH_ECONFIG,
+		"rows come neither from the WAL (%.220s) nor by polling "
+		"(%.220s)",
+		wal, why.text);
+}
+
+static int
 choose_source(struct relay *r, struct ch_err *err)
 {
 	struct tail_identity identity;
 	enum tail_slot slot;
 	int rc;
 
-	if (r->source == RELAY_SOURCE_SCAN) {
-		begin_polling(r);
-		return CH_OK;
-	}
-	rc = r->contract != NULL ? source_check_table(r, err) : CH_OK;
-	if (rc != CH_OK)
-		return rc;
+	if (r->source == RELAY_SOURCE_SCAN)
+		return poll_tables(r, err);
 	rc = source_open_wal(r, &identity, err);
-	if (rc == CH_ECONFIG && r->source == RELAY_SOURCE_AUTO &&
-		r->contract == NULL) {
-		ch_warn("relay.polling", CH_S("why", err->text));
-		begin_polling(r);
-		return CH_OK;
-	}
+	if (rc == CH_ECONFIG && r->source == RELAY_SOURCE_AUTO)
+		return poll_instead(r, err);
 	if (rc == CH_ECONFIG)
 		return ch_err_wrap(err, "rows come from the WAL alone");
+	if (rc == CH_OK && r->contract != NULL)
+		rc = source_check_table(r, err);
 	if (rc != CH_OK)
 		return rc;
 	rc = tail_slot_look(r->tail, &slot, err);
@@ -433,8 +476,12 @@ session_turn(struct relay *r)
 			end_scan(r);
 		break;
 	case RELAY_POLLING:
-		if (r->scan_done && pump_is_idle(r) && source_wal_came(r))
+		if (r->scan_done && pump_is_idle(r) &&
+			(r->queue == NULL || queue_taken(r->queue) == 0) &&
+			source_wal_came(r))
 			move_to(r, RELAY_LEADING);
+		else
+			poll_balance(r);
 		break;
 	case RELAY_TAILING:
 		break;

@@ -141,6 +141,16 @@ source_check_table(struct relay *r, struct ch_err *err)
 		r->table, r->publication, r->table);
 }
 
+int
+source_open_queue(struct relay *r, struct ch_err *err)
+{
+	int rc = CH_OK;
+
+	if (r->progress.in_flight)
+		rc = progress_finish(&r->progress, r->pg, err);
+	return rc == CH_OK ? queue_check(r->queue, r->pg, err) : rc;
+}
+
 bool
 source_wal_came(struct relay *r)
 {
@@ -151,7 +161,8 @@ source_wal_came(struct relay *r)
 		ch_mono_ms_since(r->now, r->state_since) < AGAIN_MS)
 		return false;
 	r->state_since = r->now;
-	if (source_open_wal(r, &identity, &err) == CH_OK)
+	if (source_open_wal(r, &identity, &err) == CH_OK &&
+		(r->contract == NULL || source_check_table(r, &err) == CH_OK))
 		return true;
 	tail_disconnect(r->tail);
 	ch_debug("relay.still_polling", CH_ERR(&err));

@@ -133,6 +133,15 @@ watch_publish(struct relay *r)
 		(int64_t)park_counts(r->park)->released);
 	ch_metric_set(m, RELAY_REPEATED,
 		(int64_t)tail_counts(r->tail)->repeated);
+	if (r->queue != NULL) {
+		ch_metric_set(m, RELAY_DELETED,
+			(int64_t)queue_deleted(r->queue));
+		ch_metric_set(m, RELAY_TAKEN, (int64_t)queue_taken(r->queue));
+	}
+	ch_metric_set(m, RELAY_SHARDS,
+		state == RELAY_POLLING && r->queue != NULL
+			? (int64_t)session_part(r)->count
+			: 0);
 	ch_metric_set(m, RELAY_MISSING_TOPICS,
 		sink_kafka_missing_count(r->sink));
 	ch_metric_set(m, RELAY_HELD_KEYS, (int64_t)retry_held(r->retry));
@@ -246,5 +255,7 @@ watch_ready(struct relay *r, struct ch_buf *verbose)
 		ok;
 	ok = ready_breaker(r, verbose) && ok;
 	ok = ready_delivery(r, verbose) && ok;
+	if (r->undeleted[0] != '\0')
+		ok = ch_ready_line(verbose, "delete", false, r->undeleted);
 	return ready_slot(r, verbose) && ok;
 }

@@ -33,12 +33,13 @@ class Alone:
         """As the relay's role, by TCP and password."""
         return self.cell.url("relay", self.name)
 
-    def install(self, table, name):
+    def install(self, table, name, **more):
         """Schema and publication get the name."""
         run = subprocess.run(
             ["psql", "-Xq", "-d", self.cell.url("superuser", self.name),
              "-v", f"table={table}", "-v", "role=ch_relay",
              "-v", f"schema={name}", "-v", f"publication={name}",
+             *(f"--set={key}={value}" for key, value in more.items()),
              "-f", str(INSTALL)], stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True)
         assert run.returncode == 0, run.stdout

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * poll: an application's table as the source, turn by turn: a page, what is
+ * delivered deleted, and the relay's share of it.
+ *
+ * A shard changes hands only with nothing of it in flight: who has too many
+ * reads no more until all is delivered and deleted, then lets them go. What a
+ * dead relay had in flight is still in the table, and comes again from whoever
+ * takes its shard.
+ *
+ * A DELETE that PostgreSQL refuses is tried again each second; its rows stay
+ * taken meanwhile and are not sent again, and the relay is not ready.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "relay.h"
+
+#define DELETE_AGAIN_MS 1000
+/* A read that found nothing passed over what others have taken, which may be
+ * much: it is not repeated before so many times as long as it took. */
+#define REST 4
+
+void
+poll_open(struct relay *r, const struct ch_params *p)
+{
+	int32_t shards = (int32_t)ch_params_int(p, "shards");
+
+	r->queue = queue_new(&(struct queue_options){.contract = r->contract,
+		.table = r->table,
+		.id = ch_params_str(p, "outbox_id"),
+		.key = ch_params_str(p, "outbox_key"),
+		.order_by = ch_params_str(p, "outbox_order_by"),
+		.first_whole = r->first_whole,
+		.shared = shards > 1});
+	if (shards > 1)
+		r->shards = shards_new(r->slot, shards);
+}
+
+static void
+rest(struct relay *r)
+{
+	struct ch_mono end = ch_clock_mono(r->rt->clock);
+	int64_t took = REST * (end.ns - r->now.ns);
+	int64_t pause = r->poll_ms * 1000000;
+
+	r->poll_at.ns = end.ns + (took > pause ? took : pause);
+}
+
+bool
+poll_read(struct relay *r)
+{
+	uint64_t before = queue_rows(r->queue);
+	struct ch_err err = CH_ERR_INIT;
+	int rc = CH_OK;
+
+	if (r->poll_at.ns > r->now.ns || !queue_has_room(r->queue))
+		return false;
+	if (session_part(r)->count == 0) {
+		rest(r);
+		return false;
+	}
+	if (r->progress.in_flight)
+		rc = progress_finish(&r->progress, r->pg, &err);
+	if (rc == CH_OK)
+		rc = queue_read(r->queue, r->pg, session_part(r), r->inflight,
+			r->wall, &err);
+	ch_metric_add(r->rt->metrics, RELAY_SCANNED,
+		(int64_t)(queue_rows(r->queue) - before));
+	if (rc < 0)
+		session_lose(r, &err);
+	if (rc == 0)
+		rest(r);
+	return rc > 0;
+}
+
+static void
+not_deleted(struct relay *r, const struct ch_err *err)
+{
+	r->delete_at.ns = r->now.ns + DELETE_AGAIN_MS * 1000000LL;
+	if (strcmp(r->undeleted, err->text) != 0)
+		ch_error("relay.delete", CH_ERR(err),
+			CH_U("rows", queue_taken(r->queue)));
+	ch_view_copy(ch_view_of(err->text), r->undeleted, sizeof(r->undeleted));
+}
+
+void
+poll_delete(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int rc = CH_OK;
+
+	if (r->queue == NULL || !session_is_leader(r) ||
+		r->delete_at.ns > r->now.ns ||
+		!queue_has_delivered(r->queue, r->inflight))
+		return;
+	if (r->progress.in_flight)
+		rc = progress_finish(&r->progress, r->pg, &err);
+	if (rc == CH_OK)
+		rc = queue_delete(r->queue, r->pg, r->inflight, &err);
+	if (rc == CH_OK)
+		r->undeleted[0] = '\0';
+	else if (rc == CH_ESQL && ch_pg_is_up(r->pg))
+		not_deleted(r, &err);
+	else
+		session_lose(r, &err);
+}
+
+/* ---- the share of a table ---- */
+
+/* Everything of the shards that we have is delivered and deleted. */
+static bool
+may_give(const struct relay *r)
+{
+	return pump_is_idle(r) && queue_taken(r->queue) == 0 &&
+		!park_wants_release(r->park);
+}
+
+static int
+give(struct relay *r, struct ch_err *err)
+{
+	int rc = park_sweep(r->park, r->pg, err);
+
+	if (rc == CH_OK)
+		rc = shards_give(r->shards, r->pg, r->surplus, err);
+	r->surplus = 0;
+	/* the keys of what was given up are another's now */
+	return rc == CH_OK ? park_load(r->park, r->pg, session_part(r), err)
+			   : rc;
+}
+
+static int
+take(struct relay *r, struct ch_err *err)
+{
+	struct queue_part new;
+	size_t taken;
+	int rc = shards_balance(r->shards, r->pg, &taken, &r->surplus, err);
+
+	r->balanced_at = r->now;
+	if (rc != CH_OK || taken == 0)
+		return rc;
+	new = *session_part(r);
+	new.shards += new.count - taken;
+	new.count = taken;
+	r->poll_at = r->now;
+	return park_add(r->park, r->pg, &new, err);
+}
+
+void
+poll_balance(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	int rc = CH_OK;
+
+	if (r->shards == NULL)
+		return;
+	if (r->surplus > 0 && may_give(r))
+		rc = give(r, &err);
+	if (rc == CH_OK &&
+		ch_mono_ms_since(r->now, r->balanced_at) >= POLL_BALANCE_MS)
+		rc = take(r, &err);
+	if (rc != CH_OK)
+		session_lose(r, &err);
+}

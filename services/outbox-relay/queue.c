@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queue: pages that are taken, in the order of reading.
+ *
+ *	first                                        last
+ *	 |                                            |
+ *	[delivered] [delivered] [in flight] ... [in flight]
+ *	 '-> DELETE
+ *
+ * A page is one commit of inflight, whose mark is the page's number; so the
+ * mark of the last delivered commit says how far may be deleted. A row is known
+ * by its number and its id together: a number alone may begin anew (TRUNCATE
+ * ... RESTART IDENTITY) while a page waits to be deleted.
+ */
+#include "queue.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/failpoint.h"
+#include "base/mem.h"
+#include "outbox_relay_sql.h"
+#include "pgoutput.h"
+
+#define PAGE 2000
+#define OWN_COLUMNS 2 /* behind the table's: number, id */
+
+struct page {
+	struct page *next;
+	uint64_t mark;
+	size_t count;
+	struct ch_pg_array numbers, ids;
+	int64_t plain[]; /* the numbers */
+};
+
+struct queue {
+	struct queue_options opt; /* its texts are not kept */
+	char *table, *id, *key, *order_by;
+	char *read, *delete; /* NULL: not looked at yet */
+	struct page *first, **last;
+	size_t taken;
+	uint64_t mark, rows, deleted;
+};
+
+static const int32_t only_shard[] = {0};
+const struct queue_part queue_whole = {1, only_shard, 1};
+
+static const struct ch_pg_stmt look_stmt = {
+	"relay_queue_look", outbox_relay_sql_queue_look};
+
+struct queue *
+queue_new(const struct queue_options *opt)
+{
+	struct queue *q = ch_xcalloc(1, sizeof(*q));
+
+	q->opt = *opt;
+	q->table = ch_xstrdup(opt->table);
+	q->id = ch_xstrdup(opt->id);
+	q->key = ch_xstrdup(opt->key);
+	q->order_by = ch_xstrdup(opt->order_by);
+	q->last = &q->first;
+	return q;
+}
+
+static void
+free_page(struct page *p)
+{
+	ch_pg_array_free(&p->numbers);
+	ch_pg_array_free(&p->ids);
+	free(p);
+}
+
+static void
+drop_first(struct queue *q)
+{
+	struct page *p = q->first;
+
+	q->first = p->next;
+	if (q->first == NULL)
+		q->last = &q->first;
+	q->taken -= p->count;
+	free_page(p);
+}
+
+void
+queue_clear(struct queue *q)
+{
+	while (q->first != NULL)
+		drop_first(q);
+}
+
+void
+queue_free(struct queue *q)
+{
+	if (q == NULL)
+		return;
+	queue_clear(q);
+	free(q->table);
+	free(q->id);
+	free(q->key);
+	free(q->order_by);
+	free(q->read);
+	free(q->delete);
+	free(q);
+}
+
+/* ---- may it be? ---- */
+
+struct look {
+	bool is_table, may_use, may_read, may_delete, hidden;
+	bool has_id, has_key, has_order, is_number, is_set, is_indexed;
+	bool is_hashed;
+	char order_type[64], role[64];
+};
+
+static int
+check_rights(const struct queue *q, const struct look *l, struct ch_err *err)
+{
+	if (!l->is_table)
+		return ch_err_set(err, CH_ECONFIG,
+			"%s is no table: name the table itself, rows of which "
+			"can be deleted",
+			q->table);
+	if (!l->may_use || !l->may_read || !l->may_delete)
+		return ch_err_set(err, CH_ECONFIG,
+			"role %s may not %s %s, and polling deletes what it "
+			"has delivered: GRANT SELECT, DELETE ON %s TO \"%s\" "
+			"(and USAGE on its schema), or run install.sql with "
+			"-v poll=1",
+			l->role,
+			l->may_read && l->may_use ? "DELETE" : "SELECT",
+			q->table, q->table, l->role);
+	if (l->hidden)
+		return ch_err_set(err, CH_ECONFIG,
+			"row-level security may hide rows of %s from role %s: "
+			"ALTER ROLE \"%s\" BYPASSRLS",
+			q->table, l->role, l->role);
+	return CH_OK;
+}
+
+static int
+check_order(const struct queue *q, const struct look *l, struct ch_err *err)
+{
+	if (q->order_by[0] == '\0' || !l->has_order)
+		return ch_err_set(err, CH_ECONFIG,
+			"polling needs a column of %s that is oldest first, "
+			"and outbox_order_by = \"%s\" names none: ALTER TABLE "
+			"%s ADD seq bigint GENERATED ALWAYS AS IDENTITY "
+			"UNIQUE, and set outbox_order_by = seq",
+			q->table, q->order_by, q->table);
+	if (!l->is_number || !l->is_set)
+		return ch_err_set(err, CH_ECONFIG,
+			"%s.%s (outbox_order_by) is %s%s: a time is not the "
+			"order in which rows of a key were written, and a null "
+			"has no place; name an integer or bigint that a "
+			"sequence fills, NOT NULL",
+			q->table, q->order_by, l->order_type,
+			l->is_set ? "" : " and may be null");
+	if (!l->is_indexed)
+		return ch_err_set(err, CH_ECONFIG,
+			"%s.%s (outbox_order_by) has no unique index, so each "
+			"page would sort the table: CREATE UNIQUE INDEX "
+			"CONCURRENTLY ON %s (%s)",
+			q->table, q->order_by, q->table, q->order_by);
+	return CH_OK;
+}
+
+static int
+check_columns(const struct queue *q, const struct look *l, struct ch_err *err)
+{
+	if (!l->has_id || !l->has_key)
+		return ch_err_set(err, CH_ECONFIG,
+			"table %s has no column \"%s\", which %s names: name "
+			"another",
+			q->table, l->has_id ? q->key : q->id,
+			l->has_id ? "outbox_key" : "outbox_id");
+	if (q->opt.shared && !l->is_hashed)
+		return ch_err_set(err, CH_ECONFIG,
+			"%s.%s (outbox_key) cannot be shared out by its hash, "
+			"which knows text, varchar, uuid and integers: set "
+			"shards = 1",
+			q->table, q->key);
+	if (!q->opt.first_whole)
+		return ch_err_set(err, CH_ECONFIG,
+			"outbox_snapshot = no_data, and polling cannot tell "
+			"rows of before: delete those that shall not be sent, "
+			"and set initial");
+	return CH_OK;
+}
+
+static int
+read_look(struct queue *q, const PGresult *res, struct look *l,
+	struct ch_err *err)
+{
+	struct ch_pg_row row = ch_pg_row(res, 0);
+	bool *flags[] = {&l->is_table, &l->may_use, &l->may_read,
+		&l->may_delete, &l->hidden, &l->has_id, &l->has_key,
+		&l->has_order};
+	size_t i;
+
+	for (i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+		*flags[i] = ch_pg_next_bool(&row);
+	ch_view_copy(ch_pg_next_text(&row), l->order_type,
+		sizeof(l->order_type));
+	l->is_number = ch_pg_next_bool(&row);
+	l->is_set = ch_pg_next_bool(&row);
+	l->is_indexed = ch_pg_next_bool(&row);
+	l->is_hashed = ch_pg_next_bool(&row);
+	ch_view_copy(ch_pg_next_text(&row), l->role, sizeof(l->role));
+	free(q->read);
+	q->read = ch_xviewdup(ch_pg_next_text(&row));
+	free(q->delete);
+	q->delete = ch_xviewdup(ch_pg_next_text(&row));
+	return ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
+}
+
+int
+queue_check(struct queue *q, struct ch_pg *pg, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	struct look l;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, q->table);
+	ch_pg_arg_str(&args, q->order_by);
+	ch_pg_arg_str(&args, q->id);
+	ch_pg_arg_str(&args, q->key);
+	rc = ch_pg_query(pg, &look_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) == 1)
+		rc = read_look(q, res, &l, err);
+	else
+		rc = ch_err_set(err, CH_ECONFIG,
+			"there is no table %s: set outbox_table to "
+			"<schema>.<table>",
+			q->table);
+	PQclear(res);
+	if (rc == CH_OK)
+		rc = check_rights(q, &l, err);
+	if (rc == CH_OK)
+		rc = check_columns(q, &l, err);
+	return rc == CH_OK ? check_order(q, &l, err) : rc;
+}
+
+/* ---- reading ---- */
+
+bool
+queue_has_room(const struct queue *q)
+{
+	return q->taken + PAGE <= QUEUE_TAKEN_MAX;
+}
+
+static int
+ask(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
+	PGresult **res, struct ch_err *err)
+{
+	/* never prepared: a plan for these very arrays hashes them, and the
+	 * table may change its columns */
+	const struct ch_pg_stmt read = {"", q->read};
+	struct ch_pg_array taken, shards;
+	struct ch_pg_args args;
+	const struct page *p;
+	size_t i;
+	int rc;
+
+	ch_pg_array_init(&taken, CH_PG_INT8_ARRAY);
+	for (p = q->first; p != NULL; p = p->next)
+		for (i = 0; i < p->count; i++)
+			ch_pg_array_i64(&taken, p->plain[i]);
+	ch_pg_array_init(&shards, CH_PG_INT4_ARRAY);
+	for (i = 0; i < part->count; i++)
+		ch_pg_array_i32(&shards, part->shards[i]);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, &taken);
+	ch_pg_arg_i32(&args, part->of);
+	ch_pg_arg_array(&args, &shards);
+	ch_pg_arg_i64(&args, PAGE);
+	rc = ch_pg_query(pg, &read, &args, res, err);
+	ch_pg_array_free(&taken);
+	ch_pg_array_free(&shards);
+	return rc;
+}
+
+static int
+learn(struct queue *q, const PGresult *res, struct ch_err *err)
+{
+	struct pgoutput_column columns[PGOUTPUT_COLUMNS_MAX];
+	int i, n = PQnfields(res) - OWN_COLUMNS;
+
+	if (n > PGOUTPUT_COLUMNS_MAX)
+		return ch_err_set(err, CH_ERANGE,
+			"the outbox table has %d columns, at most %d are "
+			"read: use a smaller table",
+			n, PGOUTPUT_COLUMNS_MAX);
+	for (i = 0; i < n; i++)
+		columns[i] = (struct pgoutput_column){
+			.name = ch_view_of(PQfname(res, i)),
+			.type = PQftype(res, i),
+			.modifier = PQfmod(res, i)};
+	return contract_learn(q->opt.contract, columns, n, err);
+}
+
+static struct ch_view
+value_at(const PGresult *res, int row, int col)
+{
+	if (PQgetisnull(res, row, col))
+		return (struct ch_view){NULL, 0};
+	return (struct ch_view){
+		PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
+}
+
+static int
+add_row(struct queue *q, struct page *p, const PGresult *res, int row,
+	struct inflight *f, struct ch_time now, struct ch_err *err)
+{
+	const struct contract_origin from = {
+		.number = (int64_t)(q->rows + p->count), .at = now};
+	struct ch_view fields[PGOUTPUT_COLUMNS_MAX], id;
+	int i, n = PQnfields(res) - OWN_COLUMNS;
+	struct event *e;
+
+	for (i = 0; i < n; i++)
+		fields[i] = value_at(res, row, i);
+	if (!ch_pg_get_i64(res, row, n, &p->plain[p->count]))
+		return ch_err_set(err, CH_EPROTO, "a row without a number");
+	e = contract_event(q->opt.contract, fields, &from, err);
+	if (e == NULL)
+		return CH_EPROTO;
+	inflight_add(f, e);
+	ch_pg_array_i64(&p->numbers, p->plain[p->count]);
+	id = value_at(res, row, n + 1);
+	if (id.ptr != NULL)
+		ch_pg_array_text(&p->ids, id);
+	else
+		ch_pg_array_null(&p->ids);
+	p->count++;
+	return CH_OK;
+}
+
+static struct page *
+new_page(struct queue *q, int rows)
+{
+	struct page *p =
+		ch_xcalloc(1, sizeof(*p) + (size_t)rows * sizeof(p->plain[0]));
+
+	p->mark = ++q->mark;
+	ch_pg_array_init(&p->numbers, CH_PG_INT8_ARRAY);
+	ch_pg_array_init(&p->ids, CH_PG_TEXT_ARRAY);
+	return p;
+}
+
+static int
+take(struct queue *q, const PGresult *res, struct inflight *f,
+	struct ch_time now, struct ch_err *err)
+{
+	int rc = learn(q, res, err), i;
+	struct page *p;
+	char mark[24];
+
+	if (rc != CH_OK)
+		return rc;
+	p = new_page(q, PQntuples(res));
+	inflight_begin(f, now);
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++)
+		rc = add_row(q, p, res, i, f, now, err);
+	if (rc != CH_OK) {
+		inflight_abandon(f);
+		free_page(p);
+		return rc;
+	}
+	*q->last = p;
+	q->last = &p->next;
+	q->taken += p->count;
+	(void)snprintf(mark, sizeof(mark), "%" PRIu64, p->mark);
+	inflight_end(f, 0, mark);
+	q->rows += p->count;
+	return CH_OK;
+}
+
+int
+queue_read(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
+	struct inflight *f, struct ch_time now, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = ask(q, pg, part, &res, err), n;
+
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "read table %s", q->table);
+	n = PQntuples(res);
+	if (n > 0)
+		rc = take(q, res, f, now, err);
+	PQclear(res);
+	if (rc != CH_OK)
+		return rc;
+	return n == PAGE;
+}
+
+/* ---- deleting ---- */
+
+static uint64_t
+delivered_mark(const struct inflight *f)
+{
+	const char *mark = inflight_position(f)->mark;
+
+	return mark != NULL ? strtoull(mark, NULL, 10) : 0;
+}
+
+bool
+queue_has_delivered(const struct queue *q, const struct inflight *f)
+{
+	return q->first != NULL && q->first->mark <= delivered_mark(f);
+}
+
+static int
+delete_first(struct queue *q, struct ch_pg *pg, struct ch_err *err)
+{
+	const struct ch_pg_stmt stmt = {"", q->delete};
+	struct page *p = q->first;
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, &p->numbers);
+	ch_pg_arg_array(&args, &p->ids);
+	rc = ch_pg_query(pg, &stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "delete %zu delivered rows of table %s",
+			p->count, q->table);
+	CH_FAILPOINT("relay.after_delete");
+	q->deleted += (uint64_t)ch_pg_affected(res);
+	PQclear(res);
+	drop_first(q);
+	return CH_OK;
+}
+
+int
+queue_delete(struct queue *q, struct ch_pg *pg, const struct inflight *f,
+	struct ch_err *err)
+{
+	int rc = CH_OK;
+
+	if (queue_has_delivered(q, f))
+		CH_FAILPOINT("relay.before_delete");
+	while (rc == CH_OK && queue_has_delivered(q, f))
+		rc = delete_first(q, pg, err);
+	return rc;
+}
+
+size_t
+queue_taken(const struct queue *q)
+{
+	return q->taken;
+}
+
+uint64_t
+queue_rows(const struct queue *q)
+{
+	return q->rows;
+}
+
+uint64_t
+queue_deleted(const struct queue *q)
+{
+	return q->deleted;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shards: session locks, and a look at who has which.
+ *
+ * Nothing is agreed on: each member sees the same locks and wants a share that
+ * depends on them alone. Who has fewer than fair takes at once; what is left
+ * over goes, one at a time, to whoever has fair and looks first; and a member
+ * gives only when none is free and another one has fewer than fair, so that two
+ * never wait for each other.
+ */
+#include "shards.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "outbox_relay_sql.h"
+
+struct shards {
+	char *slot;
+	int32_t of;
+	int32_t mine[SHARDS_MAX];
+	struct queue_part part;
+};
+
+static const struct ch_pg_stmt join_stmt = {
+	"relay_shards_join", outbox_relay_sql_shards_join};
+static const struct ch_pg_stmt others_stmt = {
+	"relay_shards_others", outbox_relay_sql_shards_others};
+static const struct ch_pg_stmt leave_stmt = {
+	"relay_shards_leave", outbox_relay_sql_shards_leave};
+static const struct ch_pg_stmt look_stmt = {
+	"relay_shards_look", outbox_relay_sql_shards_look};
+static const struct ch_pg_stmt take_stmt = {
+	"relay_shards_take", outbox_relay_sql_shards_take};
+static const struct ch_pg_stmt give_stmt = {
+	"relay_shard_give", outbox_relay_sql_shard_give};
+
+struct shards *
+shards_new(const char *slot, int32_t of)
+{
+	struct shards *s = ch_xcalloc(1, sizeof(*s));
+
+	s->slot = ch_xstrdup(slot);
+	s->of = of;
+	s->part = (struct queue_part){.of = of, .shards = s->mine};
+	return s;
+}
+
+void
+shards_free(struct shards *s)
+{
+	if (s == NULL)
+		return;
+	free(s->slot);
+	free(s);
+}
+
+void
+shards_lose(struct shards *s)
+{
+	s->part.count = 0;
+}
+
+const struct queue_part *
+shards_part(const struct shards *s)
+{
+	return &s->part;
+}
+
+static void
+args_begin(const struct shards *s, struct ch_pg_args *args)
+{
+	ch_pg_args_clear(args);
+	ch_pg_arg_str(args, s->slot);
+	ch_pg_arg_i32(args, s->of);
+}
+
+/* ---- joining ---- */
+
+/* 0: nobody cuts it otherwise. */
+static int
+find_others(const struct shards *s, struct ch_pg *pg, int32_t *of,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	*of = 0;
+	args_begin(s, &args);
+	ch_pg_arg_i32(&args, SHARDS_MAX);
+	rc = ch_pg_query(pg, &others_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) > 0)
+		(void)ch_pg_get_i32(res, 0, 0, of);
+	PQclear(res);
+	return CH_OK;
+}
+
+int
+shards_join(struct shards *s, struct ch_pg *pg, bool *joined,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int32_t other;
+	int rc;
+
+	s->part.count = 0;
+	*joined = false;
+	args_begin(s, &args);
+	rc = ch_pg_query(pg, &join_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	(void)ch_pg_get_bool(res, 0, 0, joined);
+	PQclear(res);
+	/* a member first, then a look: of two who begin at once one sees the
+	 * other at least */
+	rc = *joined ? find_others(s, pg, &other, err) : CH_OK;
+	if (rc != CH_OK || !*joined || other == 0)
+		return rc;
+	*joined = false;
+	args_begin(s, &args);
+	rc = ch_pg_query(pg, &leave_stmt, &args, NULL, err);
+	if (rc != CH_OK)
+		return rc;
+	return ch_err_set(err, CH_EEXIST,
+		"other relays of slot %s share the table with shards = %" PRId32
+		", this one has %" PRId32 ": stop them, or set the same",
+		s->slot, other, s->of);
+}
+
+/* ---- the share ---- */
+
+int32_t
+shards_wish(const struct shards_view *v)
+{
+	int32_t members = v->members > 0 ? v->members : 1;
+	int32_t fair = v->of / members, most = fair + (v->of % members != 0);
+
+	if (v->free > 0 && v->mine < fair)
+		return fair - v->mine < v->free ? fair - v->mine : v->free;
+	if (v->free > 0 && v->least >= fair && v->mine < most)
+		return 1;
+	if (v->mine > most)
+		return most - v->mine;
+	if (v->free == 0 && v->mine > fair && v->least < fair)
+		return -1;
+	return 0;
+}
+
+static int
+look(struct shards *s, struct ch_pg *pg, struct shards_view *v,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	struct ch_pg_row row;
+	PGresult *res;
+	int rc;
+
+	args_begin(s, &args);
+	rc = ch_pg_query(pg, &look_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "look at the shards");
+	row = ch_pg_row(res, 0);
+	*v = (struct shards_view){.of = s->of, .mine = (int32_t)s->part.count};
+	v->members = ch_pg_next_i32(&row);
+	v->least = ch_pg_next_i32(&row);
+	v->free = ch_pg_next_i32(&row);
+	rc = ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
+	PQclear(res);
+	return rc;
+}
+
+static int
+take(struct shards *s, struct ch_pg *pg, int32_t count, struct ch_err *err)
+{
+	struct ch_pg_array mine;
+	struct ch_pg_args args;
+	PGresult *res;
+	size_t i;
+	int rc, row;
+
+	ch_pg_array_init(&mine, CH_PG_INT4_ARRAY);
+	for (i = 0; i < s->part.count; i++)
+		ch_pg_array_i32(&mine, s->mine[i]);
+	args_begin(s, &args);
+	ch_pg_arg_array(&args, &mine);
+	ch_pg_arg_i32(&args, count);
+	rc = ch_pg_query(pg, &take_stmt, &args, &res, err);
+	ch_pg_array_free(&mine);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "take shards");
+	for (row = 0; row < PQntuples(res); row++) {
+		int32_t shard = -1;
+
+		(void)ch_pg_get_i32(res, row, 0, &shard);
+		s->mine[s->part.count++] = shard;
+		ch_info("relay.shard_taken", CH_I("shard", shard),
+			CH_I("of", s->of));
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+int
+shards_balance(struct shards *s, struct ch_pg *pg, size_t *taken,
+	size_t *surplus, struct ch_err *err)
+{
+	size_t before = s->part.count;
+	struct shards_view v;
+	int32_t wish;
+	int rc = look(s, pg, &v, err);
+
+	*taken = *surplus = 0;
+	if (rc != CH_OK)
+		return rc;
+	wish = shards_wish(&v);
+	if (wish > 0)
+		rc = take(s, pg, wish, err);
+	else
+		*surplus = (size_t)-wish;
+	*taken = s->part.count - before;
+	return rc;
+}
+
+int
+shards_give(struct shards *s, struct ch_pg *pg, size_t count,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	int rc;
+
+	for (; count > 0 && s->part.count > 0; count--) {
+		int32_t shard = s->mine[s->part.count - 1];
+
+		args_begin(s, &args);
+		ch_pg_arg_i32(&args, shard);
+		rc = ch_pg_query(pg, &give_stmt, &args, NULL, err);
+		if (rc != CH_OK)
+			return ch_err_wrap(err, "give up a shard");
+		s->part.count--;
+		ch_info("relay.shard_given", CH_I("shard", shard),
+			CH_I("of", s->of));
+	}
+	return CH_OK;
+}
