@@ -40,7 +40,7 @@ struct topic {
 };
 
 struct sink_kafka {
-	struct ch_kafka_producer *producer;
+	struct lanes *lanes;
 	struct sink_options opt;
 	struct topic *topics;
 	int topic_count;
@@ -108,8 +108,8 @@ sink_kafka_open(const struct sink_options *opt, struct ch_err *err)
 	};
 
 	s->opt = *opt;
-	s->producer = ch_kafka_producer_open(&params, err);
-	if (s->producer == NULL) {
+	s->lanes = lanes_open(&params, err);
+	if (s->lanes == NULL) {
 		free(s);
 		return NULL;
 	}
@@ -121,7 +121,7 @@ sink_kafka_close(struct sink_kafka *s, int deadline_ms)
 {
 	if (s == NULL)
 		return;
-	ch_kafka_producer_close(s->producer, deadline_ms);
+	lanes_close(s->lanes, deadline_ms);
 	free(s->topics);
 	free(s->headers);
 	free(s);
@@ -232,7 +232,8 @@ sink_kafka_send(struct sink_kafka *s, struct event *e,
 		.header_count = m->header_count,
 		.opaque = e,
 	};
-	return verdict_of(s, t, ch_kafka_producer_send(s->producer, &out, err));
+	return verdict_of(s, t,
+		ch_kafka_producer_send(lanes_now(s->lanes), &out, err));
 }
 
 /* true when the topic's rows can move now. */
@@ -279,8 +280,9 @@ ask_topics(struct sink_kafka *s)
 			t->ask_at.ns > s->now.ns)
 			continue;
 		if (ch_kafka_topic_partitions(
-			    ch_kafka_producer_raw(s->producer), t->route->name,
-			    ASK_TIMEOUT_MS, &k, &err) == CH_OK) {
+			    ch_kafka_producer_raw(lanes_now(s->lanes)),
+			    t->route->name, ASK_TIMEOUT_MS, &k,
+			    &err) == CH_OK) {
 			changed |= answer(s, t, &k);
 			continue;
 		}
@@ -299,17 +301,20 @@ sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 	struct ch_err err = CH_ERR_INIT;
 
 	s->now = now;
-	ch_kafka_producer_poll(s->producer, 0);
-	if (ch_kafka_producer_fatal(s->producer, &err)) {
+	lanes_poll(s->lanes);
+	if (ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
 		ch_error("sink.rebuild", CH_ERR(&err),
 			CH_U("pending",
-				ch_kafka_producer_pending(s->producer)));
-		if (ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
+				ch_kafka_producer_pending(
+					lanes_now(s->lanes))));
+		if (ch_kafka_producer_reopen(lanes_now(s->lanes), &err) !=
+			CH_OK)
 			ch_error("sink.reopen", CH_ERR(&err));
 		s->settling = true;
 	}
-	if (s->settling && ch_kafka_producer_pending(s->producer) == 0 &&
-		ch_kafka_producer_raw(s->producer) != NULL) {
+	if (s->settling &&
+		ch_kafka_producer_pending(lanes_now(s->lanes)) == 0 &&
+		ch_kafka_producer_raw(lanes_now(s->lanes)) != NULL) {
 		s->settling = false;
 		return SINK_SETTLED;
 	}
@@ -322,8 +327,8 @@ sink_kafka_drop(struct sink_kafka *s)
 	struct ch_err err = CH_ERR_INIT;
 
 	s->dropping = true;
-	if (ch_kafka_producer_pending(s->producer) > 0 &&
-		ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
+	if (ch_kafka_producer_pending(lanes_now(s->lanes)) > 0 &&
+		ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	s->dropping = false;
 	s->settling = false;
@@ -332,19 +337,25 @@ sink_kafka_drop(struct sink_kafka *s)
 size_t
 sink_kafka_pending(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_pending(s->producer);
+	return ch_kafka_producer_pending(lanes_now(s->lanes));
 }
 
 bool
 sink_kafka_reachable(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_reachable(s->producer);
+	return ch_kafka_producer_reachable(lanes_now(s->lanes));
+}
+
+bool
+sink_kafka_want(struct sink_kafka *s, enum lane lane)
+{
+	return s->settling || lanes_want(s->lanes, lane, s->now);
 }
 
 int
-sink_kafka_fd(const struct sink_kafka *s)
+sink_kafka_fd(const struct sink_kafka *s, enum lane lane)
 {
-	return ch_kafka_producer_fd(s->producer);
+	return lanes_fd(s->lanes, lane);
 }
 
 int64_t
