@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import time
 
 import pytest
 
@@ -10,6 +11,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness.cell import Cell  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
 from harness.kafka import Kafka  # noqa: E402
+from harness.wait import until  # noqa: E402
+
+DAY = 86400
+
+
+@pytest.fixture(autouse=True)
+def midnight_is_far():
+    """Many tests ask for the day, which is UTC's: none begins just before
+    another one does."""
+    until(lambda: time.time() % DAY < DAY - 120, 180, "midnight is over",
+          every=1)
 
 
 @pytest.fixture(scope="session")

@@ -141,6 +141,7 @@ struct relay {
 	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	struct ch_mono state_since;
+	bool other_leads;    /* asked for while STANDBY, and refused */
 	struct ch_err fatal; /* the daemon ends with it */
 	int refusals; /* of the walsender, in a row, while SQL answered */
 	bool slot_active;

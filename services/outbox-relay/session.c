@@ -217,6 +217,7 @@ go_online(struct relay *r)
 		try_later(r, &err, "relay.connect");
 		return;
 	}
+	r->other_leads = false;
 	move_to(r, RELAY_STANDBY);
 }
 
@@ -230,6 +231,7 @@ stand_by(struct relay *r)
 		session_lose(r, &err);
 		return;
 	}
+	r->other_leads = !taken;
 	if (!taken) {
 		r->trouble[0] = '\0';
 		r->retry_at =

@@ -4,7 +4,8 @@
  *
  * Ready means that rows arrive: a leader is not ready while the oldest
  * undelivered commit is older than ready_delay, while it has no source, or
- * while the slot keeps too much WAL. A standby is ready as a standby.
+ * while the slot keeps too much WAL. A standby is ready as a standby, once it
+ * knows that it is one: before that it may be about to lead, or be refused.
  */
 #include "watch.h"
 
@@ -112,8 +113,9 @@ ready_source(const struct relay *r, struct ch_buf *verbose)
 	(void)snprintf(why, sizeof(why), "%s: %.400s", ch_sm_name(&r->state),
 		r->trouble);
 	return ch_ready_line(verbose, "source",
-		state == RELAY_STANDBY || state == RELAY_TAILING ||
-			state == RELAY_POLLING || state == RELAY_SCANNING,
+		(state == RELAY_STANDBY && r->other_leads) ||
+			state == RELAY_TAILING || state == RELAY_POLLING ||
+			state == RELAY_SCANNING,
 		why);
 }
 

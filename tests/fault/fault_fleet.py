@@ -80,9 +80,14 @@ class Place:
         self.doomed = True
         return self.now.stop()
 
+    def dead(self):
+        return self.now.process.poll() is not None
+
     def wait_killed(self, what):
-        self.fleet.wait(lambda: self.now.process.poll() is not None, 90,
-                        f"{self.client_id} dies {what}")
+        self.fleet.wait(self.dead, 90, f"{self.client_id} dies {what}")
+        self.check_killed()
+
+    def check_killed(self):
         assert self.now.process.returncode == -signal.SIGKILL, (
             self.now.process.returncode, self.now.logged()[-3000:])
 

@@ -6,6 +6,7 @@ are killed wherever they happen to be.
 """
 
 import threading
+import time
 
 from harness.wait import until
 
@@ -88,8 +89,25 @@ class Plan:
         for thread in threads:
             thread.join()
         for place, point in victims:
-            place.wait_killed(f"at {point}")
+            self.burst_until(place.dead, f"{place.client_id} dies at {point}")
+            place.check_killed()
             place.spawn()
+
+    def burst_until(self, there, what):
+        """A burst may come in pieces that are too small for COPY: then another
+        one does."""
+        begun = time.monotonic()
+        bursts = 1
+
+        def look():
+            nonlocal bursts
+            if there():
+                return True
+            if time.monotonic() - begun > 5 * bursts:
+                bursts += 1
+                self.load.burst()
+            return False
+        self.fleet.wait(look, 90, what)
 
     def kill_at_random(self, place, records):
         """After so many records more, wherever it then is."""
@@ -119,7 +137,7 @@ class Plan:
         def there():
             return (any(f[0] == point and f[1] == "stop"
                         for f in victim.fired()) and victim.stopped())
-        self.fleet.wait(there, 60, f"{victim.client_id} stops at {point}")
+        self.burst_until(there, f"{victim.client_id} stops at {point}")
 
     # ---- the relay
 
@@ -161,7 +179,7 @@ class Plan:
     def restart_kafka(self, how):
         self.cell.script("kafka.sh", how)
         self.cell.script("kafka.sh", "start")
-        self.fleet.progress(300, 120)
+        self.fleet.progress(300, 240)
         self.counts["kafka_restarts"] += 1
 
     def restart_postgres(self):
@@ -176,7 +194,7 @@ class Plan:
         done.wake()
         undone.wake()
         self.cell.script("postgres.sh", "start")
-        self.fleet.progress(300, 120)
+        self.fleet.progress(300, 240)
         self.counts["postgres_immediate_restarts"] += 1
 
     # ---- pauses, which replay must see too

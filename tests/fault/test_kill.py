@@ -41,6 +41,11 @@ UNDELIVERED = """
         unnest(streams, log_seqs) AS s (stream, log_seq))
     SELECT coalesce(sum(c.next_log_seq - 1 - coalesce(d.log_seq, 0)), 0)::int8
     FROM consumer_partitions c LEFT JOIN delivered d USING (stream)"""
+# events without a topic wait a while before they are parked
+WAITING = """
+    SELECT (SELECT count(*) FROM outbox_retry) + (SELECT count(*) FROM outbox o
+        WHERE aggregatetype = 'nowhere' AND NOT EXISTS (SELECT FROM
+            dead_letters d WHERE d.row_id = o.id::text))"""
 
 
 class Run:
@@ -63,13 +68,15 @@ class Run:
         records = self.kafka.read_bytes(self.topic)
         self.records = {(part, offset): value
                         for part, offset, _, value in records}
-        self.fleet.wait(lambda: self.fleet.consumed() >= len(records), 120,
+        self.fleet.wait(lambda: self.fleet.consumed() >= len(records), 300,
                         f"{len(records)} records decided")
         assert self.fleet.consumed() == len(records)
 
     def wait_delivered(self):
-        self.fleet.wait(lambda: self.rows(UNDELIVERED)[0][0] == 0, 120,
+        self.fleet.wait(lambda: self.rows(UNDELIVERED)[0][0] == 0, 300,
                         "every row is delivered", every=0.3)
+        self.fleet.wait(lambda: self.value(WAITING) == 0, 60,
+                        "what has no topic is parked", every=0.3)
 
     def rest(self):
         """Drained in order: writers, then relays; the exit statuses."""

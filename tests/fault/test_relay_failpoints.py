@@ -47,7 +47,7 @@ def test_killed_at(point, relay_cell, relay, tmp_path):  # noqa: F811
     cell.load(100, rng)
     cell.arrived(60)
     if point == "relay.after_park":
-        until(lambda: len(cell.letters()) == 3, 20, "each parked once")
+        until(lambda: len(cell.letters()) == 3, 60, "each parked once")
 
 
 @pytest.mark.parametrize("point", ["relay.after_webhook_put",

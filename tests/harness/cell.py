@@ -6,6 +6,7 @@ of its own, so that tests do not see each other. CH_TEST_STATE names a state
 directory to keep running between runs while one works on a test.
 """
 
+import datetime
 import os
 import pathlib
 import shlex
@@ -15,6 +16,8 @@ import uuid
 
 import psycopg2
 
+from .wait import until
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOCAL = ROOT / "deploy" / "local"
 OUT = pathlib.Path(os.environ.get("OUT", "build/debug"))
@@ -23,8 +26,14 @@ SHARED = ROOT.parent / "shared"
 TEMPLATE = "countinghouse"
 
 
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).date()
+
+
 class Cell:
     """A running Kafka and PostgreSQL."""
+
+    day = None  # of the template's deploy
 
     def __init__(self):
         kept = os.environ.get("CH_TEST_STATE")
@@ -51,6 +60,7 @@ class Cell:
         self.read_env()
         if not self.migrated():
             self.script("migrate.sh")
+        self.day = self.deployed()
         return self
 
     def stop(self):
@@ -71,6 +81,12 @@ class Cell:
             cur.execute("SELECT to_regclass('ch.markets') IS NOT NULL")
             return cur.fetchone()[0]
 
+    def deployed(self):
+        with self.connect() as db, db.cursor() as cur:
+            cur.execute("SELECT lowest_day + 1 FROM retention "
+                        "WHERE table_name = 'command_log'")
+            return cur.fetchone()[0]
+
     @property
     def bootstrap(self):
         return self.env["BOOTSTRAP"]
@@ -89,13 +105,25 @@ class Cell:
         return db
 
     def fresh_database(self, tablespace="pg_default"):
-        """A new database with the schema and nothing in it."""
+        """A new database with the schema and nothing in it. Its first days
+        are those of the deploy: over midnight that is done again."""
+        if self.day not in (None, today()):
+            self.script("migrate.sh", "revert")
+            self.script("migrate.sh")
+            self.day = self.deployed()
         name = "t" + uuid.uuid4().hex[:12]
         db = psycopg2.connect(self.url("superuser", "postgres"))
         db.autocommit = True
-        with db.cursor() as cur:
-            cur.execute(f"CREATE DATABASE {name} OWNER ch_owner "
-                        f"TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+
+        def created():
+            try:
+                with db.cursor() as cur:
+                    cur.execute(f"CREATE DATABASE {name} OWNER ch_owner "
+                                f"TEMPLATE {TEMPLATE} TABLESPACE {tablespace}")
+                return True
+            except psycopg2.errors.ObjectInUse:
+                return False  # a session of the template's is ending
+        until(created, 60, f"database {name} made from {TEMPLATE}")
         db.close()
         return name
 
@@ -103,9 +131,6 @@ class Cell:
         db = psycopg2.connect(self.url("superuser", "postgres"))
         db.autocommit = True
         with db.cursor() as cur:
-            cur.execute("SELECT pg_terminate_backend(active_pid) FROM "
-                        "pg_replication_slots WHERE database = %s "
-                        "AND active", (name,))
             cur.execute("SELECT slot_name FROM pg_replication_slots "
                         "WHERE database = %s", (name,))
             for (slot,) in cur.fetchall():
@@ -115,13 +140,16 @@ class Cell:
 
 
 def drop_slot(cur, slot):
-    """A slot whose walsender was just ended is free a moment later."""
-    from .wait import until
-
+    """Ends who reads it; the slot is free a moment later."""
     def dropped():
         try:
+            cur.execute("SELECT pg_terminate_backend(active_pid) FROM "
+                        "pg_replication_slots WHERE slot_name = %s "
+                        "AND active", (slot,))
             cur.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
             return True
+        except psycopg2.errors.UndefinedObject:
+            return True  # it was being made, and its maker ended
         except psycopg2.Error:
             return False
-    until(dropped, 10, f"slot {slot} dropped")
+    until(dropped, 60, f"slot {slot} dropped")

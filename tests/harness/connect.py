@@ -6,13 +6,13 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
 
 from .cell import ROOT
+from .ports import free_port
 from .wait import until
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -62,12 +62,6 @@ def outbox_connector(alone, name, slot, publication, table, router=None,
         "database.dbname": alone.name,
         **{f"transforms.outbox.{k}": v for k, v in (router or {}).items()},
         **{k.replace("__", "."): v for k, v in more.items()}}
-
-
-def free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
 
 
 def jars():

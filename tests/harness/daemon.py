@@ -50,7 +50,7 @@ class Daemon:
             if not self.port_file.exists():
                 return None
             return int(self.port_file.read_text().strip() or 0)
-        return until(read, 20, f"{self.name} writes its admin port")
+        return until(read, 60, f"{self.name} writes its admin port")
 
     def assert_running(self):
         assert self.running(), (f"{self.name} ended with status "
@@ -68,7 +68,7 @@ class Daemon:
         except OSError:
             return 0, ""
 
-    def wait_ready(self, seconds=40):
+    def wait_ready(self, seconds=90):
         def ready():
             self.assert_running()
             return self.get("/readyz")[0] == 200
@@ -80,9 +80,14 @@ class Daemon:
         return self
 
     def metric(self, name, **labels):
-        """The value of one series, summed over labels that are not given."""
+        """The value of one series, summed over labels that are not given. A
+        page that did not come is asked for again: it is no zero."""
+        def page():
+            status, text = self.get("/metrics")
+            return text if status == 200 else None
         total = 0.0
-        for line in self.get("/metrics")[1].splitlines():
+        text = until(page, 60, f"the metrics of {self.name}")
+        for line in text.splitlines():
             series, _, value = line.rpartition(" ")
             if series.partition("{")[0] != name:
                 continue
@@ -90,10 +95,16 @@ class Daemon:
                 total += float(value)
         return total
 
+    def wait_metric(self, want, name, seconds=60, **labels):
+        """Until it has that value: what it counts may be seen elsewhere a
+        moment before it is counted."""
+        until(lambda: self.metric(name, **labels) == want, seconds,
+              f"{name} {labels} is {want}")
+
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self, seconds=40):
+    def stop(self, seconds=60):
         """SIGTERM; returns the exit status."""
         if self.running():
             self.process.terminate()
@@ -107,4 +118,4 @@ class Daemon:
         if self.running():
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
-        return self.process.wait(10)
+        return self.process.wait(60)

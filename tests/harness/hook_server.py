@@ -10,6 +10,8 @@ import ssl
 import threading
 import time
 
+from .ports import free_port
+
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -57,7 +59,7 @@ class HookServer:
         self.closed = threading.Event()
         self.sockets = []
         self.http = None
-        self.port = port
+        self.port = port or free_port()
         self.start()
 
     def start(self):
@@ -87,7 +89,6 @@ class HookServer:
 
         self.closed.clear()
         self.http = Server(("127.0.0.1", self.port), Handler)
-        self.port = self.http.server_address[1]
         if self.tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self.tls)

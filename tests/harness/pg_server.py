@@ -6,7 +6,6 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from urllib.parse import quote
@@ -14,6 +13,7 @@ from urllib.parse import quote
 import psycopg2
 
 from .cell import Cell
+from .ports import free_port
 from .wait import until
 
 BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
@@ -31,9 +31,7 @@ class Server(Cell):
         self.process = None
         self.secrets = self.dir / "secrets"
         self.secrets.mkdir(mode=0o700)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.env = dict(map(self.moved(cell), cell.env.items()))
         self.copy(cell, standby, waldir)
 
@@ -119,5 +117,5 @@ class Server(Cell):
         """At once, and nothing of it stays."""
         if self.running():
             self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(30)
+            self.process.wait(60)
         shutil.rmtree(self.dir, ignore_errors=True)

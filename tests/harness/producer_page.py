@@ -39,7 +39,7 @@ class Sent:
         fields = json.loads("{" + text + "}")
         return {"id": ids[self.again], **fields} if self.again else fields
 
-    def answer(self, ledger, cmd, seconds=20):
+    def answer(self, ledger, cmd, seconds=60):
         """The answer to this line; of an id that was sent before, the next."""
         return until(lambda: ledger.answers_of(cmd["id"])[self.earlier:],
                      seconds, f"answer of {cmd['id']}")[0]

@@ -139,18 +139,22 @@ class Cell:
     # ---- records
 
     def records(self, topic):
-        """As kafka.read(), of any bytes (surrogates stand for broken ones)."""
-        run = subprocess.run(
-            ["kcat", "-C", "-b", self.kafka.bootstrap, "-t", topic, "-o",
-             "beginning", "-e", "-q", "-J"], check=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        """As kafka.read(), of any bytes (surrogates stand for broken ones).
+        A broker that was away has no leaders for a moment: asked again."""
+        def read():
+            run = subprocess.run(
+                ["kcat", "-C", "-b", self.kafka.bootstrap, "-t", topic, "-o",
+                 "beginning", "-e", "-q", "-J"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            return run if run.returncode == 0 else None
+        run = until(read, 60, f"kcat reads {topic}")
         text = run.stdout.decode("utf-8", "surrogateescape")
         return [json.loads(line) for line in text.split("\n") if line]
 
     def ids(self, topic):
         return [header(r, "id") for r in self.records(topic)]
 
-    def arrived(self, seconds=30):
+    def arrived(self, seconds=60):
         """Waits until every row sent is there; then checks order per key and
         returns the number of repeated records."""
         topics = sorted({t for t, _, _ in self.sent})

@@ -281,7 +281,7 @@ open_consumer(struct owner *o, const char *group, const char *strategy)
 		.group_id = group,
 		.group_instance_id = o->instance,
 		.strategy = strategy,
-		.session_timeout_ms = o->instance != NULL ? 30000 : 6000,
+		.session_timeout_ms = 30000,
 		.fetch_wait_max_ms = 50,
 		.events = {on_assigned, on_revoked, on_partition_error,
 			group == NULL ? on_end : NULL},
@@ -478,13 +478,13 @@ START_TEST(keys_go_where_java_sends_them)
 	flush();
 	open_consumer(&o, NULL, NULL);
 	ck_assert_msg(ch_kafka_consumer_assign_topic(o.c, topic,
-			      CH_KAFKA_BEGINNING, 5000, &err) == 0,
+			      CH_KAFKA_BEGINNING, WAIT_MS, &err) == 0,
 		"%s", err.text);
 	ck_assert_uint_eq(ch_kafka_consumer_assigned_count(o.c), 7);
 	wanted = 500;
 	read_until(&o, saw_all, see_key);
 	ck_assert_int_eq(ch_kafka_consumer_assign_topic(o.c,
-				 "it.kafka.no.such.topic", 0, 5000, &err),
+				 "it.kafka.no.such.topic", 0, WAIT_MS, &err),
 		CH_ENOTFOUND);
 	ck_assert_uint_eq(ch_kafka_consumer_close(o.c, 5000), 0);
 }
@@ -510,8 +510,8 @@ START_TEST(a_partition_waits_for_its_start)
 	ck_assert_int_eq(ch_kafka_consumer_start(o.c, topic, 0, 400, &err), 0);
 	read_until(&o, saw_all, see);
 	ck_assert_int_eq(ch_kafka_consumer_position(o.c, topic, 0), 1000);
-	ck_assert_int_eq(ch_kafka_consumer_query_watermarks(o.c, topic, 0, 5000,
-				 &low, &high, &err),
+	ck_assert_int_eq(ch_kafka_consumer_query_watermarks(o.c, topic, 0,
+				 WAIT_MS, &low, &high, &err),
 		0);
 	ck_assert_int_eq(low, 0);
 	ck_assert_int_eq(high, 1000);
@@ -681,7 +681,7 @@ rebalance(const char *strategy)
 				ch_kafka_record_free(&r);
 			}
 		}
-		if (stage == 0 && a.assigned == PARTS && seen > 100) {
+		if (stage == 0 && a.assigned >= PARTS && seen > 100) {
 			open_consumer(&b, topic, strategy);
 			stage = 1;
 		} else if (stage == 1 && b.assigned >= PARTS / 2) {
@@ -718,7 +718,7 @@ START_TEST(a_member_with_a_name_keeps_its_place)
 	struct owner a = {.instance = "one"}, b = {.instance = "two"};
 	struct owner *all[2] = {&a, &b};
 	struct ch_kafka_record r;
-	int64_t until = now_ms() + WAIT_MS;
+	int64_t until = now_ms() + 2 * WAIT_MS;
 	int i, moves;
 
 	forget();
@@ -801,15 +801,16 @@ START_TEST(the_descriptor_tells_when_to_poll)
 	struct owner o = {0};
 	struct pollfd p;
 	int64_t until;
-	int rc, i, idle = 0;
+	int rc, idle = 0;
 
 	forget();
 	make_topic(topic, 1, NULL);
 	open_consumer(&o, topic, NULL);
 	read_until(&o, has_partitions, never);
 	p = (struct pollfd){ch_kafka_consumer_fd(o.c), POLLIN, 0};
-	/* Quiet, but for statistics: mostly not readable once drained. */
-	for (i = 0; i < 20; i++) {
+	/* Quiet, but for statistics: not readable once drained. */
+	until = now_ms() + WAIT_MS;
+	while (idle < 10 && now_ms() < until) {
 		while (ch_kafka_consumer_poll(o.c, 0, &r, &err) == 1)
 			ch_kafka_record_free(&r);
 		idle += poll(&p, 1, 20) == 0;
@@ -819,7 +820,7 @@ START_TEST(the_descriptor_tells_when_to_poll)
 	send_numbers(topic, 0, 0, 50);
 	until = now_ms() + WAIT_MS;
 	while (seen < 50 && now_ms() < until) {
-		ck_assert_int_ge(rc = poll(&p, 1, 5000), 0);
+		ck_assert_int_ge(rc = poll(&p, 1, WAIT_MS), 0);
 		ck_assert_msg(rc == 1, "no wake-up after %zu", seen);
 		if (ch_kafka_consumer_poll(o.c, 0, &r, &err) == 1) {
 			see(&o, &r);
@@ -837,7 +838,7 @@ START_TEST(the_descriptor_tells_when_to_poll)
 	send_text(topic, 0, NULL, "x", 60);
 	until = now_ms() + WAIT_MS;
 	while (reported == 0 && now_ms() < until) {
-		ck_assert_int_eq(poll(&p, 1, 5000), 1);
+		ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
 		(void)ch_kafka_producer_poll(producer, 0);
 	}
 	ck_assert_uint_eq(reported, 1);
@@ -852,27 +853,27 @@ START_TEST(a_topic_made_anew_has_another_id)
 	struct owner o = {0};
 
 	make_topic(topic, 2, NULL);
-	ck_assert_int_eq(ch_kafka_topic_describe(rk, topic, 5000, &first, &err),
-		0);
+	ck_assert_int_eq(
+		ch_kafka_topic_describe(rk, topic, WAIT_MS, &first, &err), 0);
 	ck_assert(first.exists && first.has_id);
 	ck_assert_int_eq(first.partitions, 2);
-	ck_assert_int_eq(ch_kafka_topic_describe(rk, topic, 5000, &again, &err),
-		0);
+	ck_assert_int_eq(
+		ch_kafka_topic_describe(rk, topic, WAIT_MS, &again, &err), 0);
 	ck_assert_mem_eq(&first.id, &again.id, sizeof(first.id));
 	delete_topic(topic);
-	ck_assert_int_eq(ch_kafka_topic_describe(rk, topic, 5000, &again, &err),
-		0);
+	ck_assert_int_eq(
+		ch_kafka_topic_describe(rk, topic, WAIT_MS, &again, &err), 0);
 	ck_assert(!again.exists);
 	make_topic(topic, 2, NULL);
 	open_consumer(&o, NULL, NULL); /* a consumer's client can ask too */
 	ck_assert_int_eq(ch_kafka_topic_describe(ch_kafka_consumer_raw(o.c),
-				 topic, 5000, &again, &err),
+				 topic, WAIT_MS, &again, &err),
 		0);
 	ck_assert(again.exists && again.has_id);
 	ck_assert_mem_ne(&first.id, &again.id, sizeof(first.id));
-	ck_assert_int_eq(ch_kafka_cluster_id(rk, 5000, cluster, &err), 0);
-	ck_assert_int_eq(ch_kafka_cluster_id(ch_kafka_consumer_raw(o.c), 5000,
-				 same, &err),
+	ck_assert_int_eq(ch_kafka_cluster_id(rk, WAIT_MS, cluster, &err), 0);
+	ck_assert_int_eq(ch_kafka_cluster_id(ch_kafka_consumer_raw(o.c),
+				 WAIT_MS, same, &err),
 		0);
 	ck_assert_str_eq(cluster, same);
 	ck_assert_uint_gt(strlen(cluster), 10);
@@ -1074,7 +1075,7 @@ main(void)
 	SRunner *r = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(t, 120);
+	tcase_set_timeout(t, 300);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, records_keep_everything);
 	tcase_add_test(t, keys_go_where_java_sends_them);

@@ -73,11 +73,11 @@ one_i64(struct ch_pg *c, const char *sql)
 static void
 terminate(const struct ch_pg *victim)
 {
-	struct ch_pg *other = open_with(5000, 0);
+	struct ch_pg *other = open_with(60000, 0);
 	char sql[128];
 
 	(void)snprintf(sql, sizeof(sql),
-		"SELECT pg_terminate_backend(%d, 5000)::int",
+		"SELECT pg_terminate_backend(%d, 50000)::int",
 		ch_pg_backend_pid(victim));
 	ck_assert_int_eq(one_i64(other, sql), 1);
 	ch_pg_free(other);
@@ -286,9 +286,10 @@ START_TEST(failures_have_their_class)
 	/* lock_timeout 500 ms */
 	run(pg, "CREATE TABLE it_pg.l (id int PRIMARY KEY)");
 	run(pg, "INSERT INTO it_pg.l VALUES (1)");
-	other = open_with(5000, 0);
+	other = open_with(20000, 0);
 	run(other, "BEGIN; SELECT FROM it_pg.l FOR UPDATE");
 	expect_failure("SELECT FROM it_pg.l FOR UPDATE", "55P03", CH_PG_RETRY);
+	run(other, "ROLLBACK"); /* a backend notices later that it is alone */
 	ch_pg_free(other);
 	run(pg, "SELECT FROM it_pg.l FOR UPDATE");
 }
@@ -302,6 +303,7 @@ START_TEST(a_silent_server_ends_the_connection)
 	ck_assert(!ch_pg_is_up(pg));
 	ck_assert_int_eq(ch_pg_retry_class(pg), CH_PG_RETRY);
 	ck_assert_int_eq(ch_pg_exec(pg, "SELECT 1", &err), CH_ECLOSED);
+	ch_pg_call_timeout_set(pg, 20000);
 	ck_assert_int_eq(ch_pg_connect(pg, &err), 0);
 	ck_assert_uint_eq(ch_pg_generation(pg), 2);
 	run(pg, "SELECT 1");
@@ -492,7 +494,7 @@ wait_ready(struct ch_pg *c, int *rounds)
 	*rounds = 0;
 	while ((rc = ch_pg_ready(c, &err)) == 0) {
 		p = (struct pollfd){ch_pg_fd(c), ch_pg_poll_events(c), 0};
-		ck_assert_int_ge(poll(&p, 1, 5000), 0);
+		ck_assert_int_ge(poll(&p, 1, 20000), 0);
 		ck_assert_int_lt(++*rounds, 1000);
 	}
 	return rc;
@@ -501,13 +503,13 @@ wait_ready(struct ch_pg *c, int *rounds)
 START_TEST(a_loop_polls_while_a_statement_runs)
 {
 	static const struct ch_pg_stmt slow = {
-		"slow", "SELECT 7::int8 FROM pg_sleep(0.2)"};
+		"slow", "SELECT 7::int8 FROM pg_sleep(1)"};
 	PGresult *res, *r[2];
 	int64_t v;
 	int rounds;
 
 	ck_assert_int_eq(ch_pg_send(pg, &slow, NULL, &err), 0);
-	ck_assert_int_eq(ch_pg_ready(pg, &err), 0); /* 200 ms away */
+	ck_assert_int_eq(ch_pg_ready(pg, &err), 0); /* 1 s away */
 	ck_assert_int_eq(wait_ready(pg, &rounds), 1);
 	ck_assert_int_ge(rounds, 1);
 	ck_assert_int_eq(ch_pg_finish(pg, &res, &err), 0);
@@ -568,7 +570,7 @@ START_TEST(a_commit_has_three_outcomes)
 	/* It comes too late: held up by a lock that a trigger wants. */
 	run(pg,
 		"CREATE FUNCTION it_pg.sleep() RETURNS trigger LANGUAGE plpgsql"
-		" AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'");
+		" AS 'BEGIN PERFORM pg_sleep(3); RETURN NULL; END'");
 	run(pg,
 		"CREATE CONSTRAINT TRIGGER z AFTER INSERT ON it_pg.k"
 		" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
@@ -704,7 +706,7 @@ END_TEST
 static void
 wait_until_it_sleeps(const struct ch_pg *sleeper)
 {
-	struct ch_pg *other = open_with(5000, 0);
+	struct ch_pg *other = open_with(20000, 0);
 	time_t deadline = time(NULL) + 20;
 	char sql[128];
 
@@ -763,7 +765,7 @@ main(void)
 	SRunner *r = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(t, 60);
+	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, fresh_setup, teardown);
 	tcase_add_test(t, session_is_as_asked);
 	tcase_add_test(t, every_type_goes_there_and_back);

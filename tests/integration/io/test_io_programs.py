@@ -14,7 +14,7 @@ PROGRAMS = OUT / "tests" / "integration" / "io"
 @pytest.mark.parametrize("name", ["it_pg", "it_kafka"])
 def test_io_against_real_servers(cell, database, name):
     run = subprocess.run(
-        [str(PROGRAMS / name)], text=True, timeout=300,
+        [str(PROGRAMS / name)], text=True, timeout=900,
         env={**os.environ, "BOOTSTRAP": cell.bootstrap,
              "DATABASE_URL": cell.url("owner", database)},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -124,7 +124,7 @@ class Ledger:
         until(lambda: [n for _, n in self.rows(
             "SELECT owner, count(*) FROM consumer_partitions WHERE topic = %s "
             "GROUP BY 1", self.topic)] == [self.partitions // len(made)]
-            * len(made), 40, "the partitions are shared")
+            * len(made), 60, "the partitions are shared")
         return made
 
     def send(self, *commands, partition=None):
@@ -160,7 +160,7 @@ class Ledger:
             "WHERE id_text = %s ORDER BY 1, 2", id_, id_)
         return [json.loads(r[2]) for r in rows]
 
-    def answer(self, cmd, seconds=20):
+    def answer(self, cmd, seconds=60):
         """The first answer of a command, once it is there."""
         id_ = cmd["id"]
         return until(lambda: self.answers_of(id_), seconds,

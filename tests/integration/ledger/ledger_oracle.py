@@ -253,7 +253,7 @@ def differences(ledger, values, path):
     return wrong, summary
 
 
-def settled(ledger, seconds=40):
+def settled(ledger, seconds=60):
     """Whatever can run out has, and every settlement is done."""
     until(lambda: ledger.value(
         "SELECT (SELECT count(*) FROM reservations WHERE state = 'reserved' "

@@ -67,7 +67,8 @@ def test_bad_input_of_every_kind_is_parked_and_the_good_goes_on(ledger):
     # an answer where somebody can be named
     named = next(c for c in commands if "surprise" in c)
     assert ledger.answer(named)["status"] == "invalid"
-    assert writer.metric("ledger_results_total", status="invalid") > 0
+    until(lambda: writer.metric("ledger_results_total", status="invalid"), 60,
+          "it is counted")
     # also of what is no JSON, as long as it says whose it is
     cut = transfer("house", "a", "1.00")
     ledger.kafka.produce_raw(ledger.topic, json.dumps(cut).encode()[:-9],
@@ -124,13 +125,14 @@ def test_an_expiry_that_postgresql_refuses_is_set_aside_not_the_command(
     from ledger_kit import rfc3339
     ledger.writer(sweep_every="60s")
     ledger.open_books()
-    ledger.do(command("stock.reserve", sku="s", qty="13", reservation="bad",
-                      expires_at=rfc3339(1)))
+    placed = ledger.do(command("stock.reserve", sku="s", qty="13",
+                               reservation="bad", expires_at=rfc3339(10)))
+    assert placed["status"] == "applied"
     with ledger.db.cursor() as cur:
         cur.execute("ALTER TABLE reservations ADD CONSTRAINT surprise CHECK "
                     "(NOT (name = 'bad' AND state = 'expired'))")
     until(lambda: ledger.value("SELECT now() > max(expires_at) "
-                               "FROM reservations"), 10)
+                               "FROM reservations"), 60, "it is due")
     innocent = command("stock.reserve", sku="s", qty="1")
     assert ledger.do(innocent)["status"] == "applied"
     assert ledger.value("SELECT state FROM reservations WHERE name = 'bad'"

@@ -128,10 +128,10 @@ def test_keys_that_are_too_old_or_of_the_future_do_not_take_the_id(ledger):
 def test_a_reservation_expires_on_an_idle_partition(ledger):
     ledger.writer()
     ledger.open_books()
-    ledger.do(command("stock.reserve", sku="s", qty="40", reservation="soon",
-                      expires_at=rfc3339(1.5)))
-    assert ledger.value("SELECT reserved FROM stock") == 40
-    until(lambda: ledger.value("SELECT reserved FROM stock") == 0, 10,
+    placed = ledger.do(command("stock.reserve", sku="s", qty="40",
+                               reservation="soon", expires_at=rfc3339(8)))
+    assert placed["stock"][0]["reserved"] == "40"
+    until(lambda: ledger.value("SELECT reserved FROM stock") == 0, 60,
           "the sweep")
     rows = ledger.rows("SELECT type, status, src_offset FROM command_log "
                        "WHERE source = 'timer'")

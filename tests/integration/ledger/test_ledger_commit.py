@@ -47,16 +47,16 @@ def test_a_commit_whose_answer_is_lost_is_settled_by_reading_back(
     place = Rigged(ledger, tmp_path, "one", **flags)
     writer = place.start()
     load, total = prepare(ledger)
-    place.arm("before_commit", "sleep:1500")
+    place.arm("before_commit", "stop")
     cmd = transfer("house", "u1", "1.00")
     ledger.send(cmd)
-    until(lambda: place.count("before_commit"), 20, "COMMIT is next")
-    place.disarm()
+    until(place.stopped, 60, "COMMIT is next")
     proxy.hold(held)
+    place.wake()
     if outcome == "committed":
         ledger.answer(cmd)  # it is, and the writer has not read so
     else:
-        until(lambda: proxy.held > 0, 10, "the COMMIT is held")
+        until(lambda: proxy.held > 0, 60, "the COMMIT is held")
     proxy.cut()
     ledger.send(*load.records(300))
     ledger.wait_consumed(total + 301)
@@ -91,8 +91,8 @@ def test_a_commit_that_is_refused_is_tried_again_whole(ledger, tmp_path, code,
     ledger.send(cmd)
     ledger.answer(cmd)
     assert ledger.value("SELECT last_value FROM refusals") > 3
-    assert writer.metric("ledger_commits_in_doubt_total",
-                         outcome="lost") == doubts
+    writer.wait_metric(doubts, "ledger_commits_in_doubt_total",
+                       outcome="lost")
     ledger.send(*load.records(100))
     ledger.wait_consumed(total + 101)
     assert ledger.rows("SELECT * FROM rejected WHERE error_class = 'poison'"

@@ -17,8 +17,10 @@ COMMANDS = int(os.environ.get("COMMANDS") or 20000)
 AHEAD = 3000  # records that may wait: deadlines are as the writers see them
 
 
-def feed(ledger, count, between=lambda turn: None, pieces=50, **flags):
-    """Sends in pieces of all sizes, so that batches of all sizes form."""
+def feed(ledger, count, between=lambda turn: None, pieces=50,
+         ending=lambda more: None, **flags):
+    """Sends in pieces of all sizes, so that batches of all sizes form.
+    ending(more): more(n) sends n and waits until they are consumed."""
     rng = random.Random(SEED)
     sizes = [rng.randint(1, 2 * (count // pieces)) for _ in range(pieces)]
     with Feed(ledger.kafka.bootstrap, ledger.topic, SEED, **flags) as made:
@@ -28,9 +30,9 @@ def feed(ledger, count, between=lambda turn: None, pieces=50, **flags):
             between(turn)
             until(lambda: ledger.consumed() >= sent - AHEAD, 120,
                   f"{sent - AHEAD} records consumed")
-        sent = made.send(max(0, count - made.sent))
-    ledger.wait_consumed(sent, 180)
-    return sent
+        ledger.wait_consumed(made.send(max(0, count - made.sent)), 180)
+        ending(lambda n: ledger.wait_consumed(made.send(n), 180))
+        return made.sent
 
 
 def told(ledger, sent, summary, *writers):
@@ -144,12 +146,27 @@ class Operator:
     def turn(self, _):
         (self.rate if self.rng.random() < 0.6 else self.pause)()
 
+    def ending(self, more):
+        """However fast the commands flowed between the turns: some are
+        refused by a rate rule, and some by a pause."""
+        for scope in sorted(self.paused):
+            self.call("resume(%s, 'test', 'op', override => 'test')", scope)
+        for name in sorted(self.rules):
+            self.call("drop_rate_rule(%s, 'op', 'test')", name)
+        self.call("set_rate_rule('last', NULL, 'org', %s, 1, '1 hour', 1, "
+                  "'op', 'test')", list(TYPES))
+        more(300)
+        self.call("drop_rate_rule('last', 'op', 'test')")
+        self.call("pause('trading', %s, 'test', 'op')", list(TYPES))
+        more(300)
+        self.call("resume('trading', 'test', 'op', override => 'test')")
+
 
 def test_pauses_and_rate_rules_set_under_load_equal_the_model(
         ledger, tmp_path):
     writers = ledger.writers({"batch_records": 300}, {"batch_records": 60})
     operator = Operator(ledger, random.Random(SEED))
-    sent = feed(ledger, COMMANDS // 3, operator.turn)
+    sent = feed(ledger, COMMANDS // 3, operator.turn, ending=operator.ending)
     summary = ledger_oracle.assert_equal(ledger, tmp_path)
     statuses, _ = told(ledger, sent, summary, *writers)
     assert statuses["answer rate_limited"] > 20, statuses

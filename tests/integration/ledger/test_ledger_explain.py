@@ -169,7 +169,7 @@ def test_a_refused_one_and_its_repetitions(ledger, console):
     ledger.do(cmd)
     ledger.send(cmd, cmd, {**cmd, "moves": [
         {"from": "a", "to": "b", "amount": "2.00"}]})
-    until(lambda: len(ledger.answers_of(cmd["id"])) == 4, 20, "answers")
+    until(lambda: len(ledger.answers_of(cmd["id"])) == 4, 60, "answers")
     text = console.explain(cmd["id"])
     assert line(text, "status").startswith(
         "insufficient_funds: refused by the books; the id is taken")
@@ -209,7 +209,7 @@ def test_unreadable_timer_and_unknown_ids(ledger, console):
     ledger.open_books()
     bad = command("transfer.post", moves="all")
     ledger.send(("acme/a", json.dumps(bad)))
-    until(lambda: ledger.answers_of(bad["id"]), 20, "an answer")
+    until(lambda: ledger.answers_of(bad["id"]), 60, "an answer")
     text = console.explain(bad["id"])
     assert line(text, "status").startswith("invalid")
     letter = line(text, "rejected").split()[1].rstrip(",")
@@ -219,11 +219,10 @@ def test_unreadable_timer_and_unknown_ids(ledger, console):
     assert line(by_letter, "rejected") == line(text, "rejected")
     assert f"dlq replay {letter}" in by_letter
 
-    soon = command("stock.reserve", sku="s", qty="1",
-                   expires_at=rfc3339(0.4))
-    ledger.do(soon)
+    soon = command("stock.reserve", sku="s", qty="1", expires_at=rfc3339(8))
+    assert ledger.do(soon)["status"] == "applied"
     timer = until(lambda: ledger.rows(
-        "SELECT id::text FROM command_log WHERE source = 'timer'"), 20,
+        "SELECT id::text FROM command_log WHERE source = 'timer'"), 60,
         "the expiry")[0][0]
     text = console.explain(timer)
     assert line(text, "read") == "not from Kafka: decided by a timer"

@@ -138,10 +138,11 @@ def test_the_writers_make_what_is_missing_and_go_on(night, kafka, daemons,
     for sign in ("<", ">="):
         assert night.count(ledger, "trades_public", "traded_at", sign) == 100
     assert night.missing(ledger, tables) == []
-    assert sum(w.metric("ledger_table_partitions_made_total")
-               for w in (*writers, trader)) > sum(made)
-    logs = "".join(w.logged() for w in (*writers, trader))
-    assert re.search(rf"event=partition.made .*day={night.day}", logs)
+    until(lambda: sum(w.metric("ledger_table_partitions_made_total")
+                      for w in (*writers, trader)) > sum(made), 60, "counted")
+    until(lambda: re.search(
+        rf"event=partition.made .*day={night.day}", "".join(
+            w.logged() for w in (*writers, trader))), 60, "the log")
     judge(night, ledger, tmp_path, (*writers, trader))
 
 
@@ -151,8 +152,7 @@ def test_a_writer_without_the_right_waits_names_it_and_goes_on(
     ledger.db.cursor().execute(
         "REVOKE EXECUTE ON FUNCTION ensure_partition, ensure_partitions "
         "FROM ch_writer")
-    writer = ledger.writer(env=night.env, health_every="1s",
-                           session_timeout="2s")
+    writer = ledger.writer(env=night.env, health_every="1s")
     load, total = prepare(ledger)
     feeding = Feeding(ledger, load, total, 60, 0.02)
     until(lambda: ledger.consumed() > total + 300, 90, "progress")
@@ -168,17 +168,19 @@ def test_a_writer_without_the_right_waits_names_it_and_goes_on(
     until(lambda: re.search(r"\[-\]batches.*no partition of relation",
                             readyz()), 90, "it waits, and /readyz says why")
     told = until(lambda: re.search(
-        r"event=partition.not_made .*", writer.logged()), 30, "the log")[0]
+        r"event=partition.not_made .*", writer.logged()), 60, "the log")[0]
     table = re.search(r"table=(\w+)", told)[1]
     assert table in tables
     assert f"day={night.day}" in told, told
     assert f"ensure_partition('{table}', '{night.day}')" in told, told
     assert "permission denied" in told
-    assert writer.metric("ledger_retries_total",
-                         reason="partition_missing") > 0
+    until(lambda: writer.metric("ledger_retries_total",
+                                reason="partition_missing"), 60, "counted")
     assert night.missing(ledger, tables) == tables
     # what was before midnight may still come; behind it nothing does
     stuck = until(lambda: settled(ledger), 60, "it stands still")
+    begun = time.monotonic()
+    until(lambda: time.monotonic() - begun > 7, 30, "more than a session")
     sent = feeding.finish()
     assert stuck < sent
     assert writer.running()

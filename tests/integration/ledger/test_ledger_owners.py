@@ -46,22 +46,24 @@ def test_locks_of_a_writer_stopped_in_copy_hold_up_no_other_partition(
     """Its session in the group is long, so nobody takes its partitions; but
     the hot account is everybody's."""
     ledger_rigged.build()
-    places = [Rigged(ledger, tmp_path, f"w{i}", session_timeout="60s")
+    places = [Rigged(ledger, tmp_path, f"w{i}", session_timeout="300s")
               for i in range(2)]
     for place in places:
         place.start()
-    until(lambda: all(len(place.parts()) == 2 for place in places), 40,
+    until(lambda: all(len(place.parts()) == 2 for place in places), 60,
           "two partitions each")
     load, total = prepare(ledger)
     victim, other = places
     victim.arm("in_copy.postings", "stop")
-    ledger.send(*load.rows_of("postings"), partition=victim.parts()[0])
-    until(victim.stopped, 20, "it stops")
+    # all in one batch, which is large enough for COPY
+    ledger.at_once([victim.now], (victim.parts()[0],
+                                  load.rows_of("postings")))
+    until(victim.stopped, 60, "it stops")
     cmds = [transfer("house", "bank", "1.00") for _ in range(50)]
     ledger.send(*cmds, partition=other.parts()[0])
     for cmd in cmds:
-        assert ledger.answer(cmd, 25)["status"] == "applied"
-    assert other.now.metric("ledger_backends_ended_total") == 1
+        assert ledger.answer(cmd)["status"] == "applied"
+    other.now.wait_metric(1, "ledger_backends_ended_total")
     assert len(victim.parts()) == 2
     victim.wake()
     ledger.wait_consumed(total + 200)
@@ -78,10 +80,14 @@ def test_two_groups_on_one_topic_fence_each_other_and_apply_once(
                for g in groups]
     load, total = prepare(ledger)
     feeding = Feeding(ledger, load, total, 60, 0.02)
-    fenced = 0
+    fenced = 0  # those that are killed
+
+    def fences():
+        return fenced + sum(w.metric("ledger_fenced_total") for w in writers)
     for turn in range(4):
-        begun = ledger.consumed()
+        begun, before = ledger.consumed(), fences()
         until(lambda: ledger.consumed() > begun + 500, 60, "progress")
+        until(lambda: fences() > before, 60, "one takes what the other has")
         at = rng.randrange(2)
         if turn % 2:
             writers[at].signal(signal.SIGSTOP)
@@ -95,8 +101,7 @@ def test_two_groups_on_one_topic_fence_each_other_and_apply_once(
                                         wait_ready=False, **COMMANDS_ONLY)
     total = feeding.finish()
     ledger.wait_consumed(total, 90)
-    fenced += sum(w.metric("ledger_fenced_total") for w in writers)
-    assert fenced >= 4, fenced
+    print(f"fenced {fences()} times")
     judge(ledger, tmp_path)
 
 
@@ -166,7 +171,13 @@ def test_writers_that_come_and_go_lose_and_double_nothing(ledger, tmp_path):
     load, total = prepare(ledger)
     feeding = Feeding(ledger, load, total, 40, 0.05)
     begun = time.monotonic()
-    while time.monotonic() - begun < 20 * ROUNDS:
+
+    def moved():  # claims, beside the first of each partition
+        return ledger.value("SELECT sum(epoch)::int8 - 4 FROM "
+                            "consumer_partitions WHERE topic = %s",
+                            ledger.topic)
+    while time.monotonic() - begun < 20 * ROUNDS or moved() < 5:
+        assert time.monotonic() - begun < 120 * ROUNDS, "nothing moves"
         at = time.monotonic() + rng.uniform(0.05, 0.8)
         until(lambda: time.monotonic() > at, 5, "the next one")
         churn.act()
@@ -180,6 +191,5 @@ def test_writers_that_come_and_go_lose_and_double_nothing(ledger, tmp_path):
     print(churn.counts, epochs)
     for ended in churn.done:
         # one that has a second self of its name ends with 1, and says so
-        assert ended.process.wait(30) in (0, 1, -signal.SIGKILL)
-    assert sum(epoch for _, epoch in epochs) > 4 * 2
+        assert ended.process.wait(60) in (0, 1, -signal.SIGKILL)
     judge(ledger, tmp_path)

@@ -50,7 +50,7 @@ def send_page(ledger):
         ledger.send((f"acme/{sent.owner}", json.dumps(cmd)))
         for type_, shown in sent.answers:
             yield (sent.answer(ledger, cmd) if type_ == sent.type else
-                   until(lambda t=type_: timer_row(ledger, t), 20, type_),
+                   until(lambda t=type_: timer_row(ledger, t), 60, type_),
                    shown)
 
 

@@ -100,8 +100,8 @@ def test_deadlocks_and_serialisation_failures_are_retried_whole(
     counts = refusals.counts()
     assert counts == refusals.due
     # a sweep may have met some of them, and is retried as well
-    assert writer.metric("ledger_retries_total", reason="transient") == sum(
-        counts.values())
+    writer.wait_metric(sum(counts.values()), "ledger_retries_total",
+                       reason="transient")
 
 
 def test_a_real_deadlock_is_resolved_and_the_batch_applied(ledger, cell,
@@ -141,7 +141,7 @@ def test_a_real_deadlock_is_resolved_and_the_batch_applied(ledger, cell,
         lock(cur, second)
         cmd = transfer("house", "a", "1.00")
         ledger.send(cmd)
-        until(waits, 20, "the writer holds one row and waits for the other",
+        until(waits, 60, "the writer holds one row and waits for the other",
               every=0.01)
         lock(cur, first)
         other.rollback()
@@ -180,7 +180,7 @@ def test_a_standby_at_the_primarys_address_is_left_until_a_primary_is_there(
     writer's session is left as well."""
     proxy, flags = proxied(ledger, tmp_path)
     primary = proxy.target
-    writer = ledger.writer(session_timeout="2s", **flags)
+    writer = ledger.writer(**flags)
     load, total = prepare(ledger)
     joined = rebalances(writer)
     standby = server_of(cell, standby=True)
@@ -191,10 +191,10 @@ def test_a_standby_at_the_primarys_address_is_left_until_a_primary_is_there(
         proxy.target = target
         proxy.cut()
     elsewhere(("127.0.0.1", standby.port))
-    until(lambda: "read-only" in line_of(writer, "postgres"), 20, "readyz")
+    until(lambda: "read-only" in line_of(writer, "postgres"), 60, "readyz")
     assert "[-]postgres" in line_of(writer, "postgres")
     assert writer.get("/readyz")[0] == 503
-    until(lambda: writer.logged().count("event=postgres.down") > 2, 20,
+    until(lambda: writer.logged().count("event=postgres.down") > 2, 60,
           "it tries again")
     before = ledger.consumed()
     elsewhere(primary)
@@ -205,8 +205,8 @@ def test_a_standby_at_the_primarys_address_is_left_until_a_primary_is_there(
             "ALTER SYSTEM SET default_transaction_read_only = on")
         superuser.cursor().execute("SELECT pg_reload_conf()")
         until(lambda: writer.metric("ledger_retries_total",
-                                    reason="read_only"), 20, "25006")
-        until(lambda: "[-]postgres" in line_of(writer, "postgres"), 20, "it "
+                                    reason="read_only"), 60, "25006")
+        until(lambda: "[-]postgres" in line_of(writer, "postgres"), 60, "it "
               "left")
     finally:
         with superuser.cursor() as cur:
@@ -217,11 +217,12 @@ def test_a_standby_at_the_primarys_address_is_left_until_a_primary_is_there(
     until(lambda: ledger.consumed() > before + 200, 60, "progress again")
     # a failover that loses nothing: the standby has all of it
     elsewhere(("127.0.0.1", standby.port))
-    until(lambda: "[-]postgres" in line_of(writer, "postgres"), 20, "readyz")
-    at = ledger.value("SELECT pg_current_wal_insert_lsn()::text")
+    until(lambda: "[-]postgres" in line_of(writer, "postgres"), 60, "readyz")
+    # what is committed is flushed; what is only inserted need not come
+    at = ledger.value("SELECT pg_current_wal_flush_lsn()::text")
     ledger.db = standby.connect("owner", ledger.database)
     until(lambda: ledger.value("SELECT pg_last_wal_replay_lsn() >= %s", at),
-          30, "the standby has it all")
+          60, "the standby has it all")
     standby.promote()
     total = feeding.finish()
     ledger.wait_consumed(total, 90)
@@ -233,10 +234,10 @@ def test_a_standby_at_the_primarys_address_is_left_until_a_primary_is_there(
 def kafka_is_kept(writer, joined):
     """For longer than the session: the group has not missed the writer."""
     begun = time.monotonic()
-    until(lambda: time.monotonic() - begun > 3, 10, "more than a session")
+    until(lambda: time.monotonic() - begun > 7, 30, "more than a session")
     assert rebalances(writer) == joined
-    assert writer.metric("ledger_partitions_owned") == 4 or (
-        "[-]postgres" in line_of(writer, "postgres"))
+    until(lambda: writer.metric("ledger_partitions_owned") == 4 or (
+        "[-]postgres" in line_of(writer, "postgres")), 60, "they are kept")
 
 
 def test_a_full_disk_is_waited_for_and_named(cell, kafka, daemons, disk,
@@ -248,8 +249,7 @@ def test_a_full_disk_is_waited_for_and_named(cell, kafka, daemons, disk,
     server.connect("superuser", "postgres").cursor().execute(
         f"CREATE TABLESPACE small LOCATION '{space}'")
     ledger = Ledger.on(server, kafka, daemons, tablespace="small")
-    writer = ledger.writer(session_timeout="2s", trades_topics="",
-                           fills_topics="")
+    writer = ledger.writer(trades_topics="", fills_topics="")
     load, total = prepare(ledger)
     joined = rebalances(writer)
     feeding = Feeding(ledger, load, total, 60, 0.02)
@@ -275,8 +275,7 @@ def test_a_full_disk_of_the_wal_is_an_outage_and_no_loss(
     """PostgreSQL panics and does not start again before there is room."""
     server = server_of(cell, waldir=disk.path / "wal", env=disk.env())
     ledger = Ledger.on(server, kafka, daemons)
-    writer = ledger.writer(session_timeout="2s", trades_topics="",
-                           fills_topics="")
+    writer = ledger.writer(trades_topics="", fills_topics="")
     load, total = prepare(ledger)
     joined = rebalances(writer)
     feeding = Feeding(ledger, load, total, 60, 0.02)
@@ -292,7 +291,7 @@ def test_a_full_disk_of_the_wal_is_an_outage_and_no_loss(
         return not server.running()
     until(down, 60, "it has panicked and ended")
     assert "PANIC" in server.logged()
-    until(lambda: "[-]postgres" in line_of(writer, "postgres"), 30, "readyz")
+    until(lambda: "[-]postgres" in line_of(writer, "postgres"), 60, "readyz")
     kafka_is_kept(writer, joined)
     disk.make_room()
     server.start()

@@ -63,7 +63,7 @@ def test_an_actor_has_one_window_through_all_partitions_and_writers(
         before = ledger.consumed()
         ledger.at_once([w for w in writers if w.running()], *pieces)
         if turn in (1, 3):
-            until(lambda: ledger.consumed() > before + 5, 30, "some are done",
+            until(lambda: ledger.consumed() > before + 5, 60, "some are done",
                   every=0.001)
             victim = rng.choice([w for w in writers if w.running()])
             victim.kill()

@@ -100,7 +100,7 @@ def test_every_kind_by_two_writers(ledger, console, cell):
         "SELECT (SELECT count(*) FROM reservations WHERE state = 'reserved' "
         "AND expires_at IS NOT NULL) + (SELECT count(*) FROM holds WHERE "
         "state = 'held' AND expires_at IS NOT NULL) + (SELECT count(*) FROM "
-        "ledger_markets WHERE state = 'settling')") == 0, 30,
+        "ledger_markets WHERE state = 'settling')") == 0, 60,
         "everything settled that can be")
     assert "equal: " in console.ok("replay", "--into=quiet")
     db = cell.connect("superuser", ledger.database)

@@ -48,7 +48,7 @@ class Drill:
                      full_every="1h", database_url=self.ledger.cell.url(
                          "reconciler", self.ledger.database))
         until(lambda: self.ledger.rows("SELECT scope FROM pauses")
-              == [("acme",)], 20, "acme is paused")
+              == [("acme",)], 60, "acme is paused")
         return self.ledger.value("SELECT difference::text FROM breaks "
                                  "WHERE break_key = %s", KEY)
 
@@ -62,7 +62,7 @@ class Drill:
         out = self.psql(page_sql())
         until(lambda: self.ledger.value(
             "SELECT state FROM breaks WHERE break_key = %s", KEY)
-            == "resolved", 20, "the break is resolved")
+            == "resolved", 60, "the break is resolved")
         return out
 
     def resume(self):

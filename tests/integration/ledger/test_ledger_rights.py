@@ -38,7 +38,7 @@ def role(cell, database, daemons):
 
 def refused(writer):
     """Its last word; there is one of them."""
-    until(lambda: not writer.running(), 20, "the writer ends")
+    until(lambda: not writer.running(), 60, "the writer ends")
     assert writer.process.returncode == 78, writer.logged()[-2000:]
     said = [x for x in writer.logged().splitlines() if "level=error" in x
             or "daemon.failed" in x]

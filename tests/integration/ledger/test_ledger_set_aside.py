@@ -102,9 +102,9 @@ def test_a_page_that_postgresql_refuses_stops_no_other_settlement(
     one_alert(ledger, "market", number, "ledger_markets")
     # commands, expiries and readiness are as ever
     hold = command("hold.place", **{"from": "house"}, amount="1.00",
-                   hold="short", expires_at=rfc3339(2))
+                   hold="short", expires_at=rfc3339(8))
     applied(ledger, hold, transfer("house", "a", "1.00"))
-    until(lambda: ledger.value("SELECT state FROM holds") == "expired", 30,
+    until(lambda: ledger.value("SELECT state FROM holds") == "expired", 60,
           "a hold runs out")
     assert ledger.do(trade("h777", "m"))["status"] == "market_settled"
     writer.wait_ready()
@@ -128,7 +128,7 @@ def test_an_expiry_that_is_refused_is_tried_again_and_told_of_once(
     ledger.open_books()
     applied(ledger, transfer("house", "a", "50.00"))
     refuse(ledger, "UPDATE ON holds", "NEW.name = 'bad' AND NEW.state = 'expired'")
-    for name, seconds in (("bad", 1), ("good", 2), ("later", 4)):
+    for name, seconds in (("bad", 8), ("good", 9), ("later", 11)):
         applied(ledger, command("hold.place", **{"from": "a"}, hold=name,
                                 amount="7.00", expires_at=rfc3339(seconds)))
     number = ledger.value("SELECT hold_id FROM holds WHERE name = 'bad'")

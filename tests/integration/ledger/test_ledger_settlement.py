@@ -86,6 +86,15 @@ def judge(ledger, command_id):
                         command_id) == 1
 
 
+def payer_of_pages(ledger, writers):
+    """The one with the market's stream, if it lives."""
+    owner = ledger.value(
+        "SELECT owner FROM consumer_partitions JOIN ledger_markets m "
+        "USING (stream) WHERE m.name = 'm'")
+    return next((w for w in writers if w.running() and
+                 f"--client_id={owner}" in w.process.args), None)
+
+
 def test_every_holder_is_paid_once_though_writers_are_killed_half_way(ledger):
     """Trades on the market are refused meanwhile; skims of the same holders
     over their other market go on, and so do transfers of the payer."""
@@ -105,9 +114,12 @@ def test_every_holder_is_paid_once_though_writers_are_killed_half_way(ledger):
     assert answer["status"] == "applied", answer
     pages = -(-(HOLDERS + 1) // 500)
     skims, refused, moves, number = [], [], [], 0
-    for turn, part in enumerate((*KILLS, 1)):
-        while market(ledger)[6] < part * pages and market(ledger)[0] != (
-                "settled"):
+
+    def reached(part):
+        state, *_, page = market(ledger)
+        return state == "settled" or page >= part * pages
+    for part in (*KILLS, 1):
+        while not reached(part):
             number += 1
             page = market(ledger)[6]
             some = [min(HOLDERS, 1 + page * 500 + 131 * number % 900),
@@ -118,19 +130,16 @@ def test_every_holder_is_paid_once_though_writers_are_killed_half_way(ledger):
                         command("pool.deploy", market="m", address="0x2")]
             moves += [transfer("payer", "b", "1.00")]
             ledger.send(*skims[-2:], *refused[-2:], moves[-1])
-            ledger.answer(moves[-1], 60)
+            until(lambda: ledger.answers_of(moves[-1]["id"]) or reached(part),
+                  60, "an answer, or the page")
         if market(ledger)[0] == "settled":
             break
-        # whoever pays the pages has the market's stream
-        owner = ledger.value(
-            "SELECT owner FROM consumer_partitions JOIN ledger_markets m "
-            "USING (stream) WHERE m.name = 'm'")
-        at = [w for w in writers if w.running() and
-              f"--client_id={owner}" in w.process.args][0]
+        at = until(lambda: payer_of_pages(ledger, writers), 60,
+                   "a living writer has the market")
         at.kill()
         writers.append(ledger.writer(client_id=f"w{len(writers)}",
                                      wait_ready=False))
-        print(f"{owner} killed at page {market(ledger)[6]} of {pages}")
+        print(f"killed at page {market(ledger)[6]} of {pages}")
     until(lambda: market(ledger)[0] == "settled", 180, "the market is settled")
     for cmd in skims + moves:
         assert ledger.answer(cmd, 60)["status"] in (
@@ -180,7 +189,7 @@ def test_closed_holders_skims_and_a_payer_who_holds_equal_the_model(
     begun = ledger.consumed()
     ledger.send(settle, *skims[:40])
     until(lambda: ledger.rows("SELECT FROM ledger_markets WHERE name = 'm' "
-                              "AND page > 0"), 40, "a page", every=0.002)
+                              "AND page > 0"), 60, "a page", every=0.002)
     owner = ledger.value("SELECT owner FROM consumer_partitions JOIN "
                          "ledger_markets m USING (stream) WHERE m.name = 'm'")
     (first if owner == "w0" else second).kill()

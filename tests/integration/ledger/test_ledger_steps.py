@@ -57,7 +57,7 @@ def feed(lane, load, step, place):
 def reach(lane, load, step, place, there):
     """Feeds until the step has acted; batches form by themselves, so it may
     take some."""
-    for _ in range(15):
+    for _ in range(30):
         feed(lane, load, step, place)
         try:
             until(there, 3, f"{step} acts")
@@ -124,7 +124,7 @@ def cut_off(steps, seed, by_proxy):
                 assert lane.end_sessions("victim") == 1
             connections += 1
             until(lambda: victim.now.logged().count("event=postgres.up")
-                  >= connections, 30, f"it connects again, {step}")
+                  >= connections, 60, f"it connects again, {step}")
         proxy.close()
         return judge(lane)
     return work
@@ -155,7 +155,7 @@ def stopped(steps, seed, second_group):
                   lambda s=step: victim.count(s) and victim.stopped())
             lane.drained()
             if not second_group:
-                until(lambda: not victim.parts(), 30, "it is replaced")
+                until(lambda: not victim.parts(), 60, "it is replaced")
             victim.wake()
             victim.now.wait_ready()
         assert [victim.count(step) for step in steps] == [

@@ -27,7 +27,7 @@ def execute(ledger, sql):
 def test_a_stopped_writer_gives_its_locks_back_whatever_lock_timeout_is(
         ledger, cell, database):
     """Nobody claims its partitions: PostgreSQL alone ends its transaction."""
-    first = ledger.writer(lock_timeout="30s")
+    first = ledger.writer(lock_timeout="60s")
     ledger.open_books()
     blocker = cell.connect("owner", database)
     blocker.autocommit = False
@@ -41,11 +41,11 @@ def test_a_stopped_writer_gives_its_locks_back_whatever_lock_timeout_is(
                         "= 'ch_writer' AND datname = current_database() AND "
                         "wait_event_type = 'Lock'")
             return cur.fetchone()[0]
-    until(waits, 10, "the writer waits for the row")
+    until(waits, 60, "the writer waits for the row")
     first.signal(signal.SIGSTOP)
     blocker.rollback()
     blocker.close()
-    until(lambda: backends(ledger) == 0, 12, "its backend is ended")
+    until(lambda: backends(ledger) == 0, 40, "its backend is ended")
     watcher.close()
     first.signal(signal.SIGCONT)
     ledger.wait_consumed(6)
@@ -70,8 +70,9 @@ def test_a_conflict_that_lasts_is_waited_for_and_never_parked(ledger):
     second = command("stock.reserve", sku="s", qty="7")
     ledger.send(second)
     until(lambda: writer.metric("ledger_retries_total", reason="conflict")
-          > 24, 30, "retries for a conflict")
-    assert "[-]batches" in writer.get("/readyz?verbose")[1]
+          > 24, 120, "retries for a conflict")
+    until(lambda: "[-]batches" in writer.get("/readyz?verbose")[1], 60,
+          "readyz")
     assert ledger.value("SELECT count(*) FROM rejected") == 0
     execute(ledger, "DROP INDEX surprise")
     assert ledger.answer(second)["status"] == "applied"
@@ -108,7 +109,7 @@ def test_a_row_that_is_gone_is_named_and_waited_for_without_a_spin(ledger):
     cmd = transfer("house", "a", "1.00")
     ledger.send(cmd)
     alert = until(lambda: ledger.rows(
-        "SELECT payload FROM outbox WHERE type = 'row.missing'"), 20, "alert")
+        "SELECT payload FROM outbox WHERE type = 'row.missing'"), 60, "alert")
     assert len(alert) == 1
     assert '\\"a\\" of acme' in alert[0][0] and "balances" in alert[0][0]
 
@@ -118,7 +119,7 @@ def test_a_row_that_is_gone_is_named_and_waited_for_without_a_spin(ledger):
     before, begun = tries(), time.monotonic()
     until(lambda: time.monotonic() - begun > 2, 10, "two seconds")
     assert tries() - before < 40
-    until(lambda: "[-]batches" in writer.get("/readyz?verbose")[1], 10)
+    until(lambda: "[-]batches" in writer.get("/readyz?verbose")[1], 60)
     execute(ledger, "INSERT INTO balances SELECT * FROM saved")
     assert ledger.answer(cmd)["status"] == "applied"
     writer.wait_ready()
@@ -156,11 +157,11 @@ def test_a_static_member_that_was_fenced_goes_on_as_a_new_one(ledger):
                            wait_ready=False)
     until(lambda: ledger.value(
         "SELECT count(*) FROM consumer_partitions WHERE owner = 'second'"),
-        30, "the second has the name")
+        60, "the second has the name")
     second.process.kill()
     second.process.wait(10)
     until(lambda: not first.running()
-          or first.metric("ledger_consumer_reopened_total") == 1, 30,
+          or first.metric("ledger_consumer_reopened_total") == 1, 60,
           "Kafka fences the first")
     assert first.running()
     cmd = transfer("house", "a", "1.00")
@@ -184,7 +185,7 @@ def test_kafka_away_for_longer_than_the_session_ends_no_static_member(
         cell.script("kafka.sh", "start")
     cmd = transfer("house", "a", "1.00")
     ledger.send(cmd)
-    assert ledger.answer(cmd, 90)["status"] == "applied"
+    assert ledger.answer(cmd, 180)["status"] == "applied"
     assert writer.running()
     assert writer.metric("ledger_offset_holes_total") == 0
     ledger.check_books()

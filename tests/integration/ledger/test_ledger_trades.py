@@ -15,8 +15,8 @@ def test_trades_delivered_again_add_no_row(ledger, kafka):
     assert ledger.value("SELECT count(*) FROM trades_public") == 500
     row = ledger.rows("SELECT price, size, asset FROM trades_public LIMIT 1")
     assert row == [("0.57", "1234.567891", "9" * 78)]
-    assert writer.metric("ledger_trades_total", result="stored") == 500
-    assert writer.metric("ledger_trades_total", result="known") == 600
+    writer.wait_metric(500, "ledger_trades_total", result="stored")
+    writer.wait_metric(600, "ledger_trades_total", result="known")
 
 
 def test_trades_that_cannot_be_read_are_parked(ledger, kafka):
@@ -43,7 +43,7 @@ def test_a_late_trade_gets_its_day_and_a_too_late_one_is_parked(ledger, kafka):
     assert ledger.value("SELECT count(*) FROM trades_public") == 3
     assert ledger.rows("SELECT error_class FROM rejected") == [
         ("trade_expired",)]
-    assert writer.metric("ledger_trades_total", result="expired") == 1
+    writer.wait_metric(1, "ledger_trades_total", result="expired")
 
 
 def test_a_trade_that_only_postgresql_refuses_is_parked_alone(ledger, kafka):

@@ -15,6 +15,12 @@ from harness.daemon import Daemon
 from harness.wait import until
 
 
+# A busy machine must not look like a slow upstream, nor end a price's time.
+PATIENT = {"hedge": "20s", "budget": "25s", "stale_wait": "20s",
+           "attempt_timeout": "25s"}
+LASTING = {"ttl": "5m", "refresh_ahead": "0ms", **PATIENT}
+
+
 class Stub:
     """tests/support/upstream_stub.c as a process."""
 
@@ -34,7 +40,7 @@ class Stub:
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.port = until(
             lambda: self.port_file.exists() and
-            int(self.port_file.read_text().strip() or 0), 10, "stub's port")
+            int(self.port_file.read_text().strip() or 0), 60, "stub's port")
 
     @property
     def url(self):
@@ -43,7 +49,7 @@ class Stub:
     def control(self, **switches):
         query = "&".join(f"{k}={v}" for k, v in switches.items())
         with urllib.request.urlopen(f"{self.url}/_control?{query}",
-                                    timeout=10) as answer:
+                                    timeout=60) as answer:
             return json.load(answer)
 
     def calls(self):
@@ -92,7 +98,7 @@ class PriceCache(Daemon):
                                          method=method)
         began = time.monotonic()
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=90) as answer:
                 status, head, body = (answer.status, answer.headers,
                                       answer.read())
         except urllib.error.HTTPError as refused:
@@ -107,7 +113,7 @@ class PriceCache(Daemon):
     def herd(self, targets):
         """Opens a connection for each path, asks on all of them, then reads
         all answers: the bodies."""
-        sockets = [socket.create_connection(("127.0.0.1", self.public), 20)
+        sockets = [socket.create_connection(("127.0.0.1", self.public), 60)
                    for _ in targets]
         for sock, path in zip(sockets, targets):
             sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n"
@@ -123,11 +129,11 @@ class PriceCache(Daemon):
     def raw(self, data):
         """What comes back for these bytes (may be nothing)."""
         with socket.create_connection(("127.0.0.1", self.public), 10) as sock:
-            sock.sendall(data)
             try:
+                sock.sendall(data)
                 return sock.recv(65536)
             except OSError:
-                return b""
+                return b""  # it may hang up in the middle of them
 
 
 def market_id(first=0x11):

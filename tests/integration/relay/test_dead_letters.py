@@ -18,29 +18,29 @@ def test_oversize_event_is_parked_and_its_key_waits(relay_cell, relay):
     big = cell.event("acme/a", payload=json.dumps("x" * 1100000))
     later = [cell.event("acme/a") for _ in range(3)]
     other = cell.event("acme/b")
-    until(lambda: other in cell.ids(cell.stock), 20, "other keys flow")
-    letters = until(cell.letters, 10, "a letter")
+    until(lambda: other in cell.ids(cell.stock), 60, "other keys flow")
+    letters = until(cell.letters, 60, "a letter")
     assert len(letters) == 1
     assert letters[0]["kind"] == "delivery"
     assert letters[0]["error_class"] == "too_large"
     assert letters[0]["row_id"] == big
     assert letters[0]["blocks_key"] is True
     until(lambda: cell.sql("SELECT count(*) FROM outbox_retry")[0][0] == 3,
-          10, "later rows wait")
+          60, "later rows wait")
     assert cell.ids(cell.stock) == [other]
-    until(lambda: daemon.metric("relay_blocked_keys") == 1, 10, "gauge")
+    until(lambda: daemon.metric("relay_blocked_keys") == 1, 60, "gauge")
 
     # the slot does not wait: all of it is durable
-    until(lambda: daemon.metric("relay_in_flight_rows") == 0, 10, "idle")
+    until(lambda: daemon.metric("relay_in_flight_rows") == 0, 60, "idle")
 
     # the operator gives the big one up: the rest follows, in order
     cell.dlq("discard", letters[0]["letter_id"], "--reason", "too large")
-    until(lambda: len(cell.ids(cell.stock)) == 4, 20, "released")
+    until(lambda: len(cell.ids(cell.stock)) == 4, 60, "released")
     assert [i for i in cell.ids(cell.stock) if i != other] == later
     until(lambda: cell.sql("SELECT count(*) FROM outbox_retry")[0][0] == 0,
-          10, "swept")
+          60, "swept")
     after = cell.event("acme/a")
-    until(lambda: after in cell.ids(cell.stock), 10, "the key is free")
+    until(lambda: after in cell.ids(cell.stock), 60, "the key is free")
     assert audits(cell, "dlq.discard") == [
         (letters[0]["letter_id"], audits(cell, "dlq.discard")[0][1],
          "too large", "pending", "discarded")]
@@ -53,9 +53,9 @@ def test_missing_topic_then_created_then_replayed(relay_cell, relay, kafka):
     ids = [cell.event("o1", "order"), cell.event("o1", "order"),
            cell.event("o2", "order")]
     fine = cell.event("s1")
-    until(lambda: fine in cell.ids(cell.stock), 10, "others flow")
+    until(lambda: fine in cell.ids(cell.stock), 60, "others flow")
     letters = until(lambda: (x := cell.letters("--topic", topic))
-                    and len(x) == 2 and x, 20, "parked")
+                    and len(x) == 2 and x, 60, "parked")
     assert {x["error_class"] for x in letters} == {"unknown_topic"}
 
     run = cell.dlq("replay", "--topic", topic, "--reason", "early", status=1)
@@ -71,7 +71,7 @@ def test_missing_topic_then_created_then_replayed(relay_cell, relay, kafka):
 
     cell.dlq("replay", "--topic", topic, "--reason", "topic made",
              "--actor", "ann")
-    until(lambda: len(cell.ids(topic)) == 3, 20, "all three")
+    until(lambda: len(cell.ids(topic)) == 3, 60, "all three")
     o1 = [header(r, "id") for r in cell.records(topic) if r["key"] == "o1"]
     assert o1 == ids[:2]
     assert header(cell.records(topic)[0], "ch_replay_count") == "1"
@@ -83,7 +83,7 @@ def test_missing_topic_then_created_then_replayed(relay_cell, relay, kafka):
     cell.dlq("discard", letters[0]["letter_id"], "--reason", "again",
              status=2)
     later = cell.event("o1", "order")
-    until(lambda: later in cell.ids(topic), 20, "the key flows")
+    until(lambda: later in cell.ids(topic), 60, "the key flows")
 
 
 def test_topic_with_a_smaller_limit_refuses_only_the_large_one(
@@ -103,14 +103,14 @@ def test_topic_with_a_smaller_limit_refuses_only_the_large_one(
             body = json.dumps("".join(chr(random.Random(3 + i).randrange(
                 48, 122)) for i in range(size)))
         ids.append(cell.event(f"k{n % 5}", "small", payload=body))
-    letters = until(cell.letters, 30, "the large one is parked")
+    letters = until(cell.letters, 60, "the large one is parked")
     assert [x["row_id"] for x in letters] == [ids[30]]
     assert letters[0]["error_class"] == "MSG_SIZE_TOO_LARGE"
     free = [i for n, i in enumerate(ids) if n % 5 != 0 or n < 30]
-    until(lambda: set(free) <= set(cell.ids(topic)), 30, "the others")
+    until(lambda: set(free) <= set(cell.ids(topic)), 60, "the others")
     cell.dlq("discard", letters[0]["letter_id"], "--reason", "x")
     want = [i for i in ids if i != ids[30]]
-    until(lambda: set(want) <= set(cell.ids(topic)), 30, "all others")
+    until(lambda: set(want) <= set(cell.ids(topic)), 60, "all others")
     for key in range(5):
         seen = []
         for r in cell.records(topic):
@@ -126,8 +126,8 @@ def test_skip_policy_lets_the_key_go_on(relay_cell, relay):
     relay(outbox_policy="skip")
     cell.event("acme/a", payload=json.dumps("x" * 1100000))
     later = cell.event("acme/a")
-    until(lambda: later in cell.ids(cell.stock), 20, "later rows flow")
-    letters = until(cell.letters, 10, "the letter")
+    until(lambda: later in cell.ids(cell.stock), 60, "later rows flow")
+    letters = until(cell.letters, 60, "the letter")
     assert letters[0]["blocks_key"] is False
 
 
@@ -135,16 +135,16 @@ def test_block_outlives_a_restart(relay_cell, relay):
     cell = relay_cell
     first = relay()
     cell.event("acme/a", payload=json.dumps("x" * 1100000))
-    letters = until(cell.letters, 20, "parked")
+    letters = until(cell.letters, 60, "parked")
     first.kill()
     waiting = cell.event("acme/a")
     relay()
     until(lambda: cell.sql("SELECT count(*) FROM outbox_retry")[0][0] == 1,
-          20, "still blocked")
+          60, "still blocked")
     assert waiting not in cell.ids(cell.stock)
     assert len(cell.letters()) == 1  # not parked twice
     cell.dlq("discard", letters[0]["letter_id"], "--reason", "r")
-    until(lambda: cell.ids(cell.stock) == [waiting], 20, "released")
+    until(lambda: cell.ids(cell.stock) == [waiting], 60, "released")
 
 
 def test_rejected_record_is_listed_and_replayed_as_it_was(relay_cell):

@@ -150,17 +150,17 @@ def test_an_edited_delivery_has_a_new_id_and_its_key_waits_for_it(
     relay()
     big = cell.event("acme/a", payload=json.dumps("x" * 1100000))
     later = cell.event("acme/a")
-    [letter] = until(cell.letters, 30, "parked")
+    [letter] = until(cell.letters, 60, "parked")
     text = tmp_path / "value"
     text.write_bytes(b'"small"')
     cell.dlq("edit", letter["letter_id"], "--set-file", str(text), "--reason",
              "cut")
     other = cell.event("acme/b")
-    until(lambda: other in cell.ids(cell.stock), 30, "others flow")
+    until(lambda: other in cell.ids(cell.stock), 60, "others flow")
     assert cell.ids(cell.stock) == [other]  # the key waits for the edit
     [edited] = cell.letters()
     cell.dlq("replay", edited["letter_id"], "--reason", "go")
-    until(lambda: later in cell.ids(cell.stock), 30, "the key flows")
+    until(lambda: later in cell.ids(cell.stock), 60, "the key flows")
     a = [r for r in cell.records(cell.stock) if r["key"] == "acme/a"]
     assert [header(r, "id") for r in a] == [edited["letter_id"], later]
     assert header(a[0], "ch_original_id") == big

@@ -1,6 +1,9 @@
 """Rows of the four tables arrive: topic, key, value, headers, partition."""
 
 import json
+import os
+import signal
+import time
 
 from harness.kafka import header
 from harness.wait import until
@@ -31,7 +34,7 @@ def test_every_table_reaches_its_topic(relay_cell, relay):
                                      "00-cc-dd-01"]
     assert records[0]["payload"] == '{"v": 1}'
 
-    dead = until(lambda: cell.records(f"{cell.commands}.dlq"), 10, "dlq")[0]
+    dead = until(lambda: cell.records(f"{cell.commands}.dlq"), 60, "dlq")[0]
     assert dead["partition"] == 3
     assert dead["payload"] == "\x00\udcff\x01"
     assert dead["headers"][:4] == ["a", "1", "a", None]
@@ -55,9 +58,9 @@ def test_fleet_topics_and_extra_routes(relay_cell, relay, kafka):
     control = cell.event("trading", "fleet.control", topic="fleet.control")
     alert = cell.event("b1", "fleet.alerts", topic="fleet.alerts")
     order = cell.event("o1", "order", topic=extra)
-    until(lambda: order in cell.ids(extra), 20, "the extra route")
-    until(lambda: control in cell.ids("fleet.control"), 20, "fleet.control")
-    until(lambda: alert in cell.ids("fleet.alerts"), 20, "fleet.alerts")
+    until(lambda: order in cell.ids(extra), 60, "the extra route")
+    until(lambda: control in cell.ids("fleet.control"), 60, "fleet.control")
+    until(lambda: alert in cell.ids("fleet.alerts"), 60, "fleet.alerts")
 
 
 def test_rows_of_one_commit_leave_in_their_order(relay_cell, relay):
@@ -77,7 +80,7 @@ def test_rows_of_one_commit_leave_in_their_order(relay_cell, relay):
              "payload_hash, record_key, command, result) VALUES "
              + ", ".join(rows))
     got = until(lambda: (r := cell.records(cell.results)) and len(r) == 200
-                and r, 20, "200 results")
+                and r, 60, "200 results")
     assert [int(r["payload"]) for r in got] == list(range(1, 201))
 
 
@@ -94,17 +97,35 @@ def test_metrics_and_health(relay_cell, relay):
     daemon = relay()
     cell.load(100)
     cell.arrived()
-    until(lambda: daemon.metric("relay_rows_delivered_total") == 100, 10,
+    until(lambda: daemon.metric("relay_rows_delivered_total") == 100, 60,
           "counted")
-    assert daemon.metric("relay_in_flight_rows") == 0
-    assert daemon.metric("relay_leader") == 1
-    until(lambda: daemon.metric("relay_slot_active") == 1, 15, "slot seen")
+    daemon.wait_metric(0, "relay_in_flight_rows")
+    daemon.wait_metric(1, "relay_leader")
+    until(lambda: daemon.metric("relay_slot_active") == 1, 60, "slot seen")
     assert "[+]delivery" in daemon.get("/readyz?verbose")[1]
-    used = cell.sql("SELECT count(*) FROM pg_stat_activity "
-                    "WHERE usename = 'ch_relay' AND datname = %s",
-                    (cell.database,))
-    assert used[0][0] <= 2
+    # one for SQL, one for the stream; of one that was cut a session may linger
+    until(lambda: cell.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ch_relay' "
+        "AND datname = %s", (cell.database,))[0][0] <= 2, 60,
+        "two connections")
     assert daemon.stop() == 0
+
+
+def test_ready_is_said_when_the_relay_knows_whether_it_leads(relay_cell,
+                                                             relay):
+    """Not in between: whoever waits for it would be too early."""
+    server = int((relay_cell.cell.state / "run" / "postgres.pid").read_text())
+    os.kill(server, signal.SIGSTOP)
+    try:
+        daemon = relay(wait_ready=False)
+        until(lambda: "event=daemon.started" in daemon.logged(), 60, "started")
+        since = time.monotonic()  # longer than readiness is looked at
+        until(lambda: time.monotonic() > since + 0.5, 60, "it connects slowly")
+    finally:
+        os.kill(server, signal.SIGCONT)
+    daemon.wait_ready()
+    said = daemon.logged()
+    assert 0 <= said.find("state=leading") < said.find("ready=true"), said
 
 
 def test_fast_shutdown_of_the_server_is_not_held_up(relay_cell, relay):
@@ -121,7 +142,7 @@ def test_fast_shutdown_of_the_server_is_not_held_up(relay_cell, relay):
                        "confirmed_flush_lsn) FROM pg_replication_slots "
                        "WHERE slot_name = %s", (cell.slot,))
         return lag[0][0] <= 0
-    until(caught_up, 20, "the slot follows")
+    until(caught_up, 60, "the slot follows")
     stopped = cell.cell.script("postgres.sh", "stop")
     assert "did not stop" not in stopped.stdout
     cell.cell.script("postgres.sh", "start")

@@ -50,13 +50,13 @@ def test_poison_is_parked_then_repaired_replayed_and_applied(
     good = [transfer("house", "a", "1.00") for _ in range(20)]
     ledger.send(*good[:10], bad, given_up, *good[10:])
     for cmd in good:
-        assert ledger.answer(cmd, 40)["status"] == "applied"
+        assert ledger.answer(cmd, 60)["status"] == "applied"
     assert ledger.answer(bad)["status"] == "invalid"
-    until(lambda: results_of(cell, given_up), 20, "the answer")
+    until(lambda: results_of(cell, given_up), 60, "the answer")
 
     # both stand in the dead letter topic, as they were sent
     dead = until(lambda: (r := cell.records(f"{ledger.topic}.dlq"))
-                 and len(r) == 2 and r, 20, "two records in the dlq")
+                 and len(r) == 2 and r, 60, "two records in the dlq")
     assert {json.loads(r["payload"])["id"] for r in dead} == {
         bad["id"], given_up["id"]}
     assert {header(r, "ch_error_class") for r in dead} == {"poison"}
@@ -87,16 +87,16 @@ def test_poison_is_parked_then_repaired_replayed_and_applied(
     cell.dlq("replay", other, "--reason", "try", "--actor", "ann")
     again = until(lambda: [
         x for x in cell.letters("--topic", ledger.topic)
-        if x["letter_id"] not in (letter, other)], 40, "refused again")
+        if x["letter_id"] not in (letter, other)], 60, "refused again")
     assert len(again) == 1
 
     cell.sql("ALTER TABLE postings DROP CONSTRAINT surprise")
     cell.dlq("replay", letter, "--reason", "constraint dropped", "--actor",
              "ann")
-    until(lambda: len(ledger.answers_of(bad["id"])) == 2, 20, "decided anew")
+    until(lambda: len(ledger.answers_of(bad["id"])) == 2, 60, "decided anew")
     assert ledger.answers_of(bad["id"])[-1]["status"] == "applied"
     until(lambda: [r["status"] for r in results_of(cell, bad)] == [
-        "invalid", "applied"], 20, "both results")
+        "invalid", "applied"], 60, "both results")
     assert ledger.value("SELECT count(*) FROM command_log WHERE id::text = %s",
                         bad["id"]) == 1
     ledger.check_books()

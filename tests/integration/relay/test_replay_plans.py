@@ -300,16 +300,16 @@ def test_a_failed_send_stops_the_plan_where_it_was(relay_cell, relay, kafka):
     topic = cell.prefix + "order"
     first, second = cell.event("o1", "order"), cell.event("o2", "order")
     waiting = cell.event("o1", "order")
-    until(lambda: len(cell.letters("--topic", topic)) == 2, 30, "parked")
+    until(lambda: len(cell.letters("--topic", topic)) == 2, 60, "parked")
     number = approved(cell, "--topic", topic)
     ran = cell.run_dlq("run", number)
     assert ran.returncode == 1 and "does not exist" in ran.stderr
     stopped = shown(cell, number)
     assert (stopped["state"], stopped["next_place"]) == ("stopped", 1)
-    assert daemon.metric("relay_blocked_keys") == 2  # blocked meanwhile
+    daemon.wait_metric(2, "relay_blocked_keys")  # blocked meanwhile
     kafka.create(topic)
     cell.dlq("run", number)
-    until(lambda: len(cell.ids(topic)) == 3, 30, "the key flows again")
+    until(lambda: len(cell.ids(topic)) == 3, 60, "the key flows again")
     o1 = [header(r, "id") for r in cell.records(topic) if r["key"] == "o1"]
     assert o1 == [first, waiting]
     assert second in cell.ids(topic)

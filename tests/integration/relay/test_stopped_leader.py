@@ -15,7 +15,7 @@ def test_a_standby_takes_over_from_a_stopped_leader(relay_cell, relay,
     flags = {"webhooks": str(tmp_path / "hooks")}
     leader = relay(**flags)
     relay_cell.load(100)
-    relay_cell.arrived()
+    relay_cell.arrived(60)
     gauges = [f"relay_webhook_{name}" for name in (
         "pending", "oldest_seconds", "breaker")]
     for name in gauges:
@@ -27,7 +27,8 @@ def test_a_standby_takes_over_from_a_stopped_leader(relay_cell, relay,
         relay_cell.load(100)
         until(lambda: standby.metric("relay_leader") == 1, 90,
               "the standby leads")
-        relay_cell.arrived(60)
+        # the stopped one's stream ends by wal_sender_timeout: 60 s
+        relay_cell.arrived(150)
     finally:
         os.kill(leader.pid, signal.SIGCONT)
     until(lambda: leader.metric("relay_leader") == 0, 60,

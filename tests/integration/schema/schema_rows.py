@@ -8,6 +8,8 @@ import hashlib
 import json
 import uuid
 
+from harness.wait import until
+
 
 def uuid7(at_ms, name):
     """A UUIDv7 of that time, the rest from a name."""
@@ -16,6 +18,18 @@ def uuid7(at_ms, name):
     raw[6] = raw[6] & 0x0F | 0x70
     raw[8] = raw[8] & 0x3F | 0x80
     return uuid.UUID(bytes=bytes(raw))
+
+
+def past_is_over(db, snapshot):
+    """What ran when a snapshot was taken has ended: in another database
+    (autovacuum) too, which no test can know of."""
+    def over():
+        with db.cursor() as cur:
+            cur.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) > xid "
+                        "FROM ch.snapshots WHERE snapshot_id = %s",
+                        (snapshot,))
+            return cur.fetchone()[0]
+    until(over, 60, f"what ran beside snapshot {snapshot} has ended")
 
 
 class Rows:

@@ -7,7 +7,7 @@ import threading
 import psycopg2
 import pytest
 
-from schema_rows import Rows
+from schema_rows import Rows, past_is_over
 
 NOT_YET = psycopg2.errors.ObjectNotInPrerequisiteState
 SHA = hashlib.sha256(b"the file").hexdigest()
@@ -87,6 +87,7 @@ def refused(db, table, ago, *words):
 
 def snapshot(db):
     taken = run(db, "SELECT snapshot_id FROM ch.take_snapshot('me', 'x')")
+    past_is_over(db, taken[0][0])
     assert run(db, "SELECT 1 FROM ch.verify_snapshot(%s, 'me')",
                taken[0][0]) == []
 
@@ -265,7 +266,9 @@ def test_postings_are_sealed_with_their_archive_never_just_dropped(
     assert run(db, "SELECT break_key FROM check_balances") == []
     snapshot(operator)
     books.post([("bank", "user", 1)])
-    run(operator, "SELECT ch.take_snapshot('me', 'x')")
+    (taken,), *_ = run(operator, "SELECT snapshot_id FROM "
+                       "ch.take_snapshot('me', 'x')")
+    past_is_over(operator, taken)
     assert run(operator, "SELECT 1 FROM ch.verify_snapshot((SELECT max("
                "snapshot_id) FROM ch.snapshots), 'me', from_nothing => true)"
                ) == []
@@ -314,16 +317,16 @@ def test_a_reader_that_stays_is_waited_for_without_queueing_the_writers(
     assert run(db, "SELECT lowest_day FROM retention WHERE table_name = "
                "'trades_public'") < [(day(db, 39)[0],)]
     # while it waits, a writer gets in between its attempts
-    dropper = threading.Thread(
-        target=drop, args=(operator, "trades_public", 40))
+    dropper = threading.Thread(target=drop, args=(
+        operator, "trades_public", 40, ", wait_ms => 60000"))
     dropper.start()
     other = connect("owner")
-    run(other, "SET lock_timeout = '2s'")
+    run(other, "SET lock_timeout = '10s'")
     for i in range(5):
         run(other, "INSERT INTO trades_public SELECT %s, now(), 'c', '1', 'w',"
             " 'BUY', '1', '1', '', 't', 's', 1, 1, 1", bytes([i]) * 32)
     run(holder, "COMMIT")
-    dropper.join(20)
+    dropper.join(60)
     assert not exists(db, "trades_public", 40)
 
 

@@ -35,7 +35,7 @@ class Feed:
         with (self.dir / "log").open("ab") as log:
             self.process = subprocess.Popen(argv, cwd=ROOT, stderr=log,
                                             stdin=subprocess.DEVNULL)
-        until(port_file.exists, 10, "the feed server listens")
+        until(port_file.exists, 60, "the feed server listens")
         self.port = int(port_file.read_text())
 
     @property
@@ -49,7 +49,7 @@ class Feed:
         self.commands += len(commands)
         log = self.dir / "log"
         until(lambda: log.read_bytes().count(b" event=feed.done ")
-              >= self.commands, 20, f"the feed server did {commands}")
+              >= self.commands, 60, f"the feed server did {commands}")
 
     def kill(self):
         if self.process.poll() is None:

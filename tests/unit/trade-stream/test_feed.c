@@ -17,7 +17,7 @@
 #define WALLETS 20
 #define BURST 50
 #define BURST_MS 5
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 struct bench {
 	struct ch_net *net;
@@ -236,12 +236,15 @@ START_TEST(a_silent_server_is_left_and_found_again)
 {
 	struct ch_mono began = ch_clock_mono(&ch_clock_real);
 	struct bench b;
+	int before;
 
 	open_bench(&b, 1000000);
 	while (feed_status(b.feed).state != SESSION_LIVE)
 		ck_assert(!is_late(began));
 	atomic_store(&b.quiet, 1);
-	while (atomic_load(&b.subscribed) < 3)
+	before = atomic_load(&b.subscribed);
+	/* the first may have been on its way */
+	while (atomic_load(&b.subscribed) < before + 2)
 		ck_assert(!is_late(began));
 	ck_assert_int_ge(feed_status(b.feed).data_age_ms, 500);
 	atomic_store(&b.quiet, 0);

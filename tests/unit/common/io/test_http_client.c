@@ -17,7 +17,7 @@
 #include "io/http_client.h"
 #include "io/http_server.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 30000
 
 static struct ch_net *net;
 static struct ch_http_server *server;
@@ -300,13 +300,12 @@ END_TEST
 
 START_TEST(refused_connection_and_unknown_name_are_connect)
 {
-	int port, fd = mute(&port);
 	struct ch_http_call call = {
 		.url = "http://localhost.invalid/", .done = on_done};
 
-	close(fd);
 	start_with(NULL);
-	(void)send_to(port, "/", (struct ch_http_call){0});
+	/* nobody listens on port 1, and no client's socket sits there */
+	(void)send_to(1, "/", (struct ch_http_call){.timeout_ms = 25000});
 	wait_done(1);
 	ck_assert_int_eq(last.class, CH_HTTP_CONNECT);
 	ck_assert_int_eq(ch_http_client_send(client, &call, NULL, NULL), 0);
@@ -486,7 +485,7 @@ main(void)
 	SRunner *r = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(t, 20);
+	tcase_set_timeout(t, 90);
 	tcase_add_test(t, answer_has_status_body_type_etag_and_clamped_retry);
 	tcase_add_test(t, post_sends_its_body);
 	tcase_add_test(t, redirect_is_not_followed);

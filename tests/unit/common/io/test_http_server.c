@@ -19,7 +19,7 @@
 #include "io/http_server.h"
 #include "io/ws_client.h"
 
-#define WAIT_MS 5000
+#define WAIT_MS 30000
 #define MANY 200
 
 static struct ch_net *net;
@@ -404,7 +404,7 @@ START_TEST(late_answer_does_not_reach_the_next_request)
 	struct ch_http_ref first;
 	int fd;
 
-	start_server(0, 300);
+	start_server(0, 3000);
 	fd = dial();
 	put(fd, "GET /later HTTP/1.1\r\n\r\n");
 	until_at_least(&deferred_count, 1, "request");
@@ -713,7 +713,7 @@ main(void)
 	SRunner *r = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(t, 20);
+	tcase_set_timeout(t, 90);
 	tcase_add_loop_test(t, request_gets_its_answer, 0,
 		sizeof(exchanges) / sizeof(exchanges[0]));
 	tcase_add_test(t, head_has_the_length_and_no_body);

@@ -270,7 +270,7 @@ START_TEST(close_keeps_its_deadline_in_an_outage)
 	}
 	start = now_ms();
 	ck_assert_uint_eq(ch_kafka_producer_close(mine, 300), 99);
-	ck_assert_int_lt(now_ms() - start, 5000);
+	ck_assert_int_lt(now_ms() - start, WAIT_MS);
 	expect_once(100);
 	ck_assert_uint_eq(fatal, 99);
 }
@@ -407,7 +407,7 @@ START_TEST(a_consumer_closes_in_an_outage)
 	ck_assert(!ch_kafka_consumer_reachable(o.c));
 	start = now_ms();
 	ck_assert_uint_eq(ch_kafka_consumer_close(o.c, 500), 0);
-	ck_assert_int_lt(now_ms() - start, 5000);
+	ck_assert_int_lt(now_ms() - start, WAIT_MS);
 	ck_assert_int_eq(o.held, 0); /* all were told */
 }
 END_TEST
@@ -453,7 +453,7 @@ START_TEST(descriptions_from_a_dead_cluster_end_in_time)
 	ck_assert_int_eq(ch_kafka_cluster_id(rk, 300, id, &err), CH_ETIMEOUT);
 	ck_assert(!ch_kafka_producer_reachable(mine));
 	ck_assert_uint_eq(ch_kafka_producer_close(mine, 100), 0);
-	ck_assert_int_lt(now_ms() - start, 5000);
+	ck_assert_int_lt(now_ms() - start, WAIT_MS);
 }
 END_TEST
 
@@ -465,7 +465,7 @@ main(void)
 	SRunner *r = srunner_create(s);
 	int failed;
 
-	tcase_set_timeout(t, 90);
+	tcase_set_timeout(t, 180);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, an_outage_delays_and_loses_nothing);
 	tcase_add_test(t, passing_refusals_are_retried_in_order);
