@@ -18,12 +18,13 @@
 #include "relay.h"
 
 #define SEND_MAX 2000 /* rows between two looks at reports */
-/* While so many records of a partition are unacknowledged, librdkafka (2.14,
+/* While five records of a partition are unacknowledged, librdkafka (2.14,
  * idempotent) sends no more of it, and if it was given more, its thread asks
  * poll() without a pause: a whole CPU until the acknowledgement. So the next
  * rows wait here, and go as one batch; but a broker that is slow holds back the
- * others no longer than HOLD_MS. */
-#define UNACKNOWLEDGED 5
+ * others no longer than HOLD_MS. Single rows are spread over partitions. */
+#define UNACKNOWLEDGED_BULK 5
+#define UNACKNOWLEDGED_SINGLE 16
 #define HOLD_MS 500
 
 static struct relay_series *
@@ -180,7 +181,10 @@ send_one(struct relay *r, struct event *e)
 struct ch_mono
 pump_send_at(const struct relay *r)
 {
-	if (sink_kafka_pending(r->sink) < UNACKNOWLEDGED)
+	size_t most = rhythm_is_bulk(&r->rhythm) ? UNACKNOWLEDGED_BULK
+						 : UNACKNOWLEDGED_SINGLE;
+
+	if (sink_kafka_pending(r->sink) < most)
 		return r->send_at;
 	return (struct ch_mono){r->sent_at.ns + HOLD_MS * INT64_C(1000000)};
 }
