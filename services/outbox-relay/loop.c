@@ -26,17 +26,8 @@
 #define IDLE_MS 1000
 #define LOOK_MS 1000
 #define PUBLISH_MS 100
-/* With this many rows in flight the stream, once read empty, is left alone for
- * a millisecond: a walsender sends a packet a message to a reader that is never
- * behind, and both would spend a wake-up on each row. */
-#define BUSY_EVENTS 64
-#define BULK_NS 1000000
-/* Behind: what was read last was committed so long ago. Then nobody waits for a
- * single row, and a stream over TCP is left alone for longer: the walsender's
- * packets and Kafka's batches grow. (A Unix socket holds some 75 messages: a
- * walsender would stand still.) */
+/* Behind: what was read last was committed so long ago. */
 #define BEHIND_US 200000
-#define BEHIND_NS 8000000
 
 /* An answer of an endpoint is waited for so long at the end; then its event is
  * sent once more after the next start. */
@@ -44,7 +35,8 @@
 
 enum {
 	WATCH_TAIL,
-	WATCH_SINK,
+	WATCH_PROMPT,
+	WATCH_BULK,
 	WATCH_TRIAL,
 	WATCH_SQL,
 	WATCH_HOOKS_SQL,
@@ -172,6 +164,8 @@ read_settings(struct relay *r, const struct ch_params *p)
 	r->inflight_bytes = ch_params_bytes(p, "inflight");
 	r->ready_ms = ch_params_ms(p, "ready_delay");
 	r->retained_max = ch_params_bytes(p, "retained_max");
+	rhythm_init(&r->rhythm, ch_params_ms(p, "gather"),
+		ch_clock_mono(r->rt->clock));
 	make_owner(owner);
 	progress_init(&r->progress, r->slot, owner);
 }
@@ -296,15 +290,6 @@ is_behind(const struct relay *r)
 		r->wall.us - at.us > BEHIND_US;
 }
 
-/* How long the stream, read empty, is left alone. */
-static int64_t
-pause_of_stream(const struct relay *r)
-{
-	if (inflight_events(r->inflight) <= BUSY_EVENTS)
-		return 0;
-	return is_behind(r) && !tail_is_local(r->tail) ? BEHIND_NS : BULK_NS;
-}
-
 static bool
 read_stream(struct relay *r)
 {
@@ -312,9 +297,9 @@ read_stream(struct relay *r)
 	struct ch_err err = CH_ERR_INIT;
 	uint64_t before = tail_counts(r->tail)->events;
 	int rc = tail_read(r->tail, r->inflight, READ_BYTES, &err);
+	int64_t rows = (int64_t)(tail_counts(r->tail)->events - before);
 
-	ch_metric_add(r->rt->metrics, RELAY_READ,
-		(int64_t)(tail_counts(r->tail)->events - before));
+	ch_metric_add(r->rt->metrics, RELAY_READ, rows);
 	tell_updates(r, updates);
 	if (rc == CH_EINVAL)
 		r->fatal = err;
@@ -323,8 +308,10 @@ read_stream(struct relay *r)
 	else
 		r->read_lsn = tail_read_lsn(r->tail);
 	r->read_at = r->now;
+	rhythm_rows(&r->rhythm, rows, is_behind(r), tail_is_local(r->tail),
+		r->now);
 	if (rc == 0)
-		r->read_at.ns += pause_of_stream(r);
+		r->read_at.ns += rhythm_pause(&r->rhythm).read_ns;
 	return rc > 0;
 }
 
@@ -340,6 +327,7 @@ read_tables(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
 	uint64_t before = rows_of_scan(r);
+	int64_t rows;
 	int rc = CH_OK;
 
 	if (r->scan_done)
@@ -350,8 +338,9 @@ read_tables(struct relay *r)
 		rc = reread_turn(r->reread, r->pg, r->inflight, r->wall, &err);
 	else if (rc == CH_OK)
 		rc = scan_turn(r->scan, r->pg, r->inflight, r->wall, &err);
-	ch_metric_add(r->rt->metrics, RELAY_SCANNED,
-		(int64_t)(rows_of_scan(r) - before));
+	rows = (int64_t)(rows_of_scan(r) - before);
+	ch_metric_add(r->rt->metrics, RELAY_SCANNED, rows);
+	rhythm_rows(&r->rhythm, rows, false, false, r->now);
 	if (rc < 0)
 		session_lose(r, &err);
 	r->scan_done = rc == 0;
@@ -475,7 +464,10 @@ watch_fds(struct relay *r)
 			? tail_fd(r->tail)
 			: -1,
 		POLLIN);
-	ch_runtime_watch_fd(r->rt, WATCH_SINK, sink_kafka_fd(r->sink), POLLIN);
+	ch_runtime_watch_fd(r->rt, WATCH_PROMPT,
+		sink_kafka_fd(r->sink, LANE_PROMPT), POLLIN);
+	ch_runtime_watch_fd(r->rt, WATCH_BULK,
+		sink_kafka_fd(r->sink, LANE_BULK), POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_TRIAL, sink_kafka_trial_fd(r->sink),
 		POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_SQL,
@@ -506,6 +498,7 @@ sleep_ms(const struct relay *r)
 	earlier(&ms, sink_kafka_next_ms(r->sink, r->now));
 	earlier(&ms, hooks_next_ms(r->hooks, r->now));
 	until_then(r, &ms, r->read_at);
+	until_then(r, &ms, pump_send_at(r));
 	until_then(r, &ms, r->retry_at);
 	until_then(r, &ms, r->wake_at);
 	until_then(r, &ms, r->delete_at);

@@ -105,6 +105,9 @@ const struct ch_param relay_params[] = {
 		"largest record; the topics' max.message.bytes must allow it"},
 	{"linger", CH_PARAM_DURATION, "0ms", 0, 1000, NULL, 0,
 		"how long a record may wait for others of its batch"},
+	{"gather", CH_PARAM_DURATION, "4ms", 0, 1000, NULL, 0,
+		"from 1,000 rows a second on, rows are gathered for so long; "
+		"0: each goes at once"},
 	{"inflight", CH_PARAM_BYTES, "8MiB", 65536, 1024 * MIB, NULL, 0,
 		"rows read and not delivered; reading pauses above it"},
 	{"ready_delay", CH_PARAM_DURATION, "30s", 1000, MS_HOUR, NULL, 0,

@@ -20,6 +20,14 @@
 #include "relay.h"
 
 #define SEND_MAX 2000 /* rows between two looks at reports */
+/* While five records of a partition are unacknowledged, librdkafka (2.14,
+ * idempotent) sends no more of it, and if it was given more, its thread asks
+ * poll() without a pause: a whole CPU until the acknowledgement. So the next
+ * rows wait here, and go as one batch; but a broker that is slow holds back the
+ * others no longer than HOLD_MS. Single rows are spread over partitions. */
+#define UNACKNOWLEDGED_BULK 5
+#define UNACKNOWLEDGED_SINGLE 16
+#define HOLD_MS 500
 
 static struct relay_series *
 series_of(struct relay *r, const struct route_topic *topic)
@@ -224,13 +232,39 @@ send_one(struct relay *r, struct event *e)
 	return true;
 }
 
+/* Rows are gathered until their time, or until those before them are
+ * acknowledged. */
+struct ch_mono
+pump_send_at(const struct relay *r)
+{
+	size_t most = rhythm_is_bulk(&r->rhythm) ? UNACKNOWLEDGED_BULK
+						 : UNACKNOWLEDGED_SINGLE;
+
+	if (sink_kafka_pending(r->sink) < most)
+		return r->send_at;
+	return (struct ch_mono){r->sent_at.ns + HOLD_MS * INT64_C(1000000)};
+}
+
+/* What was cut off for fairness goes on. */
+static bool
+gathers(const struct relay *r)
+{
+	return !r->draining && !r->more && pump_send_at(r).ns > r->now.ns;
+}
+
 static void
 send_rows(struct relay *r)
 {
 	struct event *e;
 	int n;
 
+	if (gathers(r))
+		return;
 	r->more = false;
+	if (inflight_next(r->inflight) == NULL ||
+		!sink_kafka_want(r->sink,
+			rhythm_is_bulk(&r->rhythm) ? LANE_BULK : LANE_PROMPT))
+		return;
 	for (n = 0; n < SEND_MAX; n++) {
 		e = inflight_next(r->inflight);
 		if (e == NULL)
@@ -239,8 +273,11 @@ send_rows(struct relay *r)
 			break;
 	}
 	r->more = n == SEND_MAX;
-	if (n > 0)
-		CH_FAILPOINT("relay.after_produce");
+	if (n == 0)
+		return;
+	r->sent_at = r->now;
+	r->send_at.ns = r->now.ns + rhythm_pause(&r->rhythm).send_ns;
+	CH_FAILPOINT("relay.after_produce");
 }
 
 static void

@@ -32,6 +32,7 @@
 #include "queue.h"
 #include "reread.h"
 #include "retry.h"
+#include "rhythm.h"
 #include "route.h"
 #include "scan.h"
 #include "shards.h"
@@ -122,6 +123,7 @@ struct relay {
 	struct ch_sm state;
 	struct ch_backoff backoff;
 	struct ch_rng rng;
+	struct rhythm rhythm;
 	struct ch_arena arena; /* one message */
 	struct relay_stream *streams;
 	size_t stream_count;
@@ -147,7 +149,7 @@ struct relay {
 	uint64_t slot_lsn;	/* of a slot made for the re-scan */
 	uint64_t read_lsn;	/* end of the last commit read; 0: none */
 	bool more;		/* the pump stopped for fairness */
-	struct ch_mono read_at, published_at;
+	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	struct ch_mono delete_at, balanced_at;
 	size_t surplus; /* shards to be given up; nothing is read meanwhile */
@@ -212,6 +214,8 @@ void poll_balance(struct relay *r);
 int pump_turn(struct relay *r, struct ch_err *err);
 /* Everything read is delivered or parked. */
 bool pump_is_idle(const struct relay *r);
+/* Rows are gathered until then; in the past: they go at once. */
+struct ch_mono pump_send_at(const struct relay *r);
 /* Drops what is in flight: another relay goes on, or a new session reads it
  * again. */
 void pump_drop(struct relay *r);

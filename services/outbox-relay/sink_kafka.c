@@ -46,7 +46,7 @@ struct topic {
 };
 
 struct sink_kafka {
-	struct ch_kafka_producer *producer;
+	struct lanes *lanes;
 	struct sink_options opt;
 	struct topic *topics;
 	int topic_count;
@@ -173,8 +173,8 @@ sink_kafka_open(const struct sink_options *opt, struct ch_err *err)
 	};
 
 	s->opt = *opt;
-	s->producer = ch_kafka_producer_open(&params, err);
-	if (s->producer == NULL) {
+	s->lanes = lanes_open(&params, err);
+	if (s->lanes == NULL) {
 		free(s);
 		return NULL;
 	}
@@ -187,7 +187,7 @@ sink_kafka_close(struct sink_kafka *s, int deadline_ms)
 {
 	if (s == NULL)
 		return;
-	ch_kafka_producer_close(s->producer, deadline_ms);
+	lanes_close(s->lanes, deadline_ms);
 	trial_free(s->trial);
 	free(s->topics);
 	free(s->headers);
@@ -313,8 +313,8 @@ static enum sink_verdict
 send_with_others(struct sink_kafka *s, struct topic *t,
 	const struct ch_kafka_message *out, struct ch_err *err)
 {
-	enum sink_verdict v =
-		verdict_of(s, t, ch_kafka_producer_send(s->producer, out, err));
+	enum sink_verdict v = verdict_of(s, t,
+		ch_kafka_producer_send(lanes_now(s->lanes), out, err));
 
 	if (v == SINK_SENT)
 		target_sent(&t->target, s->now);
@@ -324,7 +324,7 @@ send_with_others(struct sink_kafka *s, struct topic *t,
 static bool
 is_throttled(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_throttled(s->producer).ns > s->now.ns;
+	return ch_kafka_producer_throttled(lanes_now(s->lanes)).ns > s->now.ns;
 }
 
 enum sink_verdict
@@ -414,8 +414,9 @@ ask_topics(struct sink_kafka *s)
 			t->ask_at.ns > s->now.ns)
 			continue;
 		if (ch_kafka_topic_partitions(
-			    ch_kafka_producer_raw(s->producer), t->route->name,
-			    ASK_TIMEOUT_MS, &k, &err) == CH_OK) {
+			    ch_kafka_producer_raw(lanes_now(s->lanes)),
+			    t->route->name, ASK_TIMEOUT_MS, &k,
+			    &err) == CH_OK) {
 			changed |= answer(s, t, &k);
 			continue;
 		}
@@ -436,8 +437,9 @@ rebuild(struct sink_kafka *s, const struct ch_err *why)
 	struct ch_err err = CH_ERR_INIT;
 
 	ch_error("sink.rebuild", CH_ERR(why),
-		CH_U("pending", ch_kafka_producer_pending(s->producer)));
-	if (ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
+		CH_U("pending",
+			ch_kafka_producer_pending(lanes_now(s->lanes))));
+	if (ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	s->away = false; /* not known of the new one */
 	settle(s);
@@ -449,7 +451,7 @@ serve_client(struct sink_kafka *s)
 {
 	struct ch_err err = CH_ERR_INIT;
 
-	if (ch_kafka_producer_fatal(s->producer, &err)) {
+	if (ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
 		rebuild(s, &err);
 	} else if (s->settling && !s->away &&
 		ch_mono_ms_since(s->now, s->heard) >= SETTLE_MS) {
@@ -485,7 +487,7 @@ look_for_silence(struct sink_kafka *s, struct ch_mono before)
 static void
 look_for_brokers(struct sink_kafka *s)
 {
-	bool away = !ch_kafka_producer_reachable(s->producer);
+	bool away = !ch_kafka_producer_reachable(lanes_now(s->lanes));
 
 	if (away && !s->away)
 		s->away_since = s->now;
@@ -517,15 +519,16 @@ sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 	bool changed;
 
 	s->now = now;
-	ch_kafka_producer_poll(s->producer, 0);
+	lanes_poll(s->lanes);
 	trial_turn(s->trial, now);
 	look_for_brokers(s);
 	look_for_silence(s, before);
 	serve_client(s);
 	changed = s->changed;
 	s->changed = false;
-	if (s->settling && ch_kafka_producer_pending(s->producer) == 0 &&
-		ch_kafka_producer_raw(s->producer) != NULL) {
+	if (s->settling &&
+		ch_kafka_producer_pending(lanes_now(s->lanes)) == 0 &&
+		ch_kafka_producer_raw(lanes_now(s->lanes)) != NULL) {
 		s->settling = false;
 		return SINK_SETTLED;
 	}
@@ -541,8 +544,8 @@ sink_kafka_drop(struct sink_kafka *s)
 	int i;
 
 	s->dropping = true;
-	if (ch_kafka_producer_pending(s->producer) > 0 &&
-		ch_kafka_producer_reopen(s->producer, &err) != CH_OK)
+	if (ch_kafka_producer_pending(lanes_now(s->lanes)) > 0 &&
+		ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	trial_drop(s->trial);
 	for (i = 0; i < s->topic_count; i++)
@@ -557,19 +560,26 @@ sink_kafka_drop(struct sink_kafka *s)
 size_t
 sink_kafka_pending(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_pending(s->producer) + trial_pending(s->trial);
+	return ch_kafka_producer_pending(lanes_now(s->lanes)) +
+		trial_pending(s->trial);
 }
 
 bool
 sink_kafka_reachable(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_reachable(s->producer);
+	return ch_kafka_producer_reachable(lanes_now(s->lanes));
+}
+
+bool
+sink_kafka_want(struct sink_kafka *s, enum lane lane)
+{
+	return s->settling || lanes_want(s->lanes, lane, s->now);
 }
 
 int
-sink_kafka_fd(const struct sink_kafka *s)
+sink_kafka_fd(const struct sink_kafka *s, enum lane lane)
 {
-	return ch_kafka_producer_fd(s->producer);
+	return lanes_fd(s->lanes, lane);
 }
 
 int
@@ -606,7 +616,8 @@ sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 
 	if (is_throttled(s))
 		sooner(&next,
-			(ch_kafka_producer_throttled(s->producer).ns - now.ns) /
+			(ch_kafka_producer_throttled(lanes_now(s->lanes)).ns -
+				now.ns) /
 					1000000 +
 				1);
 	for (i = 0; i < s->topic_count; i++)
@@ -625,7 +636,7 @@ sink_kafka_away(const struct sink_kafka *s, struct ch_mono *since)
 uint64_t
 sink_kafka_throttled(const struct sink_kafka *s)
 {
-	return ch_kafka_producer_counts(s->producer)->throttled;
+	return lanes_throttled(s->lanes);
 }
 
 void

@@ -33,6 +33,7 @@
 #include "event.h"
 #include "io/kafka_conf.h"
 #include "io/kafka_producer.h"
+#include "lanes.h"
 #include "message.h"
 #include "failure.h"
 #include "route.h"
@@ -94,7 +95,10 @@ void sink_kafka_drop(struct sink_kafka *s);
 
 size_t sink_kafka_pending(const struct sink_kafka *s);
 bool sink_kafka_reachable(const struct sink_kafka *s);
-int sink_kafka_fd(const struct sink_kafka *s);
+int sink_kafka_fd(const struct sink_kafka *s, enum lane lane);
+/* Which producer shall take the next messages (lanes.h). false: none may be
+ * sent in this turn. */
+bool sink_kafka_want(struct sink_kafka *s, enum lane lane);
 int sink_kafka_trial_fd(const struct sink_kafka *s); /* -1: none */
 /* Milliseconds until a turn has something to do by itself; -1: nothing. */
 int64_t sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now);
