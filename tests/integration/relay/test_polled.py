@@ -393,6 +393,23 @@ def test_a_stopped_relays_shards_are_taken_over(shop, relay):
     print("repeated", sure(shop))
 
 
+def test_what_is_in_flight_is_not_given_away(shop, relay, kafka):
+    """A relay joins while rows wait for their topic: its share comes later,
+    and no row is sent twice."""
+    first = relay(shards=SHARDS, topic_wait="120s")
+    settled([first])
+    topic = f"{shop.prefix}Late"
+    for n in range(40):
+        shop.sent.append((topic, f"k{n}", shop.order(f"k{n}", kind="Late")))
+    until(lambda: first.metric("relay_rows_taken") == 40, 30, "in flight")
+    second = relay(shards=SHARDS, topic_wait="120s")
+    until(lambda: second.metric("relay_polling") == 1, 30, "it has joined")
+    kafka.create(topic)
+    settled([first, second])
+    assert shop.arrived(60) == 0
+    empty(shop)
+
+
 def test_more_relays_than_shards(shop, relay):
     relays = [relay(source="poll", shards=2) for _ in range(3)]
     until(lambda: shares(relays) == [0, 1, 1], 30, "one stands by")
