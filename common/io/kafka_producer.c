@@ -425,6 +425,13 @@ ch_kafka_producer_send(struct ch_kafka_producer *p,
 	return 0;
 }
 
+void
+ch_kafka_producer_expect(struct ch_kafka_producer *p, const char *topic)
+{
+	if (p->rk != NULL && p->leaders != NULL)
+		(void)ch_kafka_leaders_ready(p->leaders, topic);
+}
+
 int
 ch_kafka_producer_send_within(struct ch_kafka_producer *p,
 	const struct ch_kafka_message *m, int timeout_ms, struct ch_err *err)

@@ -108,6 +108,10 @@ struct ch_kafka_producer *ch_kafka_producer_open(
 int ch_kafka_producer_send(struct ch_kafka_producer *p,
 	const struct ch_kafka_message *m, struct ch_err *err);
 
+/* The topic will be sent to: its leaders are asked now, so that its first
+ * records need not wait for them. */
+void ch_kafka_producer_expect(struct ch_kafka_producer *p, const char *topic);
+
 /* As send, but for at most timeout_ms it serves reports and tries again while
  * that is CH_EFULL. For tools, which have nothing else to do. */
 int ch_kafka_producer_send_within(struct ch_kafka_producer *p,

@@ -55,6 +55,15 @@ lanes_now(const struct lanes *l)
 }
 
 void
+lanes_expect(struct lanes *l, const char *topic)
+{
+	int i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		ch_kafka_producer_expect(l->lane[i], topic);
+}
+
+void
 lanes_poll(struct lanes *l)
 {
 	int i;

@@ -39,6 +39,9 @@ void lanes_close(struct lanes *l, int deadline_ms);
 
 /* The producer that is used now; never NULL. */
 struct ch_kafka_producer *lanes_now(const struct lanes *l);
+/* The topic will be sent to, by whichever. (A change of lanes must not make it
+ * wait for brokers that have just gone away.) */
+void lanes_expect(struct lanes *l, const char *topic);
 /* Serves the reports of both. */
 void lanes_poll(struct lanes *l);
 /* This lane is wanted. false: nothing may be sent yet, since the other still

@@ -380,6 +380,7 @@ answer(struct sink_kafka *s, struct topic *t, const struct ch_kafka_topic *k)
 			ch_info("sink.topic_found",
 				CH_S("topic", t->route->name));
 		t->state = TOPIC_KNOWN;
+		lanes_expect(s->lanes, t->route->name);
 		t->partitions = k->partitions;
 		t->wanted = t->absent = false;
 		return true;
