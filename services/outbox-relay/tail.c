@@ -387,7 +387,7 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	 * here PostgreSQL never sends again */
 	t->told = 0;
 	t->told_at = (struct ch_mono){0};
-	t->dry = false; /* the silence begins with the first status */
+	t->heard = UINT64_MAX; /* the silence begins with the first status */
 	t->read_lsn = lsn;
 	return CH_OK;
 }

@@ -26,7 +26,18 @@ def stream(relay_cell, link):
             "pg_stat_get_activity(active_pid) ON true WHERE slot_name = %s",
             (relay_cell.slot,))
         return rows and link.link_to(rows[0][0])
-    return until(streams, 20, "the WAL is read")
+    return until(streams, 60, "the WAL is read")
+
+
+def test_a_stream_that_begins_is_not_silent(relay_cell, relay):
+    """Before its server has said a word, however long this machine runs."""
+    for _ in range(5):
+        daemon = relay()
+        until(lambda: daemon.metric("relay_streams_total"), 60, "it tails")
+        relay_cell.load(1)
+        relay_cell.arrived()
+        assert daemon.stop() == 0
+        assert "event=relay.stream_lost" not in daemon.logged()
 
 
 def test_a_stream_that_fell_silent_is_left_for_another(
@@ -43,10 +54,10 @@ def test_a_stream_that_fell_silent_is_left_for_another(
     os.kill(broker, signal.SIGSTOP)
     try:
         relay_cell.load(600)
-        until(lambda: blocked.metric("relay_in_flight_bytes") >= 65536, 20,
+        until(lambda: blocked.metric("relay_in_flight_bytes") >= 65536, 60,
               "it reads no more")
         silent.half_open = {"down"}
-        until(lambda: stream(relay_cell, link) is not silent, 150,
+        until(lambda: stream(relay_cell, link) is not silent, 240,
               "the relay finds out")
     finally:
         os.kill(broker, signal.SIGCONT)
