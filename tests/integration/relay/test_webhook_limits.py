@@ -50,7 +50,7 @@ def test_many_bad_keys_hold_no_other(relay_cell, relay, hooks, server):
     daemon = relay(webhooks=hooks(a={"attempts": 2}))
     with server.lock:
         bad.update(cell.event(f"bad{n}") for n in range(80))
-    # it is shut again when the last of them is a letter
+    # a gauge would forget it when the last of them is a letter
     until(lambda: "event=webhook.paused endpoint=a" in daemon.logged(), 60,
           "the breaker is open")
     others = []
