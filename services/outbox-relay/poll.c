@@ -52,6 +52,7 @@ poll_read(struct relay *r)
 {
 	uint64_t before = queue_rows(r->queue);
 	struct ch_err err = CH_ERR_INIT;
+	int64_t rows;
 	int rc = CH_OK;
 
 	if (r->poll_at.ns > r->now.ns || !queue_has_room(r->queue))
@@ -65,8 +66,9 @@ poll_read(struct relay *r)
 	if (rc == CH_OK)
 		rc = queue_read(r->queue, r->pg, session_part(r), r->inflight,
 			r->wall, &err);
-	ch_metric_add(r->rt->metrics, RELAY_SCANNED,
-		(int64_t)(queue_rows(r->queue) - before));
+	rows = (int64_t)(queue_rows(r->queue) - before);
+	ch_metric_add(r->rt->metrics, RELAY_SCANNED, rows);
+	rhythm_rows(&r->rhythm, rows, false, false, r->now);
 	if (rc < 0)
 		session_lose(r, &err);
 	if (rc == 0)

@@ -387,7 +387,6 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	 * here PostgreSQL never sends again */
 	t->told = 0;
 	t->told_at = (struct ch_mono){0};
-	t->heard = UINT64_MAX; /* the silence begins with the first status */
 	t->read_lsn = lsn;
 	return CH_OK;
 }
@@ -692,12 +691,13 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	return 1;
 }
 
-/* How long the server has said nothing though it was asked. A stream that we
- * have not read to its end, because Kafka is away, is not silent. */
+/* How long the server has said nothing though it was asked: not before the
+ * stream's first status. A stream that we have not read to its end, because
+ * Kafka is away, is not silent. */
 static int64_t
 silence_ms(struct tail *t, struct ch_mono now)
 {
-	if (!t->dry || t->counts.frames != t->heard) {
+	if (t->told_at.ns == 0 || !t->dry || t->counts.frames != t->heard) {
 		t->heard = t->counts.frames;
 		t->heard_at = now;
 	}

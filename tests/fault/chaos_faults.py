@@ -167,7 +167,7 @@ def slot_invalidated(world, rng):
         rows = world.superuser("SELECT wal_status FROM pg_replication_slots "
                                "WHERE slot_name = %s", (world.slot,))
         return rows in ([], [("lost",)])
-    until(lost, 60, "the slot is lost", every=0.2)
+    until(lost, 120, "the slot is lost", every=0.2)
     world.superuser("ALTER SYSTEM RESET max_slot_wal_keep_size")
     world.superuser("SELECT pg_reload_conf()")
     return wake

@@ -49,13 +49,13 @@ def test_polling_killed_at(point, shards, shop, daemons, tmp_path):
                          if point != "relay.after_park"
                          else f"{point}=kill@1\n")
         daemon = start(wait_ready=False)
-        until(lambda: dies_of_work(daemon), 60, f"killed at {point}")
+        until(lambda: dies_of_work(daemon), 120, f"killed at {point}")
         assert log.read_text().count(point) == kill + 1
     rules.write_text("")
     start()
-    repeated = shop.arrived(60)
+    repeated = shop.arrived(120)
     assert repeated > 0 or point != "relay.before_delete"
     assert set(shop.ids(shop.topic)) == {i for _, _, i in shop.sent}
-    until(lambda: shop.left() == 0, 30, "the table is empty")
+    until(lambda: shop.left() == 0, 60, "the table is empty")
     if point == "relay.after_park":
-        until(lambda: len(shop.letters()) == 3, 20, "each parked once")
+        until(lambda: len(shop.letters()) == 3, 60, "each parked once")

@@ -48,8 +48,10 @@ def test_not_ready_while_the_slot_keeps_too_much(relay_cell, relay, hooks,
                      if "the slot keeps" in line), None)
     line = until(slot_line, 60, "the guard says so")
     assert "retained_max is 2097152" in line
-    assert daemon.get("/readyz")[0] == 503
-    assert daemon.metric("relay_slot_retained_bytes") > 2 * 2 ** 20
+    # it lasts: the table stays locked
+    until(lambda: daemon.get("/readyz")[0] == 503, 60, "not ready")
+    until(lambda: daemon.metric("relay_slot_retained_bytes") > 2 * 2 ** 20,
+          60, "the metric says so")
     held.rollback()
     held.close()
     all_done(relay_cell, 4)
@@ -59,7 +61,7 @@ def test_not_ready_while_the_slot_keeps_too_much(relay_cell, relay, hooks,
         run(superuser, "CHECKPOINT")
         relay_cell.event("k0")
         return daemon.get("/readyz")[0] == 200
-    until(ready, 90, "ready again", every=1)
+    until(ready, 120, "ready again", every=1)
     assert set(ids) <= set(server.ids())
 
 
@@ -83,7 +85,7 @@ def short_of_wal(superuser):
             run(superuser, "SELECT pg_switch_wal()")
             run(superuser, "CHECKPOINT")
             return status(slot) == [("lost",)]
-        until(lost, 60, "the slot is lost", every=0.2)
+        until(lost, 120, "the slot is lost", every=0.2)
         set_to("ALTER SYSTEM RESET max_slot_wal_keep_size")
     yield invalidate
     set_to("ALTER SYSTEM RESET max_slot_wal_keep_size")
@@ -102,13 +104,13 @@ def test_an_invalidated_slot_is_healed_by_a_scan(relay_cell, relay,
     cell.load(300)
     daemon = relay()
     cell.load(300)
-    cell.arrived(60)
+    cell.arrived(120)
     assert daemon.metric("relay_rows_scanned_total") >= 600
     assert "event=relay.slot_made" in daemon.logged()
     until(lambda: cell.sql(
         "SELECT wal_status IN ('reserved', 'extended'), active "
         "FROM pg_replication_slots WHERE slot_name = %s", (cell.slot,))
-        == [(True, True)], 30, "a new one is read")
+        == [(True, True)], 60, "a new one is read")
 
 
 def test_a_slot_invalidated_while_it_is_read(relay_cell, relay, short_of_wal):
@@ -126,7 +128,7 @@ def test_a_slot_invalidated_while_it_is_read(relay_cell, relay, short_of_wal):
     finally:
         daemon.process.send_signal(signal.SIGCONT)
     cell.load(300)
-    cell.arrived(90)
+    cell.arrived(120)
     assert daemon.running()
     assert daemon.metric("relay_rows_scanned_total") >= 1
     until(lambda: daemon.get("/readyz")[0] == 200, 60, "ready again")

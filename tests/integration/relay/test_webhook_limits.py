@@ -15,26 +15,30 @@ def test_a_quota_for_ever_ends_in_a_dead_letter(relay_cell, relay, hooks,
     """quota_max after the first one, and not by attempts."""
     cell = relay_cell
     server.answer = lambda r: (status, {"Retry-After": "1"}, b"too much")
-    daemon = relay(webhooks=hooks(a={"attempts": 1, "quota_max": "3s"}))
+    quota = {"attempts": 1, "quota_max": "1h"}
+    daemon = relay(webhooks=hooks(a=quota))
     bad = cell.event("k1")
     until(lambda: cell.sql("SELECT quota_since IS NOT NULL AND attempts = 0 "
-                           "FROM webhook_deliveries") == [(True,)], 30,
+                           "FROM webhook_deliveries") == [(True,)], 60,
           "the first one is written down")
+    until(lambda: len(server.ids()) >= 3, 60, "asked again and again")
     assert cell.letters() == []
-    assert daemon.stop() == 0  # the time runs on without the relay
-    daemon = relay(webhooks=hooks(a={"attempts": 1, "quota_max": "3s"}))
+    assert daemon.stop() == 0
+    # the time runs on without the relay
+    cell.sql("UPDATE webhook_deliveries SET quota_since = quota_since "
+             "- interval '1 h'")
+    relay(webhooks=hooks(a=quota))
     letter = until(cell.letters, 60, "the letter")[0]
     assert (letter["row_id"], letter["error_class"], letter["blocks_key"]) == (
         bad, f"http_{status}", True)
     assert "too much" in letter["reason"]
-    assert len(server.ids()) >= 3
 
     # put back, its time begins anew; then it is taken
     cell.dlq("replay", letter["letter_id"], "--reason", "they have raised it")
     until(lambda: cell.sql(
         "SELECT done_at IS NULL AND quota_since IS NOT NULL "
-        "AND quota_since > now() - interval '3 s' FROM webhook_deliveries")
-        == [(True,)], 30, "refused anew")
+        "AND quota_since > now() - interval '30 min' FROM webhook_deliveries")
+        == [(True,)], 60, "refused anew")
     server.answer = lambda r: 204
     all_done(cell, 1)
 
@@ -46,8 +50,9 @@ def test_many_bad_keys_hold_no_other(relay_cell, relay, hooks, server):
     daemon = relay(webhooks=hooks(a={"attempts": 2}))
     with server.lock:
         bad.update(cell.event(f"bad{n}") for n in range(80))
-    until(lambda: daemon.metric("relay_webhook_breaker", endpoint="a") == 1,
-          30, "the breaker is open")
+    # a gauge would forget it when the last of them is a letter
+    until(lambda: "event=webhook.paused endpoint=a" in daemon.logged(), 60,
+          "the breaker is open")
     others = []
 
     def letters():
@@ -66,12 +71,14 @@ def test_a_large_event_for_many_endpoints(relay_cell, relay, hooks, server):
     cell, names = relay_cell, [f"e{n:02}" for n in range(24)]
     large = json.dumps({"v": "x" * 6_000_000})
     relay(webhooks=hooks(**{name: {
-        "type": "happened", "concurrency": 1} for name in names}))
+        "type": "happened", "concurrency": 1, "timeout": "60s"}
+        for name in names}))
     first = cell.event("k1")
     ids = [first, cell.event("k1", payload=large), cell.event("k1")]
     all_done(cell, 3 * len(names), 120)
     for name in names:
-        assert [r.id for r in server.seen() if r.path == f"/{name}"] == ids
+        assert list(dict.fromkeys(
+            r.id for r in server.seen() if r.path == f"/{name}")) == ids
     sizes = {len(r.body) for r in server.seen() if r.id == ids[1]}
     assert min(sizes) > 6_000_000
 
