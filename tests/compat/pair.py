@@ -5,20 +5,18 @@ in their order, value, byte for byte, and the same order in each partition. A
 record without a key has no partition that could be compared: both draw one."""
 
 import json
-import subprocess
 import uuid
 
 from harness.connect import outbox_connector
+from harness.kafka import kcat_to_end
 from harness.wait import until
 
 
 def read(kafka, topic):
     """kcat's JSON of any bytes: surrogates stand for what is no UTF-8."""
-    run = subprocess.run(["kcat", "-C", "-b", kafka.bootstrap, "-t", topic,
-                          "-o", "beginning", "-e", "-q", "-J", "-X",
-                          "fetch.wait.max.ms=20"], check=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    text = run.stdout.decode("utf-8", "surrogateescape")
+    text = kcat_to_end(kafka.bootstrap, topic, "-J", "-X",
+                       "fetch.wait.max.ms=20").decode(
+                           "utf-8", "surrogateescape")
     return [json.loads(line) for line in text.split("\n") if line]
 
 

@@ -13,9 +13,9 @@ none: all is well. What is held against each other:
 
 import collections
 import json
-import subprocess
 
 import ledger_oracle
+from harness.kafka import kcat_to_end
 
 NOT_NOW = {"trading_paused", "rate_limited"}
 
@@ -30,11 +30,9 @@ def header(record, name):
 
 def read_topic(bootstrap, topic):
     """Every record as kcat's JSON; surrogates stand for broken UTF-8."""
-    run = subprocess.run(
-        ["kcat", "-C", "-b", bootstrap, "-t", topic, "-o", "beginning", "-e",
-         "-q", "-J", "-X", "isolation.level=read_committed"], check=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    text = run.stdout.decode("utf-8", "surrogateescape")
+    text = kcat_to_end(bootstrap, topic, "-J", "-X",
+                       "isolation.level=read_committed").decode(
+                           "utf-8", "surrogateescape")
     return [json.loads(line) for line in text.split("\n") if line]
 
 

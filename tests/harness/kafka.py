@@ -8,6 +8,24 @@ import tempfile
 import uuid
 
 from .cell import OUT
+from .wait import until
+
+KCAT_SECONDS = 90
+
+
+def kcat_to_end(bootstrap, topic, *args, start="beginning"):
+    """What kcat reads of a topic, to its end: bytes. Once it fell asleep for
+    good before an end that moved on (librdkafka 2.0.2, an idle connection and
+    threads that wait): then it is asked again."""
+    def read():
+        try:
+            return (subprocess.run(
+                ["kcat", "-C", "-b", bootstrap, "-t", topic, "-o", start,
+                 "-e", "-q", *args], check=True, timeout=KCAT_SECONDS,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout,)
+        except subprocess.TimeoutExpired:
+            return None
+    return until(read, 4 * KCAT_SECONDS, f"kcat reads {topic} to its end")[0]
 
 
 class Kafka:
@@ -103,21 +121,15 @@ class Kafka:
     def read(self, topic):
         """All records of a topic now, as kcat's JSON: topic, partition,
         offset, ts, headers, key, payload."""
-        run = subprocess.run(["kcat", "-C", "-b", self.bootstrap, "-t", topic,
-                              "-o", "beginning", "-e", "-q", "-J", "-X",
-                              "isolation.level=read_committed"],
-                             check=True, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
-        return [json.loads(line) for line in run.stdout.splitlines()]
+        out = kcat_to_end(self.bootstrap, topic, "-J", "-X",
+                          "isolation.level=read_committed")
+        return [json.loads(line) for line in out.splitlines()]
 
     def read_bytes(self, topic):
         """All records of a topic now, byte for byte: (partition, offset, key,
         value); None for null."""
-        out = subprocess.run(
-            ["kcat", "-C", "-b", self.bootstrap, "-t", topic, "-o",
-             "beginning", "-e", "-q", "-f", "%p %o %K %S\n%k%s", "-X",
-             "isolation.level=read_committed"], check=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+        out = kcat_to_end(self.bootstrap, topic, "-f", "%p %o %K %S\n%k%s",
+                          "-X", "isolation.level=read_committed")
         records, at = [], 0
         while at < len(out):
             head, at = out[at:out.index(b"\n", at)], out.index(b"\n", at) + 1

@@ -7,7 +7,7 @@ import subprocess
 import uuid
 
 from .cell import OUT
-from .kafka import header
+from .kafka import header, kcat_to_end
 from .wait import until
 
 
@@ -142,13 +142,12 @@ class Cell:
         """As kafka.read(), of any bytes (surrogates stand for broken ones).
         A broker that was away has no leaders for a moment: asked again."""
         def read():
-            run = subprocess.run(
-                ["kcat", "-C", "-b", self.kafka.bootstrap, "-t", topic, "-o",
-                 "beginning", "-e", "-q", "-J"],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-            return run if run.returncode == 0 else None
-        run = until(read, 60, f"kcat reads {topic}")
-        text = run.stdout.decode("utf-8", "surrogateescape")
+            try:
+                return (kcat_to_end(self.kafka.bootstrap, topic, "-J"),)
+            except subprocess.CalledProcessError:
+                return None
+        text = until(read, 60, f"kcat reads {topic}")[0].decode(
+            "utf-8", "surrogateescape")
         return [json.loads(line) for line in text.split("\n") if line]
 
     def ids(self, topic):

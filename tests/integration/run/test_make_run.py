@@ -19,7 +19,7 @@ import psycopg2
 import pytest
 
 from harness.cell import LOCAL, OUT, ROOT
-from harness.kafka import header
+from harness.kafka import header, kcat_to_end
 from harness.wait import until
 
 RATE = "300"
@@ -267,10 +267,8 @@ def test_the_checker_finds_a_result_that_is_missing(servers, state, tmp_path):
     assert from_books.returncode == 1
     assert "no outcome row" in from_books.stdout
 
-    read = subprocess.run(
-        ["kcat", "-C", "-b", servers["BOOTSTRAP"], "-t", "ledger.results",
-         "-o", "beginning", "-e", "-q", "-J"], check=True,
-        stdout=subprocess.PIPE, text=True).stdout.splitlines(keepends=True)
+    read = kcat_to_end(servers["BOOTSTRAP"], "ledger.results", "-J"
+                       ).decode().splitlines(keepends=True)
     copy = tmp_path / "results"
     copy.write_text("".join(read))
     assert check(state, "--results", str(copy)).returncode == 0
