@@ -237,6 +237,9 @@ enum ch_pg_outcome ch_pg_pipeline_outcome(const struct ch_pg *pg, int rc,
  * then unchanged. i64 reads int2, int4, int8, oid, xid8; a sum() is numeric:
  * cast it to int8 in the SQL. */
 bool ch_pg_is_null(const PGresult *res, int row, int col);
+/* The bytes of whatever type, of a row and column that are there; ptr NULL:
+ * NULL. Valid until PQclear. */
+struct ch_view ch_pg_value(const PGresult *res, int row, int col);
 bool ch_pg_get_i64(const PGresult *res, int row, int col, int64_t *out);
 bool ch_pg_get_i32(const PGresult *res, int row, int col, int32_t *out);
 bool ch_pg_get_bool(const PGresult *res, int row, int col, bool *out);

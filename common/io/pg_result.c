@@ -43,6 +43,15 @@ ch_pg_is_null(const PGresult *res, int row, int col)
 		col < PQnfields(res) && PQgetisnull(res, row, col);
 }
 
+struct ch_view
+ch_pg_value(const PGresult *res, int row, int col)
+{
+	if (PQgetisnull(res, row, col))
+		return (struct ch_view){NULL, 0};
+	return (struct ch_view){
+		PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
+}
+
 bool
 ch_pg_get_i64(const PGresult *res, int row, int col, int64_t *out)
 {

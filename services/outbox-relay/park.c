@@ -144,12 +144,9 @@ ask_blocking(struct ch_pg *pg, const struct queue_part *part, PGresult **res,
 {
 	struct ch_pg_array shards;
 	struct ch_pg_args args;
-	size_t i;
 	int rc;
 
-	ch_pg_array_init(&shards, CH_PG_INT4_ARRAY);
-	for (i = 0; i < part->count; i++)
-		ch_pg_array_i32(&shards, part->shards[i]);
+	queue_part_shards(part, &shards);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i32(&args, part->of);
 	ch_pg_arg_array(&args, &shards);
@@ -471,12 +468,8 @@ read_waiting(struct released *r, const PGresult *res, struct inflight *f,
 	int i, place;
 
 	for (i = 0; i < PQntuples(res); i++) {
-		for (place = 0; place < WAITED_FIELDS; place++) {
-			fields[place].ptr = PQgetisnull(res, i, place)
-				? NULL
-				: PQgetvalue(res, i, place);
-			fields[place].len = (size_t)PQgetlength(res, i, place);
-		}
+		for (place = 0; place < WAITED_FIELDS; place++)
+			fields[place] = ch_pg_value(res, i, place);
 		e = event_new(EVENT_RETRY, fields, err);
 		if (e == NULL)
 			return CH_EPROTO;

@@ -20,8 +20,8 @@
 
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "contract_rows.h"
 #include "outbox_relay_sql.h"
-#include "pgoutput.h"
 
 #define PAGE 2000
 #define OWN_COLUMNS 2 /* behind the table's: number, id */
@@ -48,6 +48,16 @@ const struct queue_part queue_whole = {1, only_shard, 1};
 
 static const struct ch_pg_stmt look_stmt = {
 	"relay_queue_look", outbox_relay_sql_queue_look};
+
+void
+queue_part_shards(const struct queue_part *part, struct ch_pg_array *out)
+{
+	size_t i;
+
+	ch_pg_array_init(out, CH_PG_INT4_ARRAY);
+	for (i = 0; i < part->count; i++)
+		ch_pg_array_i32(out, part->shards[i]);
+}
 
 struct queue *
 queue_new(const struct queue_options *opt)
@@ -271,9 +281,7 @@ ask(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 	for (p = q->first; p != NULL; p = p->next)
 		for (i = 0; i < p->count; i++)
 			ch_pg_array_i64(&taken, p->plain[i]);
-	ch_pg_array_init(&shards, CH_PG_INT4_ARRAY);
-	for (i = 0; i < part->count; i++)
-		ch_pg_array_i32(&shards, part->shards[i]);
+	queue_part_shards(part, &shards);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_array(&args, &taken);
 	ch_pg_arg_i32(&args, part->of);
@@ -286,53 +294,23 @@ ask(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 }
 
 static int
-learn(struct queue *q, const PGresult *res, struct ch_err *err)
-{
-	struct pgoutput_column columns[PGOUTPUT_COLUMNS_MAX];
-	int i, n = PQnfields(res) - OWN_COLUMNS;
-
-	if (n > PGOUTPUT_COLUMNS_MAX)
-		return ch_err_set(err, CH_ERANGE,
-			"the outbox table has %d columns, at most %d are "
-			"read: use a smaller table",
-			n, PGOUTPUT_COLUMNS_MAX);
-	for (i = 0; i < n; i++)
-		columns[i] = (struct pgoutput_column){
-			.name = ch_view_of(PQfname(res, i)),
-			.type = PQftype(res, i),
-			.modifier = PQfmod(res, i)};
-	return contract_learn(q->opt.contract, columns, n, err);
-}
-
-static struct ch_view
-value_at(const PGresult *res, int row, int col)
-{
-	if (PQgetisnull(res, row, col))
-		return (struct ch_view){NULL, 0};
-	return (struct ch_view){
-		PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
-}
-
-static int
 add_row(struct queue *q, struct page *p, const PGresult *res, int row,
 	struct inflight *f, struct ch_time now, struct ch_err *err)
 {
 	const struct contract_origin from = {
 		.number = (int64_t)(q->rows + p->count), .at = now};
-	struct ch_view fields[PGOUTPUT_COLUMNS_MAX], id;
-	int i, n = PQnfields(res) - OWN_COLUMNS;
+	int n = PQnfields(res) - OWN_COLUMNS;
+	struct ch_view id;
 	struct event *e;
 
-	for (i = 0; i < n; i++)
-		fields[i] = value_at(res, row, i);
 	if (!ch_pg_get_i64(res, row, n, &p->plain[p->count]))
 		return ch_err_set(err, CH_EPROTO, "a row without a number");
-	e = contract_event(q->opt.contract, fields, &from, err);
+	e = contract_rows_event(q->opt.contract, res, row, n, &from, err);
 	if (e == NULL)
 		return CH_EPROTO;
 	inflight_add(f, e);
 	ch_pg_array_i64(&p->numbers, p->plain[p->count]);
-	id = value_at(res, row, n + 1);
+	id = ch_pg_value(res, row, n + 1);
 	if (id.ptr != NULL)
 		ch_pg_array_text(&p->ids, id);
 	else
@@ -357,7 +335,9 @@ static int
 take(struct queue *q, const PGresult *res, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
-	int rc = learn(q, res, err), i;
+	int rc = contract_rows_learn(q->opt.contract, res,
+		PQnfields(res) - OWN_COLUMNS, err);
+	int i;
 	struct page *p;
 	char mark[24];
 

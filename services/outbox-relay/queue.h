@@ -45,6 +45,8 @@ struct queue_part {
 };
 
 extern const struct queue_part queue_whole; /* all of them */
+/* As an argument of a statement; the caller frees it. */
+void queue_part_shards(const struct queue_part *part, struct ch_pg_array *out);
 
 struct queue_options {
 	struct contract *contract;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "pgoutput.h"
+#include "contract_rows.h"
 
 #define PAGE 2000
 #define WAIT_MS 200
@@ -118,41 +118,14 @@ open_cursor(struct reread *r, struct ch_pg *pg, struct ch_err *err)
 }
 
 static int
-learn(struct reread *r, const PGresult *res, struct ch_err *err)
-{
-	struct pgoutput_column columns[PGOUTPUT_COLUMNS_MAX];
-	int i, n = PQnfields(res);
-
-	if (n > PGOUTPUT_COLUMNS_MAX)
-		return ch_err_set(err, CH_ERANGE,
-			"the outbox table has %d columns, at most %d are "
-			"read: use a smaller table",
-			n, PGOUTPUT_COLUMNS_MAX);
-	for (i = 0; i < n; i++)
-		columns[i] = (struct pgoutput_column){
-			.name = ch_view_of(PQfname(res, i)),
-			.type = PQftype(res, i),
-			.modifier = PQfmod(res, i)};
-	return contract_learn(r->opt.contract, columns, n, err);
-}
-
-static int
 add_row(struct reread *r, const PGresult *res, int row, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
 	const struct contract_origin from = {
 		.number = (int64_t)r->rows, .at = now};
-	struct ch_view fields[PGOUTPUT_COLUMNS_MAX];
-	struct event *e;
-	int i;
+	struct event *e = contract_rows_event(r->opt.contract, res, row,
+		PQnfields(res), &from, err);
 
-	for (i = 0; i < PQnfields(res); i++) {
-		fields[i] = (struct ch_view){NULL, 0};
-		if (!PQgetisnull(res, row, i))
-			fields[i] = (struct ch_view){PQgetvalue(res, row, i),
-				(size_t)PQgetlength(res, row, i)};
-	}
-	e = contract_event(r->opt.contract, fields, &from, err);
 	if (e == NULL)
 		return CH_EPROTO;
 	inflight_add(f, e);
@@ -164,7 +137,8 @@ static int
 add_page(struct reread *r, const PGresult *res, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
-	int rc = learn(r, res, err), i;
+	int rc = contract_rows_learn(r->opt.contract, res, PQnfields(res), err);
+	int i;
 
 	if (rc != CH_OK)
 		return rc;

@@ -100,15 +100,6 @@ scan_begin(struct scan *s, const struct inflight *f, const char *snapshot)
 	s->rows = 0;
 }
 
-static struct ch_view
-value_at(const PGresult *res, int row, int col)
-{
-	if (PQgetisnull(res, row, col))
-		return (struct ch_view){NULL, 0};
-	return (struct ch_view){
-		PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col)};
-}
-
 /* Columns of scan_log.sql: the source, rejected's fields in their places,
  * then result and traceparent. */
 static struct event *
@@ -133,10 +124,10 @@ log_event(const PGresult *res, int row, struct ch_err *err)
 	}
 	if (source == EVENT_REJECTED) {
 		for (i = 0; i < REJECTED_FIELDS; i++)
-			fields[i] = value_at(res, row, 1 + i);
+			fields[i] = ch_pg_value(res, row, 1 + i);
 	} else {
 		for (i = 0; i < RESULT_FIELDS; i++)
-			fields[i] = value_at(res, row, result_columns[i]);
+			fields[i] = ch_pg_value(res, row, result_columns[i]);
 	}
 	return event_new((enum event_source)source, fields, err);
 }
@@ -228,7 +219,7 @@ add_outbox_rows(struct scan *s, const PGresult *res, struct inflight *f,
 
 	for (i = 0; i < PQntuples(res); i++) {
 		for (place = 0; place < OUTBOX_FIELDS; place++)
-			fields[place] = value_at(res, i, place);
+			fields[place] = ch_pg_value(res, i, place);
 		e = event_new(EVENT_OUTBOX, fields, err);
 		if (e == NULL)
 			return CH_EPROTO;

@@ -181,12 +181,9 @@ take(struct shards *s, struct ch_pg *pg, int32_t count, struct ch_err *err)
 	struct ch_pg_array mine;
 	struct ch_pg_args args;
 	PGresult *res;
-	size_t i;
 	int rc, row;
 
-	ch_pg_array_init(&mine, CH_PG_INT4_ARRAY);
-	for (i = 0; i < s->part.count; i++)
-		ch_pg_array_i32(&mine, s->mine[i]);
+	queue_part_shards(&s->part, &mine);
 	args_begin(s, &args);
 	ch_pg_arg_array(&args, &mine);
 	ch_pg_arg_i32(&args, count);
