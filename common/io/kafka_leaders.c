@@ -212,6 +212,14 @@ ch_kafka_leaders_ready(struct ch_kafka_leaders *l, const char *topic)
 	return t->state != ASKING;
 }
 
+int32_t
+ch_kafka_leaders_partitions(struct ch_kafka_leaders *l, const char *topic)
+{
+	const struct topic *t = topic_of(l, topic);
+
+	return t->state == READY && t->ends != NULL ? t->ends->cnt : 0;
+}
+
 struct ch_kafka_leaders *
 ch_kafka_leaders_new(rd_kafka_t *rk, int wake, int patience_ms)
 {

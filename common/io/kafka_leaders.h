@@ -24,6 +24,7 @@
 #define CH_IO_KAFKA_LEADERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <librdkafka/rdkafka.h>
 
@@ -37,6 +38,9 @@ void ch_kafka_leaders_free(struct ch_kafka_leaders *l);
 
 /* false: asked, and not answered yet. */
 bool ch_kafka_leaders_ready(struct ch_kafka_leaders *l, const char *topic);
+/* As its leaders answered; 0: they did not. */
+int32_t ch_kafka_leaders_partitions(struct ch_kafka_leaders *l,
+	const char *topic);
 /* Takes answers; waits at most timeout_ms for one when any is due. */
 void ch_kafka_leaders_serve(struct ch_kafka_leaders *l, int timeout_ms);
 bool ch_kafka_leaders_is_asking(const struct ch_kafka_leaders *l);

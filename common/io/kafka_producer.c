@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kafka_leaders.h"
+#include "kafka_opening.h"
 
 #define PURGE_MS 10000
 #define THROTTLE_MAX_MS 30000 /* a broker's word is not taken for more */
@@ -40,6 +42,8 @@ struct ch_kafka_producer {
 	rd_kafka_t *rk; /* NULL: closed */
 	rd_kafka_queue_t *queue;
 	struct ch_kafka_leaders *leaders; /* NULL: not asked */
+	struct ch_kafka_opening *opening; /* NULL as leaders */
+	struct ch_mono now;		  /* of the last poll */
 	int fd;
 	bool reachable;
 	struct ch_mono throttled;
@@ -106,6 +110,11 @@ on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 		rd_kafka_message_status(m) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
 	assert(p->pending > 0);
 	p->pending--;
+	if (p->opening != NULL)
+		ch_kafka_opening_reported(p->opening, d.topic, d.partition,
+			d.code == 0, p->now);
+	if (p->opening != NULL && p->pending == 0)
+		ch_kafka_opening_settled(p->opening);
 	if (d.code == 0) {
 		p->counts.delivered++;
 		p->reachable = true;
@@ -241,9 +250,12 @@ create_client(struct ch_kafka_producer *p, struct ch_err *err)
 	}
 	p->queue = rd_kafka_queue_get_main(p->rk);
 	rd_kafka_queue_io_event_enable(p->queue, p->fd, &one, sizeof(one));
-	if (!p->params.not_idempotent && p->params.leaders_wait_ms >= 0)
+	p->now = ch_clock_mono(&ch_clock_real);
+	if (!p->params.not_idempotent && p->params.leaders_wait_ms >= 0) {
 		p->leaders = ch_kafka_leaders_new(p->rk, p->fd,
 			number_or(p->params.leaders_wait_ms, 5000));
+		p->opening = ch_kafka_opening_new();
+	}
 	return 0;
 }
 
@@ -384,6 +396,44 @@ refuse(struct ch_kafka_producer *p, const struct ch_kafka_message *m,
 	return (int)rc;
 }
 
+/* Where it will go; -1: librdkafka draws one, or how many there are is not
+ * known. */
+static int32_t
+partition_of(struct ch_kafka_producer *p, const struct ch_kafka_message *m)
+{
+	int32_t count = ch_kafka_leaders_partitions(p->leaders, m->topic);
+
+	if (m->partition >= 0)
+		return m->partition < count ? m->partition : -1;
+	if (count == 0 || m->key.ptr == NULL)
+		return -1;
+	return rd_kafka_msg_partitioner_murmur2(NULL, m->key.ptr, m->key.len,
+		count, NULL, NULL);
+}
+
+/* CH_EFULL: not yet. */
+static int
+admit(struct ch_kafka_producer *p, const struct ch_kafka_message *m,
+	int32_t *partition, struct ch_err *err)
+{
+	if (!ch_kafka_leaders_ready(p->leaders, m->topic)) {
+		p->counts.full++;
+		return ch_err_set(err, CH_EFULL,
+			"send to %s: its partitions' leaders are being asked",
+			m->topic);
+	}
+	*partition = partition_of(p, m);
+	if (!ch_kafka_opening_admits(p->opening, m->topic, *partition,
+		    p->now)) {
+		p->counts.full++;
+		return ch_err_set(err, CH_EFULL,
+			"send to %s: partition %" PRId32
+			" has not answered this producer's first record yet",
+			m->topic, *partition);
+	}
+	return 0;
+}
+
 int
 ch_kafka_producer_send(struct ch_kafka_producer *p,
 	const struct ch_kafka_message *m, struct ch_err *err)
@@ -391,6 +441,7 @@ ch_kafka_producer_send(struct ch_kafka_producer *p,
 	rd_kafka_vu_t vu[8];
 	rd_kafka_headers_t *h;
 	rd_kafka_error_t *e;
+	int32_t partition = -1;
 	size_t max = (size_t)number_or(p->params.message_max_bytes, 1000000);
 
 	if (p->rk == NULL)
@@ -406,13 +457,8 @@ ch_kafka_producer_send(struct ch_kafka_producer *p,
 			"message_max_bytes=%zu",
 			m->topic, size_of(m), max);
 	}
-	if (p->leaders != NULL &&
-		!ch_kafka_leaders_ready(p->leaders, m->topic)) {
-		p->counts.full++;
-		return ch_err_set(err, CH_EFULL,
-			"send to %s: its partitions' leaders are being asked",
-			m->topic);
-	}
+	if (p->leaders != NULL && admit(p, m, &partition, err) != 0)
+		return CH_EFULL;
 	h = build_headers(m);
 	e = rd_kafka_produceva(p->rk, vu, build_arguments(m, h, vu));
 	if (e != NULL) {
@@ -420,6 +466,8 @@ ch_kafka_producer_send(struct ch_kafka_producer *p,
 			rd_kafka_headers_destroy(h);
 		return refuse(p, m, e, err);
 	}
+	if (p->opening != NULL)
+		ch_kafka_opening_sent(p->opening, m->topic, partition);
 	p->pending++;
 	p->counts.sent++;
 	return 0;
@@ -453,6 +501,7 @@ ch_kafka_producer_poll(struct ch_kafka_producer *p, int timeout_ms)
 
 	if (p->rk == NULL)
 		return 0;
+	p->now = ch_clock_mono(&ch_clock_real);
 	/* Cleared before the queue is emptied: what comes after sets it. */
 	if (read(p->fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		ch_error("kafka.wake", CH_S("text", "eventfd"));
@@ -513,6 +562,8 @@ destroy_client(struct ch_kafka_producer *p)
 		return;
 	ch_kafka_leaders_free(p->leaders);
 	p->leaders = NULL;
+	ch_kafka_opening_free(p->opening);
+	p->opening = NULL;
 	p->giving_up = true;
 	(void)rd_kafka_purge(p->rk,
 		RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

@@ -12,7 +12,8 @@
  * a repeat" also for a record that it never kept (kafka_leaders.h). Such a
  * report is class TRANSIENT, code DUPLICATE_SEQUENCE_NUMBER, maybe_persisted:
  * send it again. To keep it from happening, the first records for a topic wait
- * (CH_EFULL) until the leaders of its partitions have answered.
+ * (CH_EFULL) until the leaders of its partitions have answered; and each
+ * partition's first record goes alone (kafka_opening.h).
  *
  * Invariants: each accepted send gets exactly one `delivered`, from poll,
  * flush, reopen or close, on the caller's thread.
@@ -99,7 +100,8 @@ struct ch_kafka_producer *ch_kafka_producer_open(
 	const struct ch_kafka_producer_params *params, struct ch_err *err);
 
 /* Key, value and headers are copied. 0;
- * CH_EFULL    the queue is full, or the topic is new: poll, send again;
+ * CH_EFULL    the queue is full, or the topic or partition is new: poll, send
+ *             again;
  * CH_ERANGE   larger than message_max_bytes: permanent;
  * CH_EINVAL   no topic name, a bad header: permanent;
  * CH_ENOTFOUND the topic or partition is known not to exist (class TOPIC);

@@ -914,6 +914,7 @@ START_TEST(bounds_of_the_producer)
 	struct ch_kafka_producer_params p = {.conf = conf,
 		.max_queued_messages = 10,
 		.linger_ms = 60000,
+		.leaders_wait_ms = -1, /* nor does the first one go alone */
 		.message_max_bytes = 1000,
 		.delivered = on_delivered};
 	struct ch_kafka_producer *small;
@@ -983,10 +984,50 @@ START_TEST(what_the_broker_refuses_is_fatal_and_recoverable)
 }
 END_TEST
 
+/* A broker takes any sequence number from a producer that a partition does not
+ * know: of two requests in flight the second was written, the first refused. */
+START_TEST(nothing_overtakes_a_first_record_that_is_refused)
+{
+	enum { ROUNDS = 10 };
+	static char big[5000];
+	struct ch_kafka_message first = {.topic = topic, .key = CH_VIEW("k")};
+	struct ch_kafka_message next = first;
+	int64_t until = now_ms() + WAIT_MS, low, high;
+	int i;
+
+	make_topic(topic, 1, "2000");
+	(void)ch_kafka_producer_close(producer, 5000);
+	ck_assert_int_eq(
+		ch_kafka_conf_set(conf, "batch.num.messages", "1", &err), 0);
+	open_producer();
+	ch_rng_secure(big, sizeof(big));
+	first.partition = next.partition = CH_KAFKA_BY_KEY;
+	first.value = (struct ch_view){big, sizeof(big)};
+	next.value = CH_VIEW("small");
+	for (i = 0; i < ROUNDS; i++) {
+		reported_permanent = 0;
+		ck_assert_int_eq(ch_kafka_producer_send_within(producer, &first,
+					 WAIT_MS, &err),
+			0);
+		while (reported_permanent == 0 && now_ms() < until) {
+			(void)ch_kafka_producer_send(producer, &next, &err);
+			(void)ch_kafka_producer_poll(producer, 1);
+		}
+		ck_assert_uint_ge(reported_permanent, 1);
+		ck_assert_int_eq(ch_kafka_producer_reopen(producer, &err), 0);
+	}
+	(void)rd_kafka_query_watermark_offsets(ch_kafka_producer_raw(producer),
+		topic, 0, &low, &high, WAIT_MS);
+	ck_assert_int_eq(high, 0);
+}
+END_TEST
+
 START_TEST(reopen_reports_what_was_in_flight)
 {
-	struct ch_kafka_producer_params p = {
-		.conf = conf, .linger_ms = 60000, .delivered = on_delivered};
+	struct ch_kafka_producer_params p = {.conf = conf,
+		.linger_ms = 60000,
+		.leaders_wait_ms = -1, /* nor does the first one go alone */
+		.delivered = on_delivered};
 	struct ch_kafka_producer *slow;
 	struct ch_kafka_message m = {
 		.topic = topic, .partition = 0, .value = CH_VIEW("x")};
@@ -1093,6 +1134,7 @@ main(void)
 	tcase_add_test(t, the_end_is_told_and_the_tail_followed);
 	tcase_add_test(t, bounds_of_the_producer);
 	tcase_add_test(t, what_the_broker_refuses_is_fatal_and_recoverable);
+	tcase_add_test(t, nothing_overtakes_a_first_record_that_is_refused);
 	tcase_add_test(t, reopen_reports_what_was_in_flight);
 	tcase_add_test(t, aborted_records_are_not_given_out);
 	suite_add_tcase(s, t);
