@@ -388,7 +388,8 @@ def test_the_whole_document_about_an_id_reads_no_table_whole(db, connect):
         "WHERE l.id = %s", many, str(ident))
     run(db, "INSERT INTO answers SELECT (jsonb_populate_record(a, "
         "jsonb_build_object('id_text', gen_random_uuid(), 'log_seq', 100000 + "
-        "i))).* FROM answers a, generate_series(1, %s) i", many)
+        "i, 'result', a.result || repeat(' ', 200)))).* FROM answers a, "
+        "generate_series(1, %s) i", many)  # of a real one's size, for BRIN
     run(db, "INSERT INTO rejected SELECT (jsonb_populate_record(r, "
         "jsonb_build_object('letter_id', gen_random_uuid(), 'log_seq', 200000 "
         "+ i))).* FROM rejected r, generate_series(1, %s) i", many)
