@@ -37,8 +37,6 @@ class OwnCell(Cell):
         self.disks = {"broker": self.state / "kafka",
                       "postgres": self.state / "postgres" / "data" / "base"}
         self.more = {"CH_KAFKA_PROXIED": kafka_listeners,
-                     # starts are what it is about, not speed
-                     "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1",
                      **shim(self.state, *self.disks.values())}
 
     def fill(self, disk):

@@ -30,13 +30,22 @@ def today():
     return datetime.datetime.now(datetime.timezone.utc).date()
 
 
+def kept_state():
+    """CH_TEST_STATE, of which each worker has its own."""
+    kept = os.environ.get("CH_TEST_STATE")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return f"{kept}-{worker}" if kept and worker else kept
+
+
 class Cell:
     """A running Kafka and PostgreSQL."""
 
+    # a broker of a minute is mostly its compiler's work
+    jvm = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
     day = None  # of the template's deploy
 
     def __init__(self):
-        kept = os.environ.get("CH_TEST_STATE")
+        kept = kept_state()
         self.kept = bool(kept)
         self.state = pathlib.Path(kept or tempfile.mkdtemp(prefix="ch-test-"))
         if not self.kept:
@@ -49,7 +58,8 @@ class Cell:
             [str(LOCAL / name), *args], cwd=ROOT, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **self.more, "CH_STATE": str(self.state)})
+            env={**self.jvm, **os.environ, **self.more,
+                 "CH_STATE": str(self.state)})
         if check and run.returncode != 0:
             raise RuntimeError(f"{name} {args}: status {run.returncode}\n"
                                f"{run.stdout}")
