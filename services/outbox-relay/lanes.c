@@ -118,6 +118,16 @@ lanes_want(struct lanes *l, enum lane lane, struct ch_mono now)
 	return true;
 }
 
+int64_t
+lanes_next_ms(const struct lanes *l, struct ch_mono now)
+{
+	int64_t waited = ch_mono_ms_since(now, l->since);
+
+	if (!l->changing)
+		return -1;
+	return waited < CHANGE_MS ? CHANGE_MS - waited : 0;
+}
+
 uint64_t
 lanes_throttled(const struct lanes *l)
 {

@@ -47,6 +47,8 @@ void lanes_poll(struct lanes *l);
 /* This lane is wanted. false: nothing may be sent yet, since the other still
  * has records in flight. */
 bool lanes_want(struct lanes *l, enum lane lane, struct ch_mono now);
+/* Until a change is put off, at the latest; -1: none waits. */
+int64_t lanes_next_ms(const struct lanes *l, struct ch_mono now);
 /* Pauses that brokers asked both for. */
 uint64_t lanes_throttled(const struct lanes *l);
 /* For poll(2), POLLIN. */

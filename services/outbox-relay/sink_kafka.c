@@ -615,6 +615,7 @@ sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 	int64_t next = s->settling ? 50 : -1;
 	int i;
 
+	sooner(&next, lanes_next_ms(s->lanes, now));
 	if (is_throttled(s))
 		sooner(&next,
 			(ch_kafka_producer_throttled(lanes_now(s->lanes)).ns -

@@ -121,6 +121,24 @@ START_TEST(a_change_waits_until_nothing_is_in_flight)
 }
 END_TEST
 
+/* The owner sleeps: with a broker away nothing else would wake it. */
+START_TEST(a_change_says_when_it_is_to_be_asked_again)
+{
+	struct ch_mono t = now();
+	int64_t ms;
+
+	ck_assert_int_eq(lanes_next_ms(lanes, t), -1);
+	send_one(0);
+	ck_assert(!lanes_want(lanes, LANE_BULK, t));
+	ms = lanes_next_ms(lanes, t);
+	ck_assert_int_gt(ms, 0);
+	ck_assert_int_eq(lanes_next_ms(lanes, later(t, 1)), ms - 1);
+	ck_assert_int_eq(lanes_next_ms(lanes, later(t, ms + 5)), 0);
+	ck_assert(lanes_want(lanes, LANE_BULK, later(t, ms)));
+	ck_assert_int_eq(lanes_next_ms(lanes, later(t, ms)), -1);
+}
+END_TEST
+
 START_TEST(records_keep_their_order_over_changes)
 {
 	const struct ch_mono t = now(); /* stands: nothing is put off */
@@ -166,5 +184,6 @@ END_TEST
 
 FIXTURE_MAIN("lanes", setup, teardown,
 	a_change_waits_until_nothing_is_in_flight,
+	a_change_says_when_it_is_to_be_asked_again,
 	records_keep_their_order_over_changes,
 	a_change_is_put_off_while_a_broker_is_away)
