@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/client_check.h"
+#include "daemon/client_params.h"
 #include "io/kafka_consumer.h"
 
 /* A claim must outlast the wait after which it ends a stopped owner (fence.c,
@@ -18,15 +19,8 @@
 #define LOCK_MS_MIN 2500
 
 const struct ch_param ledger_params[] = {
-	{.name = "bootstrap",
-		.type = CH_PARAM_LIST,
-		.min = 0,
-		.max = 64,
-		.flags = CH_PARAM_REQUIRED | CH_PARAM_DAEMON,
-		.help = "Kafka brokers to begin with, host:port[,host:port]"},
-	{.name = "kafka",
-		.type = CH_PARAM_GROUP,
-		.help = "librdkafka properties (kafka.security.protocol = ssl)"},
+	CH_CLIENT_BOOTSTRAP(0, CH_PARAM_REQUIRED | CH_PARAM_DAEMON, ""),
+	CH_CLIENT_KAFKA,
 	{.name = "group",
 		.type = CH_PARAM_STRING,
 		.def = "ledger-writer",
@@ -38,13 +32,8 @@ const struct ch_param ledger_params[] = {
 		.def = "classic",
 		.choices = "classic|consumer",
 		.help = "Kafka's group protocol (consumer: KIP-848)"},
-	{.name = "client_id",
-		.type = CH_PARAM_STRING,
-		.def = "ledger-writer",
-		.min = 1,
-		.max = 128,
-		.help = "client id towards Kafka, owner name in "
-			"consumer_partitions"},
+	CH_CLIENT_ID("ledger-writer", 128,
+		"client id towards Kafka, owner name in consumer_partitions"),
 	{.name = "instance",
 		.type = CH_PARAM_STRING,
 		.max = 128,
@@ -89,20 +78,8 @@ const struct ch_param ledger_params[] = {
 		.min = 1048576,
 		.max = 1073741824,
 		.help = "bytes that the Kafka client may hold ahead"},
-	{.name = "database_url",
-		.type = CH_PARAM_CONNINFO,
-		.flags = CH_PARAM_REQUIRED,
-		.help = "PostgreSQL, conninfo or URI; the password comes from "
-			"passfile"},
-	{.name = "passfile",
-		.type = CH_PARAM_PATH,
-		.help = "file with the password, in the format of .pgpass"},
-	{.name = "schema",
-		.type = CH_PARAM_STRING,
-		.def = "ch",
-		.min = 1,
-		.max = 63,
-		.help = "schema of the books"},
+	CH_CLIENT_DATABASE(CH_PARAM_REQUIRED, ""), CH_CLIENT_PASSFILE,
+	CH_CLIENT_SCHEMA("the books"),
 	{.name = "lock_timeout",
 		.type = CH_PARAM_DURATION,
 		.def = "2500ms",

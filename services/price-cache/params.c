@@ -9,6 +9,7 @@
 #include "params.h"
 
 #include "daemon/client_check.h"
+#include "daemon/client_params.h"
 #include "io/kafka_producer.h"
 
 const struct ch_param price_cache_params[] = {
@@ -191,40 +192,17 @@ const struct ch_param price_cache_params[] = {
 		.min = 1,
 		.max = 1000000,
 		.help = "requests that may wait for upstreams; more get 503"},
-	{.name = "bootstrap",
-		.type = CH_PARAM_LIST,
-		.min = 0,
-		.max = 64,
-		.help = "Kafka brokers to begin with, host:port[,host:port]; "
-			"empty: prices are not published"},
-	{.name = "kafka",
-		.type = CH_PARAM_GROUP,
-		.help = "librdkafka properties (kafka.security.protocol = ssl)"},
-	{.name = "client_id",
-		.type = CH_PARAM_STRING,
-		.def = "price-cache",
-		.min = 1,
-		.max = 128,
-		.help = "client id towards Kafka"},
+	CH_CLIENT_BOOTSTRAP(0, 0, "; empty: prices are not published"),
+	CH_CLIENT_KAFKA,
+	CH_CLIENT_ID("price-cache", 128, "client id towards Kafka"),
 	{.name = "prices_topic",
 		.type = CH_PARAM_STRING,
 		.def = "market.prices",
 		.min = 1,
 		.max = 249,
 		.help = "topic for prices that changed (compacted)"},
-	{.name = "database_url",
-		.type = CH_PARAM_CONNINFO,
-		.help = "PostgreSQL, conninfo or URI, for the table markets; the "
-			"password comes from passfile; empty: no table"},
-	{.name = "passfile",
-		.type = CH_PARAM_PATH,
-		.help = "file with the password, in the format of .pgpass"},
-	{.name = "schema",
-		.type = CH_PARAM_STRING,
-		.def = "ch",
-		.min = 1,
-		.max = 63,
-		.help = "schema of the table"},
+	CH_CLIENT_DATABASE(0, ", for the table markets (empty: none)"),
+	CH_CLIENT_PASSFILE, CH_CLIENT_SCHEMA("the table"),
 	{.name = "store_every",
 		.type = CH_PARAM_DURATION,
 		.def = "500ms",

@@ -7,6 +7,7 @@
 
 #include "checks.h"
 #include "daemon/client_check.h"
+#include "daemon/client_params.h"
 #include "threshold.h"
 
 #define PAUSE_HELP                                                             \
@@ -14,26 +15,9 @@
 	"in any case"
 
 const struct ch_param reconciler_params[] = {
-	{.name = "database_url",
-		.type = CH_PARAM_CONNINFO,
-		.flags = CH_PARAM_REQUIRED,
-		.help = "PostgreSQL, conninfo or URI; the password comes from "
-			"passfile"},
-	{.name = "passfile",
-		.type = CH_PARAM_PATH,
-		.help = "file with the password, in the format of .pgpass"},
-	{.name = "schema",
-		.type = CH_PARAM_STRING,
-		.def = "ch",
-		.min = 1,
-		.max = 63,
-		.help = "schema of the books"},
-	{.name = "client_id",
-		.type = CH_PARAM_STRING,
-		.def = "reconciler",
-		.min = 1,
-		.max = 63,
-		.help = "application name towards PostgreSQL"},
+	CH_CLIENT_DATABASE(CH_PARAM_REQUIRED, ""), CH_CLIENT_PASSFILE,
+	CH_CLIENT_SCHEMA("the books"),
+	CH_CLIENT_ID("reconciler", 63, "application name towards PostgreSQL"),
 	{.name = "actor",
 		.type = CH_PARAM_STRING,
 		.def = "reconciler",

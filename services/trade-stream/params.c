@@ -9,6 +9,7 @@
 #include "params.h"
 
 #include "daemon/client_check.h"
+#include "daemon/client_params.h"
 #include "io/kafka_producer.h"
 #include "walletfile.h"
 
@@ -18,21 +19,8 @@ const struct ch_param trade_stream_params[] = {
 		.choices = "ws|wss",
 		.flags = CH_PARAM_REQUIRED,
 		.help = "the exchange's WebSocket, ws:// or wss://"},
-	{.name = "bootstrap",
-		.type = CH_PARAM_LIST,
-		.min = 1,
-		.max = 64,
-		.flags = CH_PARAM_REQUIRED,
-		.help = "Kafka brokers to begin with, host:port[,host:port]"},
-	{.name = "kafka",
-		.type = CH_PARAM_GROUP,
-		.help = "librdkafka properties (kafka.security.protocol = ssl)"},
-	{.name = "client_id",
-		.type = CH_PARAM_STRING,
-		.def = "trade-stream",
-		.min = 1,
-		.max = 128,
-		.help = "client id towards Kafka"},
+	CH_CLIENT_BOOTSTRAP(1, CH_PARAM_REQUIRED, ""), CH_CLIENT_KAFKA,
+	CH_CLIENT_ID("trade-stream", 128, "client id towards Kafka"),
 	{.name = "topic",
 		.type = CH_PARAM_STRING,
 		.def = "market.trades",
