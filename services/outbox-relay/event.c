@@ -232,5 +232,5 @@ event_compare(const void *a, const void *b)
 		return x->stream < y->stream ? -1 : 1;
 	if (x->order != y->order)
 		return x->order < y->order ? -1 : 1;
-	return (x->arrival > y->arrival) - (x->arrival < y->arrival);
+	return (x->place > y->place) - (x->place < y->place);
 }

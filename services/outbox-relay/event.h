@@ -90,8 +90,7 @@ enum event_state {
 	EVENT_WAITING, /* its topic is not known yet */
 	EVENT_SENT,    /* given to the producer, no report yet */
 	EVENT_TRIED,   /* the same, on trial: a rewind leaves it */
-	EVENT_PARKING, /* refused or behind a blocked key; not yet durable */
-	EVENT_DONE     /* acknowledged, parked, or passed over */
+	EVENT_PARKING  /* refused or behind a blocked key; not yet durable */
 };
 
 struct commit;
@@ -107,12 +106,12 @@ struct event {
 	uint16_t attempts;	   /* refused alone so often; no outages */
 	uint8_t source;
 	uint8_t state;
-	bool suspect;			/* refused, on trial: its key is held */
-	bool hooked;			/* webhooks have looked at it */
-	bool held;			/* in flight until inflight_let_go() */
-	bool settled;			/* done but for that */
-	uint32_t size;			/* bytes of the whole block */
-	uint32_t arrival;		/* place in its commit as read */
+	bool suspect;	/* refused, on trial: its key is held */
+	bool hooked;	/* webhooks have looked at it */
+	bool held;	/* in flight until inflight_let_go() */
+	bool settled;	/* done but for that */
+	uint32_t size;	/* bytes of the whole block */
+	uint32_t place; /* in its commit: as read, then in order */
 	int32_t lens[EVENT_FIELDS_MAX]; /* -1: null */
 	char bytes[];
 };

@@ -4,10 +4,16 @@
  *
  *	head                     cursor                 tail   reading
  *	 |                         |                      |       |
- *	[done done] [done sent] [new wait new] [new] ... [new]   [rows...]
- *	 '-> advance() frees      '-> next()
+ *	[ . wait] [.....] [sent .] [new wait new] [new] ... [new]   [rows...]
+ *	 |         '-> all done: one stands for many
+ *	 '-> advance() frees                '-> next()
  *
- * Invariants: left of a commit counts its rows that are not DONE; every row
+ * A row that is done is freed at once, and neighbours of which nothing is left
+ * become one, so that a row which has to wait costs its own bytes only, however
+ * many pass it.
+ *
+ * Invariants: left of a commit counts its rows that are not done, the others'
+ * places are NULL; of two neighbours at least one has rows left; every row
  * before the cursor is not NEW; `bytes` is what all blocks together hold.
  * The delivered log_seq of a stream is the largest of its rows in delivered
  * commits: the fence makes a stream's commits follow its log_seq.
@@ -19,19 +25,24 @@
 
 #include "base/mem.h"
 
+struct stream_mark {
+	int32_t stream;
+	int64_t seq;
+};
+
 struct commit {
-	struct commit *next;
+	struct commit *prev, *next;
 	uint64_t end_lsn;
 	struct ch_time at;
 	char *mark;
 	struct event **events;
 	struct event *only; /* the usual commit has one row */
 	size_t count, room, left;
-};
-
-struct stream_mark {
-	int32_t stream;
-	int64_t seq;
+	size_t stands_for; /* commits, and their rows */
+	uint64_t rows;
+	struct stream_mark *marks; /* of rows that are done */
+	struct stream_mark only_mark;
+	size_t mark_count;
 };
 
 struct inflight {
@@ -57,13 +68,16 @@ commit_free(struct inflight *f, struct commit *c)
 	size_t i;
 
 	for (i = 0; i < c->count; i++) {
+		if (c->events[i] == NULL)
+			continue;
 		f->bytes -= c->events[i]->size;
-		if (c->events[i]->state != EVENT_DONE)
-			f->events--;
+		f->events--;
 		event_free(c->events[i]);
 	}
 	if (c->events != &c->only)
 		free(c->events);
+	if (c->marks != &c->only_mark)
+		free(c->marks);
 	free(c->mark);
 	free(c);
 }
@@ -102,6 +116,8 @@ inflight_begin(struct inflight *f, struct ch_time at)
 	c->at = at;
 	c->events = &c->only;
 	c->room = 1;
+	c->stands_for = 1;
+	c->marks = &c->only_mark;
 	f->reading = c;
 }
 
@@ -124,18 +140,94 @@ inflight_add(struct inflight *f, struct event *e)
 		}
 	}
 	e->commit = c;
-	e->arrival = (uint32_t)c->count;
+	e->place = (uint32_t)c->count;
 	e->state = EVENT_NEW;
 	c->events[c->count++] = e;
 	c->left++;
+	c->rows++;
 	f->events++;
 	f->bytes += e->size;
+}
+
+static void
+commit_mark(struct commit *c, struct stream_mark m)
+{
+	size_t i;
+
+	for (i = 0; i < c->mark_count; i++) {
+		if (c->marks[i].stream != m.stream)
+			continue;
+		if (m.seq > c->marks[i].seq)
+			c->marks[i].seq = m.seq;
+		return;
+	}
+	if (c->marks == &c->only_mark && c->mark_count == 1) {
+		c->marks = ch_xcalloc(2, sizeof(*c->marks));
+		c->marks[0] = c->only_mark;
+	} else if (c->mark_count > 1) {
+		c->marks = ch_xrealloc(c->marks, c->mark_count + 1,
+			sizeof(*c->marks));
+	}
+	c->marks[c->mark_count++] = m;
+}
+
+static void
+unlink_commit(struct inflight *f, struct commit *c)
+{
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		f->head = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	else
+		f->tail = c->prev;
+	if (f->cursor == c) {
+		f->cursor = c->next;
+		f->cursor_at = 0;
+	}
+}
+
+/* Of both nothing is left: the first stands for the second too. */
+static void
+join(struct inflight *f, struct commit *c, struct commit *next)
+{
+	size_t i;
+
+	c->end_lsn = next->end_lsn > c->end_lsn ? next->end_lsn : c->end_lsn;
+	c->at = next->at;
+	c->stands_for += next->stands_for;
+	c->rows += next->rows;
+	if (next->mark != NULL) {
+		free(c->mark);
+		c->mark = next->mark;
+		next->mark = NULL;
+	}
+	for (i = 0; i < next->mark_count; i++)
+		commit_mark(c, next->marks[i]);
+	unlink_commit(f, next);
+	commit_free(f, next);
+}
+
+static void
+commit_done(struct inflight *f, struct commit *c)
+{
+	if (c->events != &c->only)
+		free(c->events);
+	c->events = &c->only;
+	c->only = NULL;
+	c->count = 0;
+	if (c->next != NULL && c->next->left == 0)
+		join(f, c, c->next);
+	if (c->prev != NULL && c->prev->left == 0)
+		join(f, c->prev, c);
 }
 
 void
 inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
 {
 	struct commit *c = f->reading;
+	size_t i;
 
 	assert(c != NULL);
 	f->reading = NULL;
@@ -144,6 +236,9 @@ inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
 	if (c->count > 1)
 		qsort(c->events, c->count, sizeof(struct event *),
 			event_compare);
+	for (i = 0; i < c->count; i++)
+		c->events[i]->place = (uint32_t)i;
+	c->prev = f->tail;
 	if (f->tail != NULL)
 		f->tail->next = c;
 	else
@@ -153,6 +248,8 @@ inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
 		f->cursor = c;
 		f->cursor_at = 0;
 	}
+	if (c->left == 0)
+		commit_done(f, c);
 }
 
 void
@@ -176,7 +273,8 @@ inflight_next(struct inflight *f)
 		struct commit *c = f->cursor;
 
 		for (; f->cursor_at < c->count; f->cursor_at++)
-			if (c->events[f->cursor_at]->state == EVENT_NEW)
+			if (c->events[f->cursor_at] != NULL &&
+				c->events[f->cursor_at]->state == EVENT_NEW)
 				return c->events[f->cursor_at];
 		f->cursor = c->next;
 		f->cursor_at = 0;
@@ -187,15 +285,23 @@ inflight_next(struct inflight *f)
 void
 inflight_done(struct inflight *f, struct event *e)
 {
-	assert(e->state != EVENT_DONE && e->commit->left > 0);
+	struct commit *c = e->commit;
+
+	assert(c->left > 0 && c->events[e->place] == e);
 	if (e->held) {
 		e->state = EVENT_PARKING;
 		e->settled = true;
 		return;
 	}
-	e->state = EVENT_DONE;
-	e->commit->left--;
+	c->events[e->place] = NULL;
+	c->left--;
 	f->events--;
+	f->bytes -= e->size;
+	if (e->stream != 0)
+		commit_mark(c, (struct stream_mark){e->stream, e->order});
+	event_free(e);
+	if (c->left == 0)
+		commit_done(f, c);
 }
 
 void
@@ -222,6 +328,8 @@ make_new(struct inflight *f, const struct route_topic *topic, bool sent)
 		for (i = 0; i < c->count; i++) {
 			struct event *e = c->events[i];
 
+			if (e == NULL)
+				continue;
 			if ((e->state == EVENT_SENT && sent) ||
 				(e->state == EVENT_WAITING &&
 					(topic == NULL || e->topic == topic)))
@@ -277,10 +385,8 @@ pass(struct inflight *f, struct commit *c)
 {
 	size_t i;
 
-	for (i = 0; i < c->count; i++)
-		if (c->events[i]->stream != 0)
-			inflight_delivered_set(f, c->events[i]->stream,
-				c->events[i]->order);
+	for (i = 0; i < c->mark_count; i++)
+		inflight_delivered_set(f, c->marks[i].stream, c->marks[i].seq);
 	if (c->end_lsn > f->position.lsn)
 		f->position.lsn = c->end_lsn;
 	if (c->mark != NULL) {
@@ -289,8 +395,8 @@ pass(struct inflight *f, struct commit *c)
 		c->mark = NULL;
 		f->position.mark = f->mark;
 	}
-	f->position.commits++;
-	f->position.events += c->count;
+	f->position.commits += c->stands_for;
+	f->position.events += c->rows;
 }
 
 bool
@@ -300,13 +406,7 @@ inflight_advance(struct inflight *f)
 	bool moved = false;
 
 	while ((c = f->head) != NULL && c->left == 0) {
-		f->head = c->next;
-		if (f->head == NULL)
-			f->tail = NULL;
-		if (f->cursor == c) {
-			f->cursor = c->next;
-			f->cursor_at = 0;
-		}
+		unlink_commit(f, c);
 		pass(f, c);
 		commit_free(f, c);
 		moved = true;

@@ -8,7 +8,8 @@
  * its rows is done and each commit before it is delivered: only then does the
  * position move over it. So the position never passes an undelivered row.
  *
- * Bounded by the owner: it stops reading when bytes or rows reach its limit.
+ * Bounded by the owner: it stops reading when the bytes of rows that are not
+ * done reach its limit.
  *
  * Thread: belongs to one thread. Pure.
  */
@@ -50,13 +51,13 @@ bool inflight_is_reading(const struct inflight *f);
 /* The next row in order that is NEW, passing over the others; NULL when there
  * is none now. It stays the next one until its state changes. */
 struct event *inflight_next(struct inflight *f);
-/* The row is acknowledged or durably parked. While it is held it stays in
- * flight (PARKING, so that nothing sends it again) until it is let go. */
+/* The row is acknowledged or durably parked: freed. While it is held it stays
+ * in flight (PARKING, so that nothing sends it again) until it is let go. */
 void inflight_done(struct inflight *f, struct event *e);
 /* Something else, beside its target, must be durable before it counts. */
 void inflight_hold(struct event *e);
 void inflight_let_go(struct inflight *f, struct event *e);
-/* Every row that is neither DONE nor PARKING is NEW again, and the cursor
+/* Every row that is not PARKING is NEW again, and the cursor
  * stands before the first of them. */
 void inflight_rewind(struct inflight *f);
 /* Every row that waits for this topic (NULL: any) is NEW again. */

@@ -758,7 +758,7 @@ START_TEST(a_new_topic_keeps_every_record)
 	memcpy(base, topic, sizeof(base));
 	for (k = 0; k < TOPICS; k++) {
 		(void)snprintf(topic, sizeof(topic), "%.*s.%d",
-			(int)sizeof(topic) - 8, base, k);
+			(int)sizeof(topic) - 14, base, k);
 		make_topic(topic, PARTS, NULL);
 		reported = reported_ok = 0;
 		for (i = 0; i < PARTS * EACH; i++) {

@@ -67,6 +67,31 @@ def test_skip_after_n_attempts_parks_and_the_key_goes_on(relay_cell, relay):
     assert cell.sql("SELECT count(*) FROM outbox_retry") == [(0,)]
 
 
+def test_what_passes_a_held_key_takes_no_room(relay_cell, relay):
+    """Four times as much as may be in flight passes it by."""
+    cell = relay_cell
+    topic = small_topic(cell)
+    daemon = relay(routes=f"small={topic}:skip-after-100", inflight="1MiB")
+    big = cell.event("a", "small", payload=noise(60000))
+    until(lambda: daemon.metric("relay_held_keys") == 1, 60, "on trial")
+    payload, passing = noise(1000), []
+    for _ in range(40):
+        with cell.db.cursor() as cur:
+            cur.execute("BEGIN")
+            passing += [cell.event(f"s{n}", payload=payload, cur=cur)
+                        for n in range(100)]
+            cur.execute("COMMIT")
+    until(lambda: set(passing) <= set(cell.ids(cell.stock)), 120,
+          "the others flow")
+    daemon.wait_metric(1, "relay_in_flight_rows")
+    assert daemon.metric("relay_held_keys") == 1
+    # nothing of it is acknowledged: the next one begins with the held row
+    daemon.kill()
+    relay(routes=f"small={topic}:skip-after-1")
+    letters = until(cell.letters, 120, "parked")
+    assert [x["row_id"] for x in letters] == [big]
+
+
 def test_a_stop_does_not_wait_for_the_attempts_of_a_key(relay_cell, relay):
     cell = relay_cell
     topic = small_topic(cell)

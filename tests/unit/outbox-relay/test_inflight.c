@@ -108,9 +108,51 @@ START_TEST(rewind_sends_again_what_is_not_done_in_order)
 }
 END_TEST
 
+/* One row waits, all behind it are delivered: they hold no memory, and count
+ * when it is done. */
+START_TEST(what_passed_a_waiting_row_costs_nothing)
+{
+	enum { PASSED = 5000 };
+	struct inflight *f = inflight_new();
+	struct event *stuck, *e;
+	size_t bytes;
+	int i;
+
+	commit_of(f, 10, (const int64_t[]){1}, 1);
+	stuck = inflight_next(f);
+	stuck->state = EVENT_WAITING;
+	bytes = inflight_bytes(f);
+	for (i = 1; i <= PASSED; i++) {
+		inflight_begin(f, (struct ch_time){10 + i});
+		inflight_add(f, result_row(i % 3, 10 + i, "k", "{}"));
+		inflight_add(f, result_row(4, 10 + i, "k", "{}"));
+		inflight_end(f, (uint64_t)(10 + i), i == 7 ? "seven" : NULL);
+		while ((e = inflight_next(f)) != NULL)
+			inflight_done(f, e);
+		ck_assert(!inflight_advance(f));
+		ck_assert_uint_eq(inflight_bytes(f), bytes);
+		ck_assert_uint_eq(inflight_events(f), 1);
+	}
+	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
+	ck_assert_int_eq(inflight_delivered(f, 4), 0);
+	inflight_done(f, stuck);
+	ck_assert(inflight_advance(f));
+	ck_assert(inflight_is_empty(f));
+	ck_assert_uint_eq(inflight_position(f)->lsn, 10 + PASSED);
+	ck_assert_uint_eq(inflight_position(f)->commits, 1 + PASSED);
+	ck_assert_uint_eq(inflight_position(f)->events, 1 + 2 * PASSED);
+	ck_assert_str_eq(inflight_position(f)->mark, "seven");
+	ck_assert_int_eq(inflight_delivered(f, 4), 10 + PASSED);
+	ck_assert_int_eq(inflight_delivered(f, 2), 10 + PASSED);
+	ck_assert_int_eq(inflight_delivered(f, 1), 9 + PASSED);
+	inflight_free(f);
+}
+END_TEST
+
 /* A naive model: an array of rows with flags, looked through each time. */
 struct model_row {
 	uint64_t lsn;
+	int32_t stream;
 	int64_t seq;
 	bool done;
 	struct event *e;
@@ -133,21 +175,47 @@ model_position(const struct model_row *rows, size_t n)
 	return lsn;
 }
 
+/* What the position says of the rows before it: the last of each stream, how
+ * many, and that the others alone hold memory. */
+static void
+check_passed(const struct inflight *f, const struct model_row *rows, size_t n)
+{
+	uint64_t events = 0;
+	int64_t last[4] = {0};
+	size_t left = 0, bytes = 0, i;
+
+	for (i = 0; i < n; i++) {
+		if (rows[i].lsn <= inflight_position(f)->lsn) {
+			last[rows[i].stream] = rows[i].seq;
+			events++;
+		} else if (!rows[i].done) {
+			left++;
+			bytes += rows[i].e->size;
+		}
+	}
+	ck_assert_uint_eq(inflight_position(f)->events, events);
+	ck_assert_uint_eq(inflight_events(f), left);
+	ck_assert_uint_eq(inflight_bytes(f), bytes);
+	for (i = 1; i < 4; i++)
+		ck_assert_int_eq(inflight_delivered(f, (int32_t)i), last[i]);
+}
+
 static void
 read_some(struct inflight *f, struct ch_rng *rng, struct model_row *rows,
 	size_t *n, uint64_t *lsn)
 {
 	size_t count = 1 + ch_rng_below(rng, 5), i;
+	int32_t stream = 1 + (int32_t)ch_rng_below(rng, 3);
 
 	*lsn += 1 + ch_rng_below(rng, 100);
 	inflight_begin(f, (struct ch_time){0});
 	for (i = 0; i < count; i++) {
 		rows[*n + i] = (struct model_row){
-			*lsn, (int64_t)(*n + i + 1), false, NULL};
+			*lsn, stream, (int64_t)(*n + i + 1), false, NULL};
 	}
 	for (i = count; i > 0; i--) { /* arrive in the other order */
 		struct event *e =
-			result_row(1, rows[*n + i - 1].seq, "k", "{}");
+			result_row(stream, rows[*n + i - 1].seq, "k", "{}");
 
 		rows[*n + i - 1].e = e;
 		inflight_add(f, e);
@@ -191,6 +259,7 @@ START_TEST(random_walk_agrees_with_a_naive_model)
 			inflight_advance(f);
 			ck_assert_uint_eq(inflight_position(f)->lsn,
 				model_position(rows, n));
+			check_passed(f, rows, n);
 			while (first < n && rows[first].done &&
 				rows[first].lsn <= inflight_position(f)->lsn)
 				first++;
@@ -238,8 +307,8 @@ START_TEST(a_held_row_counts_only_when_it_is_let_go)
 }
 END_TEST
 
-SUITE_MAIN("inflight", a_held_row_counts_only_when_it_is_let_go,
-	rows_of_a_commit_leave_sorted, position_waits_for_the_first_gap,
-	keepalives_move_behind_what_was_read,
+SUITE_MAIN("inflight", what_passed_a_waiting_row_costs_nothing,
+	a_held_row_counts_only_when_it_is_let_go, rows_of_a_commit_leave_sorted,
+	position_waits_for_the_first_gap, keepalives_move_behind_what_was_read,
 	rewind_sends_again_what_is_not_done_in_order,
 	random_walk_agrees_with_a_naive_model)
