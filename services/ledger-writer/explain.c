@@ -18,7 +18,7 @@
 #define ANSWER_SHOWN 2048
 #define VALUE_SHOWN 1024
 #define AGAIN_SHOWN 10
-#define LINES_SHOWN 40 /* of each list: a page of a settlement has 1,000 */
+#define LINES_SHOWN 20 /* of each list: a page of a settlement has 1,000 */
 
 const char explain_manual[] =
 	"usage: ledger-writer --database_url=URL explain <id> [--org=NAME]\n"
@@ -29,7 +29,7 @@ const char explain_manual[] =
 	"reservations, orders, markets, positions and trades before and after,\n"
 	"events, rate limits, further answers to the same id, its dead letter,\n"
 	"whether its answer has left (and by when at the latest: each row's own\n"
-	"moment is not kept), and what to do next. Of long lists 40 lines, of long\n"
+	"moment is not kept), and what to do next. Of long lists 20 lines, of long\n"
 	"texts the beginning; --json has all.\n"
 	"\n"
 	"  <id>        as the producer sent it (UUIDv7 or ULID), a timer's id\n"
