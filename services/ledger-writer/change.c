@@ -15,7 +15,7 @@
 #include "base/money.h"
 #include "command.h"
 
-#define PARTS_MAX 3 /* of a name that is put together */
+#define PARTS_MAX ((size_t)3) /* of a name that is put together */
 #define NAME_TEXT_MAX (PARTS_MAX * (LEDGER_NAME_MAX + 1))
 
 /* One touched row. */
