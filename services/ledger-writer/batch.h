@@ -122,6 +122,7 @@ struct log_row {			 /* command_log */
 	struct ch_view record_key; /* ptr NULL: SQL NULL, here and below */
 	struct ch_view command;
 	struct ch_view result;
+	struct ch_view changes; /* change.h; ptr NULL: they follow */
 	struct ch_view ref;
 	struct ch_view actor;
 	struct ch_view traceparent;

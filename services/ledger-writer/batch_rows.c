@@ -7,6 +7,7 @@
  */
 #include "batch_rows.h"
 
+#include "change.h"
 #include "member.h"
 
 void *
@@ -42,6 +43,17 @@ write_result(struct writing *w, struct result_head head)
 	head.part = b->streams[w->stream].part;
 	result_write(&b->scratch, &head, &b->ruling);
 	return batch_rows_keep(b);
+}
+
+/* A refused group has taken back what its members touched. */
+static struct ch_view
+write_changes(struct writing *w)
+{
+	struct batch *b = w->batch;
+
+	change_write(&b->scratch, &b->books);
+	return b->scratch.len > 0 ? batch_rows_keep(b)
+				  : (struct ch_view){NULL, 0};
 }
 
 static struct ch_view
@@ -212,6 +224,7 @@ batch_rows_log(struct writing *w, const struct batch_entry *e)
 	row->actor = c->actor;
 	row->traceparent = c->traceparent;
 	row->result = write_result(w, head_of(c, row->log_seq));
+	row->changes = write_changes(w);
 	add_postings(w, row);
 	add_events(w, row, c->id_text);
 	if (row->status == STATUS_APPLIED)
@@ -364,6 +377,7 @@ batch_rows_timer(struct writing *w, const struct timer_row *t)
 			.org = t->org->row.name,
 			.type = row->type,
 			.log_seq = row->log_seq});
+	row->changes = write_changes(w);
 	add_postings(w, row);
 	add_events(w, row, ch_view_of(text));
 	b->counts.timers++;

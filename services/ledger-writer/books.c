@@ -892,3 +892,9 @@ books_touched(const struct books *b, size_t i)
 {
 	return b->undo[i].row;
 }
+
+const struct row *
+books_touched_before(const struct books *b, size_t i)
+{
+	return (const void *)&b->undo[i].image;
+}

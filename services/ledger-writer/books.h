@@ -429,5 +429,7 @@ void books_create(struct books *b, struct row *row, struct ch_time at);
  * they make its result. */
 size_t books_touched_count(const struct books *b);
 const struct row *books_touched(const struct books *b, size_t i);
+/* The same row as it was before the command; ABSENT when it was made. */
+const struct row *books_touched_before(const struct books *b, size_t i);
 
 #endif

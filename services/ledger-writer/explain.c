@@ -15,21 +15,22 @@
 #include "ledger_writer_sql.h"
 
 #define NODES_MAX 4000000
-#define ANSWER_SHOWN 16384
+#define ANSWER_SHOWN 2048
 #define VALUE_SHOWN 1024
 #define AGAIN_SHOWN 10
-#define EVENTS_SHOWN 70 /* a group of 64 has no more */
+#define LINES_SHOWN 20 /* of each list: a page of a settlement has 1,000 */
 
 const char explain_manual[] =
 	"usage: ledger-writer --database_url=URL explain <id> [--org=NAME]\n"
 	"           [--within=1h] [--json]\n"
 	"\n"
 	"What became of a command, on one screen: where it was read, what was\n"
-	"decided and why, the answer, balances, held, stock, holds, reservations,\n"
-	"orders, markets and positions before and after (as far as the log says\n"
-	"it), events, rate limits, further answers to the same id, its dead\n"
-	"letter, whether its answer has left (and by when at the latest: each\n"
-	"row's own moment is not kept), and what to do next.\n"
+	"asked, decided and why, the answer, balances, held, limits, stock, holds,\n"
+	"reservations, orders, markets, positions and trades before and after,\n"
+	"events, rate limits, further answers to the same id, its dead letter,\n"
+	"whether its answer has left (and by when at the latest: each row's own\n"
+	"moment is not kept), and what to do next. Of long lists 20 lines, of long\n"
+	"texts the beginning; --json has all.\n"
 	"\n"
 	"  <id>        as the producer sent it (UUIDv7 or ULID), a timer's id\n"
 	"              from an answer or a statement, or a dead letter's id\n"
@@ -155,60 +156,84 @@ print_why(const struct ch_json *row)
 		printf(": this answer does not take the id");
 	printf("\n");
 	show_pair("why", row, "reason");
+	if (is(row, "found_in", "command_log")) {
+		title("asked");
+		show(row, "command");
+		printf("\n");
+	}
 	show_pair("actor", row, "actor");
 	show_pair("ref", row, "ref");
 	show_pair("trace", row, "traceparent");
 }
 
 static void
-print_postings(const struct ch_json *row)
+print_more(int n)
 {
-	const struct ch_json *p = first(row, "postings");
-
-	if (p == NULL && is(row, "status", "applied") &&
-		is(row, "found_in", "command_log"))
-		console_pair("postings", CH_VIEW("none"));
-	for (; p != NULL; p = p->next) {
-		title(p == first(row, "postings") ? "postings" : "");
-		show(p, "account");
-		if (!is(p, "shard", "0")) {
-			printf("#");
-			show(p, "shard");
-		}
-		printf("  ");
-		show(p, "before");
-		printf("%s", text(p, "amount").ptr[0] == '-' ? "  " : "  +");
-		show(p, "amount");
-		printf("  =  ");
-		show(p, "after");
-		printf(" ");
-		show(p, "asset");
-		printf("\n");
-	}
+	if (n > LINES_SHOWN)
+		printf("  %-10s and %d more (--json has all)\n", "",
+			n - LINES_SHOWN);
 }
 
-/* Of the rows that the answer shows: what postings do not say. */
+static void
+print_posting(const struct ch_json *p)
+{
+	show(p, "account");
+	if (!is(p, "shard", "0")) {
+		printf("#");
+		show(p, "shard");
+	}
+	printf("  ");
+	show(p, "before");
+	printf("%s", text(p, "amount").ptr[0] == '-' ? "  " : "  +");
+	show(p, "amount");
+	printf("  =  ");
+	show(p, "after");
+	printf(" ");
+	show(p, "asset");
+	printf("\n");
+}
+
+static void
+print_postings(const struct ch_json *row)
+{
+	int n = 0;
+
+	for (const struct ch_json *p = first(row, "postings"); p != NULL;
+		p = p->next) {
+		if (++n > LINES_SHOWN)
+			continue;
+		title(n == 1 ? "postings" : "");
+		print_posting(p);
+	}
+	print_more(n);
+	if (n == 0 && is(row, "status", "applied") &&
+		is(row, "found_in", "command_log"))
+		console_pair("postings", CH_VIEW("none"));
+}
+
+/* Of the rows that the command touched: what postings do not say. */
 static void
 print_changes(const struct ch_json *row)
 {
-	const struct ch_json *c = first(row, "changes");
+	int n = 0;
 
-	for (; c != NULL; c = c->next) {
-		title(c == first(row, "changes") ? "changed" : "");
+	for (const struct ch_json *c = first(row, "changes"); c != NULL;
+		c = c->next) {
+		if (++n > LINES_SHOWN)
+			continue;
+		title(n == 1 ? "changed" : "");
 		show(c, "kind");
 		printf(" ");
 		show(c, "name");
 		printf("  ");
 		show(c, "figure");
 		printf("  ");
-		if (get(c, "before") != NULL)
-			show(c, "before");
-		else
-			printf("(not in the log)");
+		show(c, "before");
 		printf("  ->  ");
 		show(c, "after");
 		printf("\n");
 	}
+	print_more(n);
 }
 
 static void
@@ -218,7 +243,7 @@ print_events(const struct ch_json *row)
 
 	for (const struct ch_json *e = first(row, "events"); e != NULL;
 		e = e->next) {
-		if (++n > EVENTS_SHOWN)
+		if (++n > LINES_SHOWN)
 			continue;
 		title(n == 1 ? "events" : "");
 		show(e, "type");
@@ -236,8 +261,7 @@ print_events(const struct ch_json *row)
 		}
 		printf("\n");
 	}
-	if (n > EVENTS_SHOWN)
-		printf("  %-10s and %d more\n", "", n - EVENTS_SHOWN);
+	print_more(n);
 }
 
 static void

@@ -260,6 +260,7 @@ take_row(struct history *h, struct history_stream *s, struct ch_err *err)
 	row->record_key = keep(h, ch_pg_next_bytea_null(&r));
 	row->command = keep(h, ch_pg_next_bytea(&r));
 	row->result = keep(h, ch_pg_next_text(&r));
+	row->changes = keep(h, ch_pg_next_text_null(&r));
 	s->row++;
 	return ch_pg_row_ok(&r, err) ? 0 : err->code;
 }

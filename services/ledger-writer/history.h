@@ -57,6 +57,7 @@ struct history_row {
 	struct ch_view type, status, hash;
 	struct ch_view record_key; /* ptr NULL: none */
 	struct ch_view command, result;
+	struct ch_view changes; /* ptr NULL: none */
 };
 
 struct history {

@@ -5,6 +5,8 @@
  */
 #include "market_fill.h"
 
+#include <string.h>
+
 #include "command_read.h"
 
 #define NODES_MAX 64
@@ -59,19 +61,27 @@ keep_text(struct command_reader *reader)
 	return ch_arena_view(reader->arena, ch_buf_view(&reader->text));
 }
 
-/* A quantity in the one form that counts: "4" for "4", "4.0" and "4.00000000".
- * What is refused counts as sent: it may be put right under the same name. */
+/* A decimal in the one form that counts: "4" for "4", "4.0" and "4.00000000". */
 static struct ch_view
-one_form(const struct command_units *qty, char text[CH_AMOUNT_TEXT_MAX])
+one_form(struct ch_view decimal)
+{
+	if (memchr(decimal.ptr, '.', decimal.len) == NULL)
+		return decimal;
+	while (decimal.ptr[decimal.len - 1] == '0')
+		decimal.len--;
+	if (decimal.ptr[decimal.len - 1] == '.')
+		decimal.len--;
+	return decimal;
+}
+
+/* What is refused counts as sent: it may be put right under the same name. */
+static struct ch_view
+qty_form(const struct command_units *qty, char text[CH_AMOUNT_TEXT_MAX])
 {
 	if (qty->status != CH_DECIMAL_OK)
 		return qty->text;
 	size_t len = ch_amount_format(qty->value, COMMAND_UNITS_SCALE, text);
-	while (text[len - 1] == '0')
-		len--;
-	if (text[len - 1] == '.')
-		len--;
-	return (struct ch_view){text, len};
+	return one_form((struct ch_view){text, len});
 }
 
 /* The same fill has the same id, whoever reports it. */
@@ -97,8 +107,8 @@ make_identity(struct command_reader *reader, const struct fill_record *f,
 	ch_json_add_member(&reader->text, "order", f->order);
 	ch_json_add_member(&reader->text, "org", f->org);
 	if (f->price.ptr != NULL)
-		ch_json_add_member(&reader->text, "price", f->price);
-	ch_json_add_member(&reader->text, "qty", one_form(&f->qty, qty));
+		ch_json_add_member(&reader->text, "price", one_form(f->price));
+	ch_json_add_member(&reader->text, "qty", qty_form(&f->qty, qty));
 	ch_buf_addc(&reader->text, '}');
 	c->payload_hash = ch_sha256_of(ch_buf_view(&reader->text));
 	/* answers go to the order's owner, as those of its commands */

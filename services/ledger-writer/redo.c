@@ -340,12 +340,19 @@ log_row_at(const struct batch_out *out, size_t *at, int32_t pos)
 }
 
 static void
-differ(struct redo *r, const struct history_row *row, struct ch_view replayed,
-	const char *why)
+tell(struct redo *r, const struct history_row *row,
+	const struct redo_difference *d)
 {
 	r->counts.differ++;
 	if (r->differs != NULL)
-		r->differs(r->ctx, row, replayed, why);
+		r->differs(r->ctx, row, d);
+}
+
+static void
+differ(struct redo *r, const struct history_row *row, struct ch_view replayed,
+	const char *why)
+{
+	tell(r, row, &(struct redo_difference){row->result, replayed, why});
 }
 
 /* No row of the log came of it: what then? */
@@ -391,6 +398,10 @@ compare_row(struct redo *r, const struct history_row *row, size_t *at)
 	else if (!ch_view_eq(row->hash, hash))
 		differ(r, row, made->result,
 			"the command is not the one that was hashed");
+	else if (!ch_view_eq(row->changes, made->changes))
+		tell(r, row,
+			&(struct redo_difference){
+				row->changes, made->changes, "other changes"});
 }
 
 static void

@@ -30,6 +30,14 @@ struct redo_counts {
 	int64_t postings;
 };
 
+/* What the log has, what came of deciding again, and in which way they are
+ * not the same. */
+struct redo_difference {
+	struct ch_view stored;
+	struct ch_view replayed;
+	const char *why;
+};
+
 struct redo {
 	struct session *session;
 	struct names names;
@@ -46,10 +54,10 @@ struct redo {
 	bool has_rules;	       /* rate rules are in force */
 	int32_t org_known;     /* organisations up to this number are there */
 	struct redo_counts counts;
-	/* Called for each answer that differs. replayed.len 0: none was made,
-	 * and why says what happened instead. */
+	/* Called for each row that differs. replayed.len 0: nothing of it was
+	 * made, and why says what happened instead. */
 	void (*differs)(void *ctx, const struct history_row *row,
-		struct ch_view replayed, const char *why);
+		const struct redo_difference *d);
 	void *ctx;
 };
 

@@ -204,8 +204,8 @@ print_answer(const char *who, struct ch_view answer)
 }
 
 static void
-differs(void *ctx, const struct history_row *row, struct ch_view replayed,
-	const char *why)
+differs(void *ctx, const struct history_row *row,
+	const struct redo_difference *d)
 {
 	struct replay *r = ctx;
 	char id[CH_UUID_TEXT_MAX];
@@ -216,10 +216,10 @@ differs(void *ctx, const struct history_row *row, struct ch_view replayed,
 	printf("  answer of %s (%.*s, batch %lld place %d, stream %d row "
 	       "%lld): %s\n",
 		id, CH_VIEW_ARG(row->type), (long long)row->batch, row->pos,
-		row->from->stream, (long long)row->log_seq, why);
-	print_answer("stored", row->result);
-	if (replayed.len > 0)
-		print_answer("replayed", replayed);
+		row->from->stream, (long long)row->log_seq, d->why);
+	print_answer("stored", d->stored);
+	if (d->replayed.len > 0)
+		print_answer("replayed", d->replayed);
 }
 
 /* ---- rounds ---- */

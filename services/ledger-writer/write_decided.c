@@ -44,6 +44,7 @@ write_log(struct writing_tables *w)
 		rowset_text(&rs, r->ref);
 		rowset_text(&rs, r->actor);
 		rowset_text(&rs, r->traceparent);
+		rowset_text(&rs, r->changes);
 	}
 	return rowset_end(&rs, w->err);
 }

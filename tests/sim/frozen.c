@@ -173,6 +173,7 @@ copy_log(struct frozen *f, const struct batch_out *out)
 		*l = out->log[i];
 		l->org = copy_org(f, out->log[i].org);
 		l->result = text(f, out->log[i].result);
+		l->changes = (struct ch_view){NULL, 0};
 		if (l->entry == NULL)
 			continue;
 		e = ch_arena_calloc(&f->arena, 1, sizeof(*e));

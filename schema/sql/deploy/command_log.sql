@@ -45,6 +45,8 @@ CREATE TABLE command_log (
 	ref          text,
 	actor        text,
 	traceparent  text,
+	changes      text,                -- [kind, name, figure, before, after];
+	                                  -- NULL: they follow (command_changes)
 	PRIMARY KEY (org_id, id, day)
 ) PARTITION BY RANGE (day);
 CREATE INDEX command_log_stream ON command_log (stream, log_seq);

@@ -267,18 +267,19 @@ CREATE FUNCTION command_postings(org int4, of_batch int8, of_pos int4,
 	WHERE p.org_id = org AND p.pos = of_pos ORDER BY p.leg
 	$$;
 
--- What an applied command changed besides postings: one row a figure of a row
--- that its answer shows. The log keeps rows as they are after a command; what
--- was before is worked out of what was asked (a hold or reservation that a
--- command shows was open before it, unless the command made it). before NULL:
--- the log does not say; 'none': the command made the row. An order's state
--- before is each that its moves allow.
+-- What an applied command changed, beside postings: figures of the rows that
+-- its answer shows. What follows from neither command nor answer (a trade sets,
+-- a skim takes of each lock, an order's move starts from several states) the
+-- writer told when it decided: changes. Otherwise the log has rows as they are
+-- after the command, and what was before is worked out of what was asked (a hold
+-- or reservation that a command shows was open before it, unless the command
+-- made it). 'none': there was no such row, or no such value.
 CREATE FUNCTION command_changes(sent_id text, of_type text, command text,
-	result text)
+	result text, changes text)
 	RETURNS TABLE (kind text, name text, figure text, before text, after text)
 	LANGUAGE sql STABLE ROWS 4 AS $$
 	WITH c AS MATERIALIZED (
-		SELECT command::json AS j, result::json AS r
+		SELECT command::json AS j, result::json AS r WHERE changes IS NULL
 	), asked AS MATERIALIZED ( -- a member's default name: <id>/<index>
 		SELECT of_type AS type, sent_id AS name, j FROM c
 		WHERE of_type <> 'group'
@@ -299,30 +300,15 @@ CREATE FUNCTION command_changes(sent_id text, of_type text, command text,
 				AND coalesce(a.j->>'reservation', a.name) =
 					v->>'reservation') AS made
 		FROM c, json_array_elements(r->'reservations') AS v
-	), fills AS MATERIALIZED (
-		SELECT v->>'order' AS name, v->>'state' AS state, v->>'version' = '1'
-			AS made, (v->>'filled')::numeric AS filled, m.last, m.n,
-			CASE WHEN m.n = 1 OR r->'confirmed' IS NULL
-				THEN (v->>'filled')::numeric - m.qty END AS filled_before
-		FROM c, json_array_elements(r->'orders') AS v, LATERAL (
-			SELECT count(*) AS n, min(a.type) AS last,
-				coalesce(sum((a.j->>'qty')::numeric) FILTER (WHERE
-					a.type = 'order.fill'), 0) AS qty
-			FROM asked a WHERE a.type LIKE 'order.%'
-			AND coalesce(a.j->>'order', a.name) = v->>'order') m
 	), f AS (
-		SELECT 1 AS place, 'account' AS kind, v->>'account' AS name, 'held'
-			AS figure, v->>'version' = '1' AS made, CASE WHEN of_type NOT IN
-				('market.settle', 'market.pay') AND NOT EXISTS (SELECT
-				FROM asked a WHERE a.type = 'trade.record'
-				AND a.j->>'account' = v->>'account')
-			THEN (v->>'held')::numeric - coalesce((SELECT sum(
+		SELECT 'account' AS kind, v->>'account' AS name, 'held' AS figure,
+			false AS made, ((v->>'held')::numeric - coalesce((SELECT sum(
 					h.amount * ((h.state = 'held')::int - (NOT h.made)::int))
-				FROM holds h WHERE h.owner = v->>'account'), 0) END::text
+				FROM holds h WHERE h.owner = v->>'account'), 0))::text
 				AS before, v->>'held' AS after
 		FROM c, json_array_elements(r->'balances') AS v
 		UNION ALL
-		SELECT 2, 'stock', v->>'sku', 'on_hand', v->>'version' = '1',
+		SELECT 'stock', v->>'sku', 'on_hand', v->>'version' = '1',
 			((v->>'on_hand')::numeric - coalesce((SELECT sum(
 				coalesce(a.j->>'qty', a.j->>'delta')::numeric) FROM asked a
 				WHERE a.type IN ('stock.receive', 'stock.adjust')
@@ -333,59 +319,26 @@ CREATE FUNCTION command_changes(sent_id text, of_type text, command text,
 				AND k.owner = v->>'sku'), 0))::text, v->>'on_hand'
 		FROM c, json_array_elements(r->'stock') AS v
 		UNION ALL
-		SELECT 2, 'stock', v->>'sku', 'reserved', v->>'version' = '1',
+		SELECT 'stock', v->>'sku', 'reserved', v->>'version' = '1',
 			((v->>'reserved')::numeric - coalesce((SELECT sum(
 				k.qty * ((k.state = 'reserved')::int - (NOT k.made)::int))
 				FROM kept k WHERE k.owner = v->>'sku'), 0))::text,
 			v->>'reserved'
 		FROM c, json_array_elements(r->'stock') AS v
 		UNION ALL
-		SELECT 3, 'hold', h.name, 'state', h.made, 'held', h.state FROM holds h
+		SELECT 'hold', h.name, 'state', h.made, 'held', h.state FROM holds h
 		UNION ALL
-		SELECT 4, 'reservation', k.name, 'state', k.made, 'reserved', k.state
+		SELECT 'reservation', k.name, 'state', k.made, 'reserved', k.state
 		FROM kept k
 		UNION ALL
-		SELECT 5, 'order', o.name, 'filled', o.made, o.filled_before::text,
-			o.filled::text FROM fills o
-		UNION ALL
-		SELECT 5, 'order', o.name, 'state', o.made, CASE
-			WHEN o.n <> 1 OR o.filled_before IS NULL THEN NULL
-			WHEN o.last = 'order.accept' THEN 'placed'
-			WHEN o.state = 'cancelled' AND o.last = 'order.fill'
-				THEN 'cancelled'
-			ELSE CASE WHEN o.filled_before > 0 THEN 'partial'
-					ELSE 'placed or pending' END ||
-				CASE WHEN o.state = 'lost' THEN '' ELSE ' or lost' END ||
-				CASE WHEN o.state = 'filled' THEN ' or cancelled'
-					ELSE '' END END, o.state
-		FROM fills o
-		UNION ALL
-		SELECT 6, 'market', v->>'market', x.figure, v->>'version' = '1',
-			x.before, x.after
-		FROM c, json_array_elements(r->'markets') AS v, LATERAL (VALUES
-			('state', CASE of_type WHEN 'market.settle' THEN 'open'
-				WHEN 'market.pay' THEN 'settling' ELSE v->>'state' END,
-				v->>'state'),
-			('address', CASE WHEN EXISTS (SELECT FROM asked a
-				WHERE a.type = 'pool.deploy' AND a.j->>'market' = v->>'market')
-				THEN 'none' ELSE v->>'address' END, v->>'address'))
-			AS x (figure, before, after)
-		UNION ALL -- a trade sets its own position, and a skim other locks
-		SELECT 7, 'position', concat_ws('/', v->>'account', v->>'market',
-			v->>'outcome'), x.figure, v->>'version' = '1', x.before, x.after
-		FROM c, json_array_elements(r->'positions') AS v, LATERAL (VALUES
-			('qty', CASE WHEN NOT EXISTS (SELECT FROM asked a
-				WHERE a.type = 'trade.record'
-				AND a.j->>'account' = v->>'account'
-				AND a.j->>'market' = v->>'market'
-				AND a.j->>'outcome' = v->>'outcome') THEN v->>'qty' END,
-				v->>'qty'),
-			('lock', NULL, v->>'lock'), ('paid', 'none', v->>'paid'))
-			AS x (figure, before, after)
+		SELECT v->>0, v->>1, v->>2, false, v->>3, v->>4
+		FROM json_array_elements(changes::json) AS v
 	)
 	SELECT kind, name, figure, CASE WHEN made THEN 'none' ELSE before END, after
-	FROM f WHERE after IS NOT NULL AND (made OR before IS DISTINCT FROM after)
-	ORDER BY place, name, figure
+	FROM f WHERE made OR before <> after
+	ORDER BY array_position(ARRAY['asset', 'market', 'order', 'trade',
+		'account', 'stock', 'hold', 'reservation', 'transfer', 'position'],
+		kind), name, figure
 	$$;
 
 -- What became of a command, by its id as sent: every row that answers it. The

@@ -19,7 +19,9 @@ END $$;
 SELECT * FROM ch.command_status('01ARYZ6S41TSV4RRFFQ69G5FAV');
 SELECT 1 / (before = '3')::int FROM ch.command_changes('i', 'stock.receive',
 	'{"sku":"s","qty":"2"}',
-	'{"stock":[{"sku":"s","on_hand":"5","reserved":"0","version":2}]}');
+	'{"stock":[{"sku":"s","on_hand":"5","reserved":"0","version":2}]}', NULL);
+SELECT 1 / (before = 'placed')::int FROM ch.command_changes('i', 'order.accept',
+	'{}', '{}', '[["order","o","state","placed","pending"]]');
 -- the ULID specification's example, at its own time
 SELECT 1 / (ch.id_time(ch.id_of('01ARYZ6S41TSV4RRFFQ69G5FAV'))
 	= '2016-07-30 22:36:16.385+00')::int;

@@ -69,7 +69,7 @@ SELECT json_build_object(
 			'postings', f.postings, 'changes', CASE
 				WHEN f.found_in = 'command_log' AND f.status = 'applied' THEN (
 				SELECT json_agg(to_json(x)) FROM command_changes(
-					f.result::json->>'id', f.type, f.command, f.result) x) END,
+					f.result::json->>'id', f.type, f.command, f.result, c.changes) x) END,
 			'delivered', f.delivered,
 			'waits', CASE WHEN f.delivery ~ 'letter'
 				THEN regexp_replace(f.delivery, '^slot.*; ', '') END,
@@ -124,7 +124,7 @@ SELECT json_build_object(
 		LEFT JOIN orgs o ON o.name = f.org
 		LEFT JOIN LATERAL (SELECT CASE WHEN f.found_in = 'command_log'
 			THEN f.id::uuid END AS u) i ON true
-		LEFT JOIN LATERAL (SELECT l.record_key, l.traceparent
+		LEFT JOIN LATERAL (SELECT l.record_key, l.traceparent, l.changes
 			FROM command_log l WHERE l.org_id = o.org_id AND l.id = i.u
 			AND l.day = id_day(i.u) LIMIT 1) c ON true)
 )::text

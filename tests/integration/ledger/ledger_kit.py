@@ -85,6 +85,14 @@ def clock_shim(path, **variables):
     return {"LD_PRELOAD": str(shim), "ASAN_OPTIONS": asan, **variables}
 
 
+def peak(writer):
+    """The most memory that it has had, in MiB."""
+    for line in open(f"/proc/{writer.pid}/status", encoding="ascii"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) // 1024
+    raise AssertionError(f"no VmHWM of {writer.pid}")
+
+
 class Ledger:
     """One commands topic, one database, and writers on them."""
 

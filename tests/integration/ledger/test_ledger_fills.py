@@ -26,15 +26,19 @@ def test_a_fill_counts_once_however_often_it_is_reported(ledger, kafka):
                  source="backfill")
     written = fill("f1", "o1", "4.00", traded_at=json.loads(again[1])[
         "traded_at"])
-    kafka.produce(ledger.fills, [first, again, written,
+    priced = fill("f1", "o1", "4", price="0.5700", traded_at=json.loads(
+        first[1])["traded_at"])
+    kafka.produce(ledger.fills, [first, again, written, priced,
                                  fill("f2", "o1", "6.00")])
-    ledger.wait_consumed(4, topic=ledger.fills)
+    ledger.wait_consumed(5, topic=ledger.fills)
     assert order_of(ledger, "o1") == ("filled", 10 * 10**8, 10 * 10**8)
     assert ledger.value("SELECT count(*) FROM order_fills") == 2
     rows = ledger.rows("SELECT status, convert_from(record_key, 'UTF8') "
                        "FROM command_log WHERE type = 'order.fill'")
     assert rows == [("applied", "acme/o1")] * 2
-    assert ledger.rows("SELECT status FROM answers") == [("duplicate",)] * 2
+    assert ledger.rows("SELECT status FROM answers") == [("duplicate",)] * 3
+    assert ledger.value("SELECT price FROM order_fills WHERE fill = 'f1'"
+                        ) == "0.57"
     assert ledger.rows("SELECT type FROM outbox WHERE aggregatetype = 'order' "
                        "ORDER BY seq") == [
         ("order.placed",), ("order.partially_filled",), ("order.filled",)]

@@ -10,7 +10,7 @@ import pathlib
 import ledger_oracle
 import pytest
 from harness.wait import until
-from ledger_kit import clock_shim, command, now, rfc3339, transfer, v7
+from ledger_kit import clock_shim, command, now, peak, rfc3339, transfer, v7
 
 HERE = pathlib.Path(__file__).resolve().parent
 BACKLOG = int(os.environ.get("BACKLOG") or 40000)
@@ -238,13 +238,6 @@ def place_by_sql(ledger, accounts, each, deadline):
         FROM accounts a WHERE a.org_id = b.org_id
             AND a.account_id = b.account_id AND a.name = ANY (%s)""",
                 (deadline, each, accounts, each, each, accounts))
-
-
-def peak(writer):
-    for line in open(f"/proc/{writer.pid}/status", encoding="ascii"):
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) // 1024
-    return 0
 
 
 def test_masses_that_run_out_at_once_are_settled_in_bounded_batches(ledger):

@@ -138,7 +138,8 @@ def test_what_was_changed_by_hand_is_found(ledger, console, cell):
     applied = transfer("house", "a", "5.00")
     refused = transfer("a", "b", "700.00")
     hold = command("hold.place", hold="h", amount="1.00", **{"from": "a"})
-    for cmd in (applied, refused, hold):
+    limit = command("account.limit", account="b", floor="-1")
+    for cmd in (applied, refused, hold, limit):
         ledger.do(cmd)
     assert "equal: " in console.ok("replay", "--into=good")
 
@@ -163,6 +164,15 @@ def test_what_was_changed_by_hand_is_found(ledger, console, cell):
         assert f"answer of {cmd['id']} ({cmd['type']}, " in text
         assert re.search(f"stored .*{new}.*\n.*replayed .*{old}", text), text
         damaged(cell, ledger, change.format(new, old))
+
+    damaged(cell, ledger, "UPDATE command_log SET changes = replace(changes, "
+            "'0.00', '2.00') WHERE id = '" + limit["id"] + "'")
+    text = console.ok("replay", "--into=before", status=2)
+    assert f"answer of {limit['id']} (account.limit, " in text
+    assert re.search(r'other changes\n.*stored .*"2\.00","-1\.00"', text), text
+    assert re.search(r'replayed .*"0\.00","-1\.00"', text), text
+    damaged(cell, ledger, "UPDATE command_log SET changes = replace(changes, "
+            "'2.00', '0.00') WHERE id = '" + limit["id"] + "'")
 
     # a command that is not there any more, and a row that nobody asked for
     damaged(cell, ledger, f"DELETE FROM command_log WHERE id = "

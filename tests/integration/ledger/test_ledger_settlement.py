@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import ledger_oracle
 from harness.wait import until
-from ledger_kit import command, transfer
+from ledger_kit import command, peak, transfer
 from ledger_markets import applied, groups, market, trade
 
 HOLDERS = int(os.environ.get("HOLDERS") or 100000)
@@ -156,9 +156,11 @@ def test_every_holder_is_paid_once_though_writers_are_killed_half_way(ledger):
     took = ledger.value("SELECT extract(epoch FROM max(decided_at) - "
                         "min(decided_at)) FROM command_log "
                         "WHERE type = 'market.pay'")
+    most = max(peak(w) for w in writers if w.running())
     print(f"{HOLDERS} holders, {pages} pages in {took} s, {killed} kills, "
-          f"{len(skims)} skims")
+          f"{len(skims)} skims; {most} MiB")
     assert killed >= 2
+    assert most <= 64
     ledger.check_numbers()
 
 

@@ -75,5 +75,43 @@ START_TEST(a_quantity_that_is_refused_counts_as_sent)
 }
 END_TEST
 
+static bool
+same_price(const char *price, const char *other)
+{
+	char more[256];
+	char more_of_other[256];
+	struct command a;
+	struct command b;
+
+	(void)snprintf(more, sizeof(more), ",\"price\":\"%s\"", price);
+	(void)snprintf(more_of_other, sizeof(more_of_other),
+		",\"price\":\"%s\"", other);
+	a = read_fill("4", more);
+	b = read_fill("4", more_of_other);
+	ck_assert_mem_eq(a.id.bytes, b.id.bytes, 16);
+	return ch_digest_eq(a.payload_hash.bytes, b.payload_hash.bytes,
+		CH_SHA256_LEN);
+}
+
+/* 80 digits are more than any integer holds. */
+#define LONG_PRICE                                                             \
+	"0.1234567890123456789012345678901234567890123456789012345678901234567"
+
+START_TEST(a_price_counts_by_its_value)
+{
+	ck_assert(same_price("0.50", "0.5"));
+	ck_assert(same_price("0.5", "0.500000000000"));
+	ck_assert(same_price("1", "1.0"));
+	ck_assert(same_price("0", "0.000"));
+	ck_assert(same_price("100", "100.00"));
+	ck_assert(same_price(LONG_PRICE, LONG_PRICE "0"));
+	ck_assert(!same_price("0.5", "0.05"));
+	ck_assert(!same_price("100", "1"));
+	ck_assert(!same_price("10", "1.0"));
+	ck_assert(!same_price(LONG_PRICE, LONG_PRICE "1"));
+	ck_assert(!same("4", "4", ",\"price\":\"0\""));
+}
+END_TEST
+
 FIXTURE_MAIN("market_fill", set_up, tear_down, a_quantity_counts_by_its_value,
-	a_quantity_that_is_refused_counts_as_sent)
+	a_quantity_that_is_refused_counts_as_sent, a_price_counts_by_its_value)
