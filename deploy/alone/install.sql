@@ -577,7 +577,7 @@ BEGIN
 END $$;
 
 -- What must be true before a partition may go, in the order in which it is
--- mended. A relay's position is what it has stored; while it reads its slot,
+-- mended, as far as it makes sense to ask. A relay's position is what it has stored; while it reads its slot,
 -- what it has told the slot, which moves on when there is nothing to deliver.
 CREATE OR REPLACE FUNCTION partition_conditions(t partitioned_tables,
 	part regclass)
@@ -598,6 +598,9 @@ BEGIN
 	mend := CASE WHEN upto IS NULL THEN 'docs/alone.md: rows in the rest'
 		ELSE 'wait, or lower keep by set_partition_keep()' END;
 	RETURN NEXT;
+	IF NOT ok THEN
+		RETURN;
+	END IF;
 
 	SELECT c.closed_lsn INTO closed FROM closed_partitions c
 		WHERE c.partition = part AND c.system_id = this_system();
@@ -607,6 +610,9 @@ BEGIN
 	needed := 'closed';
 	mend := 'the next drop_due_partitions() closes it, the one after it drops it';
 	RETURN NEXT;
+	IF NOT ok THEN
+		RETURN;
+	END IF;
 
 	condition := 'delivered';
 	needed := closed;

@@ -4,6 +4,7 @@ them is delivered and nobody can want them again, never before."""
 import json
 import subprocess
 import uuid
+from datetime import timedelta
 
 import psycopg2
 import pytest
@@ -130,6 +131,26 @@ def test_the_table_is_partitioned_in_place(bare, relay):
     assert daemon.stop() == 0
 
 
+def test_numbers_go_on(bare, relay):
+    """Those of a column GENERATED ALWAYS AS IDENTITY, which the partition
+    cannot keep; by hours, under other names."""
+    bare.sql("ALTER TABLE outbox DROP n, ADD number bigint GENERATED ALWAYS "
+             "AS IDENTITY, ADD at timestamptz NOT NULL DEFAULT now()")
+    bare.order("k1")
+    install(bare, partition_by="at", partition_step="6 hours",
+            partition_ahead="2 days", partition_keep="1 day")
+    relay(outbox_order_by="number")
+    bare.order("k1")
+    assert bare.arrived() == 0
+    numbers = [row[0] for row in bare.sql("SELECT number FROM outbox")]
+    assert len(set(numbers)) == 2 and min(numbers) == 1
+    assert bare.sql("SELECT count(*) FROM outbox_relay.partitions_of('outbox')"
+                    " WHERE upper - lower = interval '6 hours'")[0][0] >= 7
+    assert bare.sql("SELECT step, ahead, keep FROM outbox_relay."
+                    "partitioned_tables")[0] == (
+        timedelta(hours=6), timedelta(days=2), timedelta(days=1))
+
+
 def test_made_ahead_by_the_relay(shop, relay):
     """Whoever dropped them, or forgot to make them; the relay has no right to
     the table but to read it."""
@@ -147,15 +168,22 @@ def test_made_ahead_by_the_relay(shop, relay):
 
 
 def test_rows_outside_of_every_partition_are_taken(shop, relay):
-    """And delivered: an application is never refused for want of one."""
+    """And delivered: an application is never refused for want of one. They
+    keep the one of their time from being made until they are deleted."""
     relay()
     row_id = str(uuid.uuid4())
     shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
              "created_at) VALUES (%s, 'Order', 'k', 'Created', "
-             "now() + interval '1 year')", (row_id,))
+             "now() + interval '9 days')", (row_id,))
     shop.sent.append((shop.topic, "k", row_id))
     assert shop.arrived() == 0
     assert shop.sql("SELECT count(*) FROM outbox_rest") == [(1,)]
+    shop.sql("UPDATE outbox_relay.partitioned_tables SET ahead = '11 days'")
+    ensure = "SELECT outbox_relay.ensure_partitions()"
+    assert shop.sql(ensure)[0][0] > 0  # the days before and after it
+    assert shop.sql(ensure) == [(0,)]
+    shop.sql("DELETE FROM outbox_rest")
+    assert shop.sql(ensure) == [(1,)]
 
 
 def test_dropped_when_delivered(shop, relay, as_relay):
@@ -183,6 +211,26 @@ def test_dropped_when_delivered(shop, relay, as_relay):
         "SELECT pg_stat_force_next_flush(), coalesce(sum(n_dead_tup), 0) "
         "FROM pg_stat_user_tables WHERE relname LIKE 'outbox%%'")
     assert dead[0][1] == 0
+
+
+def test_a_partition_in_use_stays(shop, relay, as_relay):
+    """A long reader is not waited for, nor anybody behind it."""
+    relay()
+    insert_then(shop)
+    assert shop.arrived() == 0
+    reader = shop.alone.connect()
+    reader.autocommit = False
+    in_use = ("kept", "it, or its table, was in use")
+    with reader.cursor() as cur:
+        cur.execute("SELECT count(*) FROM outbox")
+        assert due(as_relay)[shop.old] == in_use
+        reader.rollback()
+        assert due(as_relay)[shop.old][0] == "closed"
+        cur.execute("SELECT count(*) FROM outbox")
+        until(lambda: due(as_relay)[shop.old] == in_use, 60,
+              "delivered, and in use", every=0.3)
+    reader.close()
+    dropped(shop, as_relay)
 
 
 def test_not_dropped_before_its_time(shop, relay, as_relay):
