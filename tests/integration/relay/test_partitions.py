@@ -234,22 +234,30 @@ def test_a_partition_in_use_stays(shop, relay, as_relay):
 
 
 def test_not_dropped_before_its_time(shop, relay, as_relay):
+    """One that ended days ago and is kept: all in it may be sent again."""
     relay()
+    shop.sql("SELECT outbox_relay.make_partition(t, " + OLD +
+             " + interval '16 days') FROM outbox_relay.partitioned_tables t")
+    before = partitions(shop)
     shop.order("k1")
     assert shop.arrived() == 0
     for _ in range(3):
         assert set(due(as_relay)) <= {shop.old}
-    assert len(partitions(shop)) > 5
+    dropped(shop, as_relay)
+    assert partitions(shop) == before - {shop.old}
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         as_relay("SELECT outbox_relay.set_partition_keep('public.outbox', "
                  "'0', 'x', 'y')")
     assert shop.sql(
-        "SELECT outbox_relay.set_partition_keep('public.outbox', '30 days', "
-        "'you', 'an audit', true), keep FROM outbox_relay.partitioned_tables"
+        "SELECT outbox_relay.set_partition_keep('public.outbox', '3 days', "
+        "'you', 'a full disk', true), keep FROM outbox_relay.partitioned_tables"
     )[0][1].days == 7
     shop.sql("SELECT outbox_relay.set_partition_keep('public.outbox', "
-             "'30 days', 'you', 'an audit')")
-    assert due(as_relay) == {}
+             "'3 days', 'you', 'a full disk')")
+    assert set(d for d, _ in due(as_relay).values()) == {"closed"}
+    assert shop.sql("SELECT actor, reason, subject FROM "
+                    "outbox_relay.audit_events WHERE action = 'partition.keep'"
+                    ) == [("you", "a full disk", "public.outbox")]
 
 
 def test_not_dropped_while_the_relay_is_behind(shop, relay, as_relay):
