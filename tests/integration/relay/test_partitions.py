@@ -350,10 +350,19 @@ def test_restored_elsewhere_nothing_goes_by_old_positions(shop, relay,
 def test_what_cannot_be_done_in_place_is_refused(bare, change, named):
     """And nothing is changed then."""
     bare.sql(change)
+    refused(bare, named)
+
+
+def test_a_polled_table_is_refused(bare):
+    """The relay deletes what it delivered of it: nothing is left to drop."""
+    refused(bare, "poll and partitions are both set", "-v", "poll=1")
+
+
+def refused(bare, named, *more):
     run = subprocess.run(
         ["psql", "-Xq", "-d", bare.cell.url("superuser", bare.database), "-v",
          "table=public.outbox", "-v", "role=ch_relay", "-v", "partitions=1",
-         "-f", str(INSTALL)], stdout=subprocess.PIPE,
+         *more, "-f", str(INSTALL)], stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True)
     assert run.returncode != 0 and named in run.stdout
     assert bare.sql("SELECT relkind FROM pg_class WHERE relname = 'outbox'"
