@@ -77,7 +77,7 @@ fault: ## kill tests, and chaos around the relay (SEED= ROUNDS=; T=chaos: FAULTS
 test: ## everything: installs what is missing, builds, tests, counts
 	@tests/run-all
 
-bench: ## figures beside naive and the physical limit (B=ledger|ledger-scale|relay)
+bench: ## figures beside naive and the physical limit (B=ledger|ledger-scale|relay|relay-memory)
 	@$(MAKE) --no-print-directory BUILD=release all >&2
 	@OUT=build/release tests/bench/run $(B)
 

@@ -13,6 +13,12 @@
 -- application's table is only published and read; with poll not published, but
 -- read and deleted from, and the role needs no REPLICATION.
 --
+-- With partitions set the table becomes one of time partitions, which are made
+-- ahead and dropped when all in them is delivered (docs/alone.md): by column
+-- partition_by (created_at; added where it is missing), each of partition_step
+-- (1 day), there for partition_ahead (7 days), kept for partition_keep (7 days);
+-- outbox_id (id) is the column of the same parameter of the relay.
+--
 -- Uninstall: stop the relay, then
 --	SELECT pg_drop_replication_slot('outbox_relay');
 --	DROP PUBLICATION IF EXISTS outbox_relay; DROP SCHEMA outbox_relay CASCADE;
@@ -27,6 +33,12 @@
 \if :{?role} \else \set role outbox_relay \endif
 \if :{?publication} \else \set publication outbox_relay \endif
 \if :{?poll} \set poll true \else \set poll false \endif
+\if :{?partitions} \set partitions true \else \set partitions false \endif
+\if :{?partition_by} \else \set partition_by created_at \endif
+\if :{?partition_step} \else \set partition_step '1 day' \endif
+\if :{?partition_ahead} \else \set partition_ahead '7 days' \endif
+\if :{?partition_keep} \else \set partition_keep '7 days' \endif
+\if :{?outbox_id} \else \set outbox_id id \endif
 
 BEGIN;
 
@@ -445,6 +457,534 @@ GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
 	UPDATE (letters, next_place, canary_passed, state, state_reason,
 		changed_at)
 	ON replay_plans TO :"role";
+
+-- ---- time partitions, when asked for
+
+\if :partitions
+SET LOCAL search_path = :"schema", pg_temp;
+
+CREATE TABLE IF NOT EXISTS partitioned_tables (
+	table_name  text PRIMARY KEY,      -- as outbox_table says it
+	relation    regclass NOT NULL UNIQUE,
+	time_column text NOT NULL,
+	id_column   text NOT NULL,
+	step        interval NOT NULL CHECK (step >= '1 hour'),
+	ahead       interval NOT NULL CHECK (ahead >= '1 hour'),
+	keep        interval NOT NULL CHECK (keep >= '0')
+);
+
+-- What no row comes to any more. Whatever is in it was committed before
+-- closed_lsn, a position of that system.
+CREATE TABLE IF NOT EXISTS closed_partitions (
+	partition  regclass PRIMARY KEY,
+	closed_lsn pg_lsn NOT NULL,
+	system_id  text NOT NULL,
+	closed_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE OR REPLACE FUNCTION partitions_of(parent regclass)
+	RETURNS TABLE (part regclass, lower timestamptz, upper timestamptz)
+	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT c.oid::regclass,
+		substring(b.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz,
+		substring(b.bound FROM 'TO \(''([^'']+)''\)')::timestamptz
+	FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
+		pg_get_expr(c.relpartbound, c.oid) b (bound)
+	WHERE i.inhparent = parent AND NOT i.inhdetachpending
+	ORDER BY 3 NULLS LAST $$;
+
+-- The partition that begins at that time, as a table of its own that is
+-- attached: that locks nobody out. False: it is there; or rows of its time lie
+-- in the rest, which PostgreSQL would have to move.
+CREATE OR REPLACE FUNCTION make_partition(t partitioned_tables,
+	from_time timestamptz) RETURNS boolean
+	LANGUAGE plpgsql SET search_path FROM CURRENT SET timezone = 'UTC' AS $$
+DECLARE
+	parent pg_class;
+	child  text;
+	upto   timestamptz;
+BEGIN
+	IF EXISTS (SELECT FROM partitions_of(t.relation) p
+		WHERE p.upper > from_time
+		AND (p.lower IS NULL OR p.lower <= from_time)) THEN
+		RETURN false;
+	END IF;
+	SELECT least(from_time + t.step, min(p.lower)) INTO upto
+		FROM partitions_of(t.relation) p WHERE p.lower > from_time;
+	SELECT * INTO parent FROM pg_class c WHERE c.oid = t.relation;
+	child := format('%I.%I', (SELECT nspname FROM pg_namespace n
+		WHERE n.oid = parent.relnamespace), left(parent.relname, 48) || '_p'
+		|| to_char(from_time, 'YYYYMMDDHH24MI'));
+	EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING '
+		'CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE)', child, t.relation);
+	EXECUTE format('ALTER TABLE %s OWNER TO %I', child,
+		pg_get_userbyid(parent.relowner));
+	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) '
+		'TO (%L)', t.relation, child, from_time, upto);
+	RETURN true;
+EXCEPTION WHEN check_violation THEN
+	RAISE WARNING 'no partition of % from %: rows of that time lie in its '
+		'rest', t.table_name, from_time;
+	RETURN false;
+END $$;
+
+-- What must be there for the time ahead. Returns how many were made.
+CREATE OR REPLACE FUNCTION ensure_partitions() RETURNS int4
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+	SET timezone = 'UTC' SET lock_timeout = '2s' AS $$
+DECLARE
+	t    partitioned_tables;
+	at   timestamptz;
+	made int4 := 0;
+BEGIN
+	-- two relays: one makes them, the other finds them
+	PERFORM pg_advisory_xact_lock(17225, 0);
+	FOR t IN SELECT * FROM partitioned_tables LOOP
+		at := date_bin(t.step, now(), '2000-01-01 00:00+00');
+		WHILE at < now() + t.ahead LOOP
+			made := made + make_partition(t, at)::int4;
+			at := at + t.step;
+		END LOOP;
+	END LOOP;
+	RETURN made;
+END $$;
+
+CREATE OR REPLACE FUNCTION this_system() RETURNS text
+	LANGUAGE sql STABLE AS $$
+	SELECT system_identifier::text FROM pg_control_system() $$;
+
+-- Letters and waiting rows that nobody has decided, of rows in a partition.
+CREATE OR REPLACE FUNCTION undecided_in(t partitioned_tables, part regclass)
+	RETURNS int8 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	ids   text[];
+	found int8 := 0;
+BEGIN
+	SELECT array_agg(w.row_id) INTO ids FROM (
+		SELECT r.row_id FROM outbox_retry r WHERE r.source = t.table_name
+		UNION SELECT d.row_id FROM dead_letters d
+		LEFT JOIN letter_states s USING (letter_id)
+		WHERE d.source IN (t.table_name, 'webhook')
+		AND coalesce(s.state, 'pending') = 'pending') w;
+	IF ids IS NOT NULL THEN
+		-- an id of 64 bytes or more is known by its digest
+		EXECUTE format('SELECT count(*) FROM %1$s c WHERE CASE WHEN '
+			'octet_length(c.%2$I::text) < 64 THEN c.%2$I::text ELSE '
+			'left(encode(sha256(convert_to(c.%2$I::text, ''UTF8'')), ''hex''), '
+			'62) END = ANY ($1)', part, t.id_column) INTO found USING ids;
+	END IF;
+	RETURN found;
+END $$;
+
+-- What must be true before a partition may go, in the order in which it is
+-- mended, as far as it makes sense to ask. A relay's position is what it has stored; while it reads its slot,
+-- what it has told the slot, which moves on when there is nothing to deliver.
+CREATE OR REPLACE FUNCTION partition_conditions(t partitioned_tables,
+	part regclass)
+	RETURNS TABLE (condition text, ok boolean, value text, needed text,
+		mend text)
+	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	upto   timestamptz;
+	closed pg_lsn;
+	r      record;
+BEGIN
+	SELECT p.upper INTO upto FROM partitions_of(t.relation) p
+		WHERE p.part = partition_conditions.part;
+	condition := 'age';
+	ok := coalesce(upto <= now() - t.keep, false);
+	value := coalesce('ends ' || upto, 'has no end');
+	needed := 'before ' || (now() - t.keep);
+	mend := CASE WHEN upto IS NULL THEN 'docs/alone.md: rows in the rest'
+		ELSE 'wait, or lower keep by set_partition_keep()' END;
+	RETURN NEXT;
+	IF NOT ok THEN
+		RETURN;
+	END IF;
+
+	SELECT c.closed_lsn INTO closed FROM closed_partitions c
+		WHERE c.partition = part AND c.system_id = this_system();
+	condition := 'closed';
+	ok := closed IS NOT NULL;
+	value := CASE WHEN ok THEN 'at ' || closed ELSE 'open' END;
+	needed := 'closed';
+	mend := 'the next drop_due_partitions() closes it, the one after it drops it';
+	RETURN NEXT;
+	IF NOT ok THEN
+		RETURN;
+	END IF;
+
+	condition := 'delivered';
+	needed := closed;
+	mend := 'let the relay catch up; of a slot that is gone for good: delete '
+		'its row of relay_progress';
+	FOR r IN SELECT p.slot, CASE WHEN s.active THEN greatest(p.lsn,
+			s.confirmed_flush_lsn) ELSE p.lsn END AS lsn
+		FROM relay_progress p LEFT JOIN pg_replication_slots s
+			ON s.slot_name = p.slot AND s.database = current_database()
+		WHERE p.lsn IS NOT NULL AND p.system_id = this_system()
+		UNION ALL SELECT p.slot, NULL FROM relay_progress p
+		WHERE p.lsn IS NULL OR p.system_id <> this_system()
+		ORDER BY 1 LOOP
+		ok := coalesce(r.lsn >= closed, false);
+		value := format('slot %s at %s', r.slot,
+			coalesce(r.lsn::text, 'no position: the table is read again'));
+		RETURN NEXT;
+	END LOOP;
+	IF NOT EXISTS (SELECT FROM relay_progress) THEN
+		ok := false;
+		value := 'no relay has delivered yet';
+		mend := 'start outbox-relay';
+		RETURN NEXT;
+	END IF;
+
+	condition := 'letters';
+	value := undecided_in(t, part);
+	ok := value = '0';
+	needed := '0';
+	mend := 'outbox-relay dlq list, then dlq replay or dlq discard';
+	RETURN NEXT;
+END $$;
+
+CREATE OR REPLACE FUNCTION close_partition(t partitioned_tables, part regclass,
+	actor text, reason text) RETURNS void
+	LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '200ms' AS $$
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
+	-- not validated, so it refuses new rows and says nothing of those there
+	IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = part
+		AND c.conname = 'closed_by_outbox_relay') THEN
+		EXECUTE format('ALTER TABLE %s ADD CONSTRAINT closed_by_outbox_relay '
+			'CHECK (false) NOT VALID', part);
+	END IF;
+	INSERT INTO closed_partitions AS c (partition, closed_lsn, system_id)
+		VALUES (part, pg_current_wal_insert_lsn(), this_system())
+		ON CONFLICT (partition) DO UPDATE SET
+		closed_lsn = excluded.closed_lsn, system_id = excluded.system_id;
+	INSERT INTO audit_events (actor, action, subject, reason)
+		VALUES (actor, 'partition.close', part, reason);
+END $$;
+
+-- False: it was in use.
+CREATE OR REPLACE FUNCTION close_when_free(t partitioned_tables, part regclass,
+	actor text, reason text) RETURNS boolean
+	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM close_partition(t, part, actor, reason);
+	RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+	RETURN false;
+END $$;
+
+CREATE OR REPLACE FUNCTION drop_partition(t partitioned_tables, part regclass,
+	actor text, reason text) RETURNS void
+	LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '200ms' AS $$
+DECLARE
+	rows int8;
+BEGIN
+	-- who waits for this lock stops the application: hence for a moment only
+	EXECUTE format('LOCK TABLE ONLY %s, %s IN ACCESS EXCLUSIVE MODE',
+		t.relation, part);
+	-- nobody writes or re-reads now: is it all still true?
+	IF EXISTS (SELECT FROM partition_conditions(t, part) WHERE NOT ok) THEN
+		RAISE lock_not_available;
+	END IF;
+	EXECUTE format('SELECT count(*) FROM %s', part) INTO rows;
+	INSERT INTO audit_events (actor, action, subject, reason, before)
+	SELECT actor, 'partition.drop', p.part, reason, jsonb_build_object(
+		'rows', rows, 'bytes', pg_total_relation_size(p.part),
+		'lower', p.lower, 'upper', p.upper, 'closed_lsn', c.closed_lsn)
+	FROM partitions_of(t.relation) p, closed_partitions c
+	WHERE p.part = drop_partition.part AND c.partition = p.part;
+	DELETE FROM closed_partitions c WHERE c.partition = part;
+	EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', t.relation, part);
+	EXECUTE format('DROP TABLE %s', part);
+END $$;
+
+-- Tries for 200 ms at a time, for wait_ms in all. False: it was not free.
+CREATE OR REPLACE FUNCTION drop_when_free(t partitioned_tables, part regclass,
+	actor text, reason text, wait_ms int4) RETURNS boolean
+	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	began timestamptz := clock_timestamp();
+BEGIN
+	LOOP
+		BEGIN
+			PERFORM drop_partition(t, part, actor, reason);
+			RETURN true;
+		EXCEPTION WHEN lock_not_available THEN
+			IF clock_timestamp() > began + wait_ms * interval '1 ms' THEN
+				RETURN false;
+			END IF;
+		END;
+		PERFORM pg_sleep(0.3);
+	END LOOP;
+END $$;
+
+-- Closes what is kept no longer, and drops what was closed by an earlier call
+-- and is delivered since; the rest of it stays and why is said. For a timer.
+CREATE OR REPLACE FUNCTION drop_due_partitions(actor text, reason text,
+	dry_run boolean DEFAULT false, wait_ms int4 DEFAULT 10000)
+	RETURNS TABLE (partition text, done text, why text, mend text)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+	SET timezone = 'UTC' AS $$
+DECLARE
+	t    partitioned_tables;
+	p    record;
+	c    record;
+	free boolean;
+BEGIN
+	PERFORM insist_who_and_why('drop_due_partitions', actor, reason);
+	FOR p IN SELECT x AS of_table, y.part FROM partitioned_tables x,
+		LATERAL partitions_of(x.relation) y WHERE y.upper <= now() - x.keep
+		ORDER BY x.table_name, y.upper LOOP
+		t := p.of_table;
+		SELECT * INTO c FROM partition_conditions(t, p.part) WHERE NOT ok
+			LIMIT 1;
+		partition := p.part;
+		done := CASE WHEN NOT FOUND THEN 'dropped'
+			WHEN c.condition = 'closed' THEN 'closed' ELSE 'kept' END;
+		why := c.condition || ' is ' || c.value || ', needed is ' || c.needed;
+		mend := c.mend;
+		free := true;
+		IF dry_run AND done <> 'kept' THEN
+			done := 'would be ' || done;
+		ELSIF done = 'closed' THEN
+			free := close_when_free(t, p.part, actor, reason);
+		ELSIF done = 'dropped' THEN
+			free := drop_when_free(t, p.part, actor, reason, wait_ms);
+		END IF;
+		IF NOT free THEN
+			done := 'kept';
+			why := 'it, or its table, was in use';
+			mend := 'run it again';
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+
+-- Every partition, whether it could go, and why not.
+CREATE OR REPLACE FUNCTION partition_status()
+	RETURNS TABLE (table_name text, partition text, lower timestamptz,
+		upper timestamptz, bytes int8, may_go boolean, why_not text, mend text)
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	SELECT t.table_name, p.part::text, p.lower, p.upper,
+		pg_total_relation_size(p.part), w.condition IS NULL,
+		w.condition || ' is ' || w.value || ', needed is ' || w.needed, w.mend
+	FROM partitioned_tables t, LATERAL partitions_of(t.relation) p
+	LEFT JOIN LATERAL (SELECT * FROM partition_conditions(t, p.part)
+		WHERE NOT ok LIMIT 1) w ON true
+	ORDER BY t.table_name, p.upper $$;
+
+-- How long a table's partitions stay after their end. Returns what it was.
+CREATE OR REPLACE FUNCTION set_partition_keep(of_table text, new_keep interval,
+	actor text, reason text, dry_run boolean DEFAULT false) RETURNS interval
+	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	old interval;
+BEGIN
+	PERFORM insist_who_and_why('set_partition_keep', actor, reason);
+	SELECT keep INTO old FROM partitioned_tables t
+		WHERE t.table_name = of_table FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION '% is not one of partitioned_tables', of_table
+			USING ERRCODE = 'invalid_parameter_value', HINT =
+			'name it as outbox_table does: <schema>.<table>';
+	END IF;
+	IF NOT dry_run THEN
+		UPDATE partitioned_tables t SET keep = new_keep
+			WHERE t.table_name = of_table;
+		INSERT INTO audit_events (actor, action, subject, reason, before,
+			after)
+		VALUES (actor, 'partition.keep', of_table, reason,
+			to_jsonb(old), to_jsonb(new_keep));
+	END IF;
+	RETURN old;
+END $$;
+
+REVOKE ALL ON FUNCTION partitions_of, make_partition, ensure_partitions,
+	this_system, undecided_in, partition_conditions, close_partition,
+	close_when_free, drop_partition, drop_when_free, drop_due_partitions,
+	partition_status, set_partition_keep FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ensure_partitions, drop_due_partitions,
+	partition_status TO :"role";
+GRANT SELECT ON partitioned_tables, closed_partitions TO :"role";
+
+-- What stands against a change of the table in place; NULL: nothing.
+CREATE FUNCTION pg_temp.obstacle(t regclass, time_column text,
+	publication text) RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT CASE
+		WHEN c.relkind <> 'r' THEN 'it is no plain table'
+		WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t
+			AND a.attname = time_column AND NOT (a.attnotnull
+			AND a.atttypid = 'timestamptz'::regtype)) THEN format(
+			'column %I is not timestamptz NOT NULL', time_column)
+		WHEN EXISTS (SELECT FROM pg_constraint k WHERE k.contype IN ('f', 'x')
+			AND t IN (k.conrelid, k.confrelid))
+			THEN 'foreign keys or exclusion constraints are of it'
+		WHEN EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t
+			AND i.indisunique AND NOT i.indisprimary)
+			THEN 'it has a unique index beside its primary key'
+		WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t
+			AND NOT g.tgisinternal) THEN 'it has triggers'
+		WHEN EXISTS (SELECT FROM pg_depend d WHERE d.refobjid = t
+			AND d.refclassid = 'pg_class'::regclass
+			AND d.classid = 'pg_rewrite'::regclass)
+			THEN 'views or rules are of it'
+		WHEN EXISTS (SELECT FROM pg_inherits i
+			WHERE t IN (i.inhrelid, i.inhparent)) THEN 'it inherits'
+		WHEN c.relrowsecurity THEN 'it has row-level security'
+		WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t
+			AND a.attacl IS NOT NULL) THEN 'rights are given on its columns'
+		WHEN EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p
+			ON p.oid = r.prpubid WHERE r.prrelid = t
+			AND p.pubname <> publication)
+			THEN 'another publication has it'
+		END
+	FROM pg_class c WHERE c.oid = t $$;
+
+-- Its primary key with the time, its other indexes, its numbers and rights.
+CREATE FUNCTION pg_temp.furnish(old regclass, made regclass, key text,
+	indexes text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN
+		SELECT format('ALTER TABLE %s ADD PRIMARY KEY (%s)', made, key)
+		WHERE key IS NOT NULL
+		UNION ALL SELECT format('CREATE INDEX ON %s%s', made, substr(i,
+			strpos(i, ' USING '))) FROM unnest(indexes) i
+		UNION ALL SELECT format('ALTER SEQUENCE %s OWNED BY %s.%I',
+			d.objid::regclass, made, a.attname)
+		FROM pg_depend d JOIN pg_class s ON s.oid = d.objid
+			AND s.relkind = 'S' JOIN pg_attribute a
+			ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+		WHERE d.refobjid = old AND d.deptype = 'a'
+		UNION ALL SELECT format('GRANT %s ON %s TO %s%s', x.privilege_type,
+			made, CASE x.grantee WHEN 0 THEN 'PUBLIC'
+				ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
+			CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+		FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = old LOOP
+		EXECUTE line;
+	END LOOP;
+	FOR line IN SELECT attname FROM pg_attribute WHERE attrelid = old
+		AND attidentity <> '' LOOP
+		PERFORM setval(pg_get_serial_sequence(made::text, line), nextval(
+			pg_get_serial_sequence(old::text, line)));
+		EXECUTE format('ALTER TABLE %s ALTER %I DROP IDENTITY', old, line);
+	END LOOP;
+END $$;
+
+-- The table becomes the first partition of one that has its name.
+CREATE FUNCTION pg_temp.partition_in_place(t regclass, time_column text,
+	publication text, step interval) RETURNS regclass
+	LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+DECLARE
+	name    text;
+	owner   text;
+	rest    text;
+	made    regclass;
+	why     text;
+	key     text;
+	keyname text;
+	indexes text[];
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', t);
+	why := pg_temp.obstacle(t, time_column, publication);
+	IF why IS NOT NULL THEN
+		RAISE EXCEPTION '% cannot be partitioned in place: %', t, why
+			USING ERRCODE = 'feature_not_supported', HINT = 'take that away, '
+			'or make the table PARTITION BY RANGE of a column timestamptz '
+			'NOT NULL yourself, and run this again';
+	END IF;
+	EXECUTE format('ALTER TABLE %s ADD COLUMN IF NOT EXISTS %I timestamptz '
+		'NOT NULL DEFAULT now()', t, time_column);
+	SELECT array_agg(pg_get_indexdef(i.indexrelid)) INTO indexes
+		FROM pg_index i WHERE i.indrelid = t AND NOT i.indisprimary;
+	SELECT k.conname, string_agg(quote_ident(a.attname), ', ' ORDER BY
+			array_position(k.conkey, a.attnum)) || CASE WHEN bool_or(
+			a.attname = time_column) THEN '' ELSE ', ' ||
+			quote_ident(time_column) END INTO keyname, key
+		FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = t
+		AND a.attnum = ANY (k.conkey) WHERE k.conrelid = t
+		AND k.contype = 'p' GROUP BY k.conname, k.conkey;
+	IF key IS NOT NULL THEN
+		EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', t, keyname);
+	END IF;
+	SELECT c.relname, pg_get_userbyid(c.relowner) INTO name, owner
+		FROM pg_class c WHERE c.oid = t;
+	EXECUTE format('ALTER TABLE %s RENAME TO %I', t, name || '_before');
+	SELECT format('%I.%I', n.nspname, name) INTO name FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = t;
+	EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING DEFAULTS INCLUDING '
+		'CONSTRAINTS INCLUDING GENERATED INCLUDING IDENTITY INCLUDING STORAGE '
+		'INCLUDING COMMENTS) PARTITION BY RANGE (%I)', name, t, time_column);
+	made := name;
+	EXECUTE format('ALTER TABLE %s OWNER TO %I', made, owner);
+	PERFORM pg_temp.furnish(t, made, key, indexes);
+	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM '
+		'(MINVALUE) TO (%L)', made, t, date_bin(step, now(),
+		'2000-01-01 00:00+00') + step);
+	-- no row is ever refused for want of a partition
+	rest := replace(t::text, '_before', '_rest');
+	EXECUTE format('CREATE TABLE %s PARTITION OF %s DEFAULT', rest, made);
+	EXECUTE format('ALTER TABLE %s OWNER TO %I', rest, owner);
+	IF EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p
+		ON p.oid = r.prpubid WHERE r.prrelid = t AND p.pubname = publication)
+		THEN
+		EXECUTE format('ALTER PUBLICATION %I SET TABLE %s', publication, (
+			SELECT string_agg(CASE r.prrelid WHEN t THEN made
+				ELSE r.prrelid::regclass END::text, ', ')
+			FROM pg_publication_rel r JOIN pg_publication p
+			ON p.oid = r.prpubid WHERE p.pubname = publication));
+		EXECUTE format('ALTER PUBLICATION %I SET '
+			'(publish_via_partition_root)', publication);
+	END IF;
+	RETURN made;
+END $$;
+
+-- Notes the table, partitioned here or by its owner, and makes what is ahead.
+CREATE FUNCTION pg_temp.partition_table(of_table regclass, time_column text,
+	id_column text, publication text, step interval, ahead interval,
+	keep interval, poll boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	made regclass := of_table;
+	own  text;
+BEGIN
+	IF poll THEN
+		RAISE EXCEPTION 'poll and partitions are both set'
+			USING HINT = 'a polled table is emptied by the relay: leave '
+			'partitions away';
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = of_table
+		AND attname = id_column AND NOT attisdropped) THEN
+		RAISE EXCEPTION '% has no column %', of_table, id_column
+			USING HINT = 'set outbox_id as the relay has it';
+	END IF;
+	IF NOT EXISTS (SELECT FROM pg_partitioned_table
+		WHERE partrelid = of_table) THEN
+		made := pg_temp.partition_in_place(of_table, time_column, publication,
+			step);
+	END IF;
+	SELECT a.attname INTO own FROM pg_partitioned_table p JOIN pg_attribute a
+		ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+		WHERE p.partrelid = made AND p.partstrat = 'r' AND p.partnatts = 1
+		AND a.atttypid = 'timestamptz'::regtype;
+	IF own IS NULL THEN
+		RAISE EXCEPTION '% is not partitioned by range of one column '
+			'timestamptz', of_table;
+	END IF;
+	INSERT INTO partitioned_tables
+	SELECT n.nspname || '.' || c.relname, c.oid, own, id_column, step, ahead,
+		keep
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE c.oid = made ON CONFLICT DO NOTHING;
+	PERFORM ensure_partitions();
+END $$;
+SELECT pg_temp.partition_table(:'table', :'partition_by', :'outbox_id',
+	:'publication', :'partition_step', :'partition_ahead', :'partition_keep',
+	:poll) \g /dev/null
+\endif
 
 -- The application's table: read at the first start and after a lost slot; by
 -- polling it is read, and what is delivered deleted.

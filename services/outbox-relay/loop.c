@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "daemon/client_conf.h"
 #include "params.h"
+#include "partitions.h"
 #include "relay.h"
 #include "watch.h"
 
@@ -443,6 +444,8 @@ look_around(struct relay *r)
 		rc = park_sweep(r->park, r->pg, &err);
 	if (rc == CH_OK)
 		rc = watch_slot(r, &err);
+	if (rc == CH_OK)
+		rc = partitions_turn(r, &err);
 	if (rc != CH_OK)
 		session_lose(r, &err);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a process has used, read from /proc: CPU seconds and peak memory."""
+"""What a process has used, read from /proc: CPU seconds and memory."""
 
 import os
 import pathlib
@@ -16,7 +16,16 @@ def cpu_seconds(pid):
 
 def peak_mib(pid):
     """Largest resident size so far."""
+    return status_kib(pid, "VmHWM") / 1024
+
+
+def status_mb(pid, name):
+    """A size of /proc/<pid>/status (VmHWM, VmRSS, ...) in 10^6 bytes."""
+    return status_kib(pid, name) * 1024 / 1e6
+
+
+def status_kib(pid, name):
     for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(f"process {pid} has no VmHWM")
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    raise LookupError(f"process {pid} has no {name}")

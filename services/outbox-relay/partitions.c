@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * partitions: see partitions.h. What is missing is the function's to say
+ * (ensure_partitions() of install.sql), which waits 2 s for a lock at most.
+ */
+#include "partitions.h"
+
+#include "base/log.h"
+#include "outbox_relay_sql.h"
+
+#define EVERY_MS 600000
+
+static const struct ch_pg_stmt able_stmt = {
+	"", outbox_relay_sql_partitions_able};
+static const struct ch_pg_stmt ensure_stmt = {
+	"", outbox_relay_sql_partitions_ensure};
+
+static int
+ensure(struct relay *r, struct ch_err *err)
+{
+	int32_t made = 0;
+	PGresult *res;
+	int rc = ch_pg_query(r->pg, &ensure_stmt, NULL, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	ch_pg_get_i32(res, 0, 0, &made);
+	PQclear(res);
+	if (made > 0)
+		ch_info("relay.partitions_made", CH_S("table", r->table),
+			CH_I("count", made));
+	return CH_OK;
+}
+
+int
+partitions_turn(struct relay *r, struct ch_err *err)
+{
+	bool able = false;
+	PGresult *res;
+	int rc;
+
+	if (r->contract == NULL ||
+		(r->partitions_at.ns != 0 &&
+			ch_mono_ms_since(r->now, r->partitions_at) < EVERY_MS))
+		return CH_OK;
+	r->partitions_at = r->now;
+	rc = ch_pg_query(r->pg, &able_stmt, NULL, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	ch_pg_get_bool(res, 0, 0, &able);
+	PQclear(res);
+	rc = able ? ensure(r, err) : CH_OK;
+	if (rc == CH_OK || !ch_pg_is_up(r->pg))
+		return rc;
+	ch_warn("relay.partition_not_made", CH_S("table", r->table),
+		CH_ERR(err), CH_I("again_ms", EVERY_MS));
+	return CH_OK;
+}
