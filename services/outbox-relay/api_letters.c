@@ -341,7 +341,7 @@ get_audit(struct api_desk *d, struct api_call *c, struct ch_err *err)
 static int
 get_keys(struct api_desk *d, struct api_call *c, struct ch_err *err)
 {
-	struct blocked_key k;
+	struct blocked_key k = {.fitting = 0};
 	int64_t limit = 0;
 	PGresult *res;
 	int rc = api_call_limit(c, API_LETTERS_MAX, &limit, err), i;
@@ -357,7 +357,9 @@ get_keys(struct api_desk *d, struct api_call *c, struct ch_err *err)
 		if (rc == CH_OK)
 			blocked_json(&c->out, &k, c->now);
 	}
-	ch_buf_adds(&c->out, "]}");
+	ch_buf_addc(&c->out, ']');
+	ch_json_add_member_i64(&c->out, "fitting", k.fitting);
+	ch_buf_addc(&c->out, '}');
 	PQclear(res);
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include "blocked.h"
 
 #include "base/json.h"
+#include "letter_json.h"
 #include "outbox_relay_sql.h"
 
 static const struct ch_pg_stmt keys_stmt = {
@@ -36,6 +37,7 @@ blocked_row(const PGresult *res, int row, struct blocked_key *out,
 	out->reason = ch_pg_next_text(&r);
 	out->attempts = ch_pg_next_i32(&r);
 	out->state = ch_pg_next_text(&r);
+	out->fitting = ch_pg_next_i64(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -49,7 +51,7 @@ blocked_json(struct ch_buf *out, const struct blocked_key *k,
 	ch_time_format(k->since, time);
 	ch_buf_addc(out, '{');
 	ch_json_add_member(out, "topic", k->topic);
-	ch_json_add_member(out, "key", k->key);
+	letter_json_bytes(out, "key", "key_hex", k->key);
 	ch_json_add_member(out, "letter_id", ch_view_of(id));
 	ch_json_add_member(out, "since", ch_view_of(time));
 	ch_json_add_member_i64(out, "age_seconds",

@@ -23,7 +23,8 @@ struct blocked_key {
 	int64_t waiting; /* rows behind the letter */
 	struct ch_view class, reason;
 	int32_t attempts;
-	struct ch_view state; /* of the letter; not "pending": going on */
+	struct ch_view state; /* of the letter; decided: its key is going on */
+	int64_t fitting;      /* keys that wait, whatever the limit */
 };
 
 /* Those that wait longest, at most limit; PQclear(res). */

@@ -17,9 +17,8 @@ is_json_text(struct ch_view v)
 		(v.len == 0 || memchr(v.ptr, '\0', v.len) == NULL);
 }
 
-/* As text where it is UTF-8, else in hex under another name. */
-static void
-json_bytes(struct ch_buf *b, const char *name, const char *hex_name,
+void
+letter_json_bytes(struct ch_buf *b, const char *name, const char *hex_name,
 	struct ch_view v)
 {
 	if (v.ptr == NULL) {
@@ -51,7 +50,8 @@ json_headers(struct ch_buf *b, const struct letters_row *r)
 			ch_buf_addc(b, '{');
 			ch_json_add_member(b, "name",
 				ch_view_of(m.headers[i].name));
-			json_bytes(b, "value", "value_hex", m.headers[i].value);
+			letter_json_bytes(b, "value", "value_hex",
+				m.headers[i].value);
 			ch_buf_addc(b, '}');
 		}
 	}
@@ -74,7 +74,7 @@ letter_json_letter(struct ch_buf *b, const struct letters_row *r, bool whole)
 		ch_json_add_member_i64(b, "partition", r->part);
 	if (r->src_offset >= 0)
 		ch_json_add_member_i64(b, "offset", r->src_offset);
-	json_bytes(b, "key", "key_hex", r->key);
+	letter_json_bytes(b, "key", "key_hex", r->key);
 	ch_json_add_member(b, "error_class", r->class);
 	ch_json_add_member(b, "reason", r->reason);
 	ch_json_add_member(b, "fingerprint", r->fingerprint);
@@ -90,7 +90,7 @@ letter_json_letter(struct ch_buf *b, const struct letters_row *r, bool whole)
 	ch_json_add_member_i64(b, "bytes", r->bytes);
 	if (whole) {
 		json_headers(b, r);
-		json_bytes(b, "value", "value_hex", r->value);
+		letter_json_bytes(b, "value", "value_hex", r->value);
 	}
 }
 

@@ -19,6 +19,9 @@
 #include "letters.h"
 #include "plans.h"
 
+/* As text where it is UTF-8 without a NUL, else in hex under the other name. */
+void letter_json_bytes(struct ch_buf *b, const char *name, const char *hex_name,
+	struct ch_view v);
 /* whole: with headers and value. */
 void letter_json_letter(struct ch_buf *b, const struct letters_row *r,
 	bool whole);

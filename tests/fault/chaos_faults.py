@@ -173,6 +173,24 @@ def slot_invalidated(world, rng):
     return wake
 
 
+# ---- the endpoint
+
+def mood(name):
+    def begin(world, rng):
+        return world.hook.feel(getattr(world.hook, name))
+    return begin
+
+
+def hook_down(world, rng):
+    return world.hook.go_away()
+
+
+MOODS = {"hook_down": hook_down, **{
+    f"hook_{name}": mood(name) for name in (
+        "fails", "asks_for_patience", "hangs", "hangs_up", "cuts",
+        "dawdles")}}
+
+
 # ---- the links between
 
 def link(world, rng, to):
@@ -227,9 +245,10 @@ TOUCHES = {
                  backend_frozen, sessions_ended, slot_dropped,
                  slot_invalidated),
 }
-FAULTS = {f.__name__: f for some in TOUCHES.values() for f in some} | LINKS
+DECK = {f.__name__: f for some in TOUCHES.values() for f in some} | LINKS
+FAULTS = DECK | MOODS
 ON = {f.__name__: on for on, some in TOUCHES.items() for f in some} | {
-    name: name.partition("_")[0] for name in LINKS}
+    name: name.partition("_")[0] for name in LINKS | MOODS}
 RESTARTS = {"broker_killed", "broker_stopped", "broker_disk_full"}
 # They need the relay to run, or PostgreSQL to answer.
 ALONE = {"relay_stopped", "leader_frozen_and_replaced", "slot_dropped",
@@ -238,15 +257,17 @@ ALONE = {"relay_stopped", "leader_frozen_and_replaced", "slot_dropped",
 
 class Plan:
     """A deck of all faults, shuffled, again and again. A fault in four has
-    another one beside it; after most of them, what was committed later must
-    have come through before the next one."""
+    another one beside it; in every second round the endpoint has a mood, which
+    costs no round of its own; after most of them, what was committed later
+    must have come through before the next one."""
 
     def __init__(self, world, load, seed, rounds, only=(), lasts=()):
         self.world, self.load, self.rounds = world, load, rounds
         self.rng = random.Random(f"{seed}/plan")
-        self.names = list(only) or sorted(FAULTS)
+        self.names = list(only) or sorted(DECK)
         self.lasts = tuple(lasts) or SECONDS
         self.deck, self.decks, self.rushed = [], 0, 0
+        self.moods, self.feels = [], not only
         self.counts = collections.Counter()
         self.longest = 0.0
 
@@ -265,6 +286,15 @@ class Plan:
         for name in here[1:]:
             self.deck.remove(name)
 
+    def mood(self, number):
+        """Each of them once before one comes again."""
+        if not self.feels or number % 2:
+            return []
+        if not self.moods:
+            self.moods = sorted(MOODS)
+            self.rng.shuffle(self.moods)
+        return [self.moods.pop()]
+
     def beside(self, name):
         """What may come together with it."""
         others = [n for n in self.names if ON[n] != ON[name]
@@ -276,7 +306,7 @@ class Plan:
     def run(self, tell):
         for number in range(1, self.rounds + 1):
             first = self.draw()
-            names = [first, *self.beside(first)]
+            names = [first, *self.beside(first), *self.mood(number)]
             seconds = self.rng.uniform(*self.lasts)
             took = self.round(names, seconds)
             waited = self.recovered()

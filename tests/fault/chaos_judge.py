@@ -2,13 +2,15 @@
 need?
 
 Held against each other: what the writers know of their transactions, the
-outbox and the dead letters as SQL has them, the topics from their beginning.
+outbox and the dead letters as SQL has them, the topics from their beginning,
+what an HTTP endpoint got and took of it.
 """
 
 import collections
 import copy
 
 import fault_judge
+from chaos_hook import KINDS as HOOKED
 from chaos_load import large
 from chaos_world import KINDS
 
@@ -17,13 +19,15 @@ class Evidence:
     """rows: (id, kind, key, version, payload) of the outbox, by seq; letters:
     row ids of dead letters; waiting: row ids behind them; topics: {kind: (id,
     key, value) as they lie in Kafka}; committed, undone: ids, as the writers
-    know; versions: {key: version of the aggregate}."""
+    know; versions: {key: version of the aggregate}; arrived, taken: (id, body)
+    at the endpoint; unsigned: how many requests were not signed as agreed."""
 
     def __init__(self, rows, letters, waiting, topics, committed, undone,
-                 versions):
+                 versions, arrived, taken, unsigned):
         self.rows, self.letters, self.waiting = rows, letters, waiting
         self.topics, self.versions = topics, versions
         self.committed, self.undone = committed, undone
+        self.arrived, self.taken, self.unsigned = arrived, taken, unsigned
 
     @classmethod
     def of(cls, world, load):
@@ -40,7 +44,8 @@ class Evidence:
             [r[0] for r in world.sql("SELECT row_id FROM outbox_retry "
                                      "ORDER BY retry_id")],
             topics, load.events("committed"), load.events("undone"),
-            dict(world.sql("SELECT key, version FROM public.aggregates")))
+            dict(world.sql("SELECT key, version FROM public.aggregates")),
+            *world.hook.evidence())
 
 
 def transactions(seen):
@@ -90,10 +95,31 @@ def put_aside(seen, dead, waits):
 
 
 def missing(seen):
-    """Ids that are neither in a topic nor put aside."""
+    """Ids that are neither in a topic nor put aside, or that the endpoint
+    wants and has not taken."""
     there = {r[0] for records in seen.topics.values() for r in records}
-    return ({row[0] for row in seen.rows} - there - set(seen.letters)
-            - set(seen.waiting))
+    wanted = {row[0] for row in seen.rows if row[1] in HOOKED}
+    return (({row[0] for row in seen.rows} - there - set(seen.letters)
+             - set(seen.waiting)) | (wanted - {id_ for id_, _ in seen.taken}))
+
+
+def hooked(seen):
+    """(differences, repeated requests) of the endpoint: what it got, and what
+    it took of that, is all that it wants, as stored and in order per key. What
+    Kafka refuses it gets as well."""
+    rows = {id_: (key.encode(), (0, version), payload.encode())
+            for id_, kind, key, version, payload in seen.rows
+            if kind in HOOKED}
+
+    def held_against(name, requests):
+        return fault_judge.delivered(name, rows, [
+            (id_, rows[id_][0] if id_ in rows else b"", body)
+            for id_, body in requests])
+    wrong, repeated = held_against("endpoint", seen.arrived)
+    not_taken, _ = held_against("taken by the endpoint", seen.taken)
+    if seen.unsigned:
+        wrong.append(f"endpoint: {seen.unsigned} requests are not signed")
+    return wrong + not_taken, repeated
 
 
 def verdict(seen):
@@ -111,12 +137,41 @@ def verdict(seen):
             kind, rows, seen.topics[kind])
         wrong += found + [f"{kind}: {r[0]} was taken back and sent"
                           for r in seen.topics[kind] if r[0] in undone]
-    return wrong, repeated
+    found, repeated["hook"] = hooked(seen)
+    return wrong + found, repeated
 
 
 # ---- is it blind?
 
 def damages(seen, kind="plain"):
+    yield from topic_damages(seen, kind)
+    yield from hook_damages(seen)
+
+
+def hook_damages(seen):
+    """A request that came, or that was taken, wrong in each way there is."""
+    keys = {row[0]: row[2] for row in seen.rows}
+    first = list(dict.fromkeys(seen.taken))
+    one = first[len(first) // 2]
+    two = next(r for r in first
+               if keys.get(r[0]) == keys.get(one[0]) and r[0] != one[0])
+    other = next((row[0], row[4].encode()) for row in seen.rows
+                 if row[1] not in HOOKED)
+    for name in ("arrived", "taken"):
+        log = getattr(seen, name)
+        for damage, made in (
+                ("never", [r for r in log if r != one]),
+                ("out of order", [{one: two, two: one}.get(r, r)
+                                  for r in log]),
+                ("changed", [(r[0], r[1] + b" ") if r == one else r
+                             for r in log]),
+                ("made up", [*log, ("0" * 36, one[1])]),
+                ("not wanted", [*log, other])):
+            yield f"{name}: {damage}", replaced(seen, **{name: made})
+    yield "not signed", replaced(seen, unsigned=1)
+
+
+def topic_damages(seen, kind):
     """(name, the same evidence with one event wrong), in each way there is."""
     records = seen.topics[kind]
     one = records[len(records) // 2]

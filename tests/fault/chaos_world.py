@@ -1,5 +1,6 @@
 """Where the relay meets its faults: a Kafka and a PostgreSQL of its own, and
-an active and a standby relay, each behind proxies of its own to both."""
+an active and a standby relay, each behind proxies of its own to both; and an
+HTTP endpoint that some of the events go to as well."""
 
 import os
 import pathlib
@@ -11,6 +12,7 @@ import tempfile
 import uuid
 
 import psycopg2
+from chaos_hook import Hook
 from fault_fleet import Fleet, Place
 
 from harness.cell import Cell
@@ -52,7 +54,7 @@ class OwnCell(Cell):
 class World(Fleet):
     """A fleet without writers of the ledger."""
 
-    def __init__(self, directory, rng):
+    def __init__(self, directory, rng, seed):
         self.dir, self.rng = directory, rng
         self.failpoint_log = directory / "failpoints.log"
         self.connection = None
@@ -66,6 +68,7 @@ class World(Fleet):
             ports.add(free_port())
         self.kafka_links = [Proxy("127.0.0.1", port) for port in ports]
         self.postgres_links = []
+        self.hook = Hook(directory, seed)
         self.cell = OwnCell(" ".join(f"{port}:{link.port}" for port, link in
                                      zip(ports, self.kafka_links)))
 
@@ -97,6 +100,7 @@ class World(Fleet):
                 "outbox_prefix": self.prefix, "message_max": MESSAGE_MAX,
                 # as long as a slow machine needs: it must end with status 0
                 "drain_deadline": "100s",
+                "webhooks": str(self.hook.conf),
                 "routes": f"skip={self.topics['skip']}:skip"}
 
     # ---- who is who
@@ -175,6 +179,7 @@ class World(Fleet):
         self.kill()
         for link in self.kafka_links + self.postgres_links:
             link.close()
+        self.hook.close()
         if self.connection is not None:
             self.connection.close()
         for place in self.relays:

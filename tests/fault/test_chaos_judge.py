@@ -29,8 +29,13 @@ def healthy():
               for kind in ("plain", "skip", "block")}
     topics["plain"] += topics["plain"][2:6]
     ids = [row[0] for row in rows]
+    # the endpoint wants no plain ones; it refused two, and got one again that
+    # it had taken
+    taken = [(row[0], row[4].encode()) for row in rows if row[1] != "plain"]
+    arrived = taken[:2] + taken
     return judge.Evidence(rows, letters, waiting, topics, ids, ["undone"],
-                          dict.fromkeys(KEYS, 4))
+                          dict.fromkeys(KEYS, 4), arrived, taken + taken[-1:],
+                          0)
 
 
 def test_a_log_with_repetitions_is_well():
@@ -38,7 +43,7 @@ def test_a_log_with_repetitions_is_well():
     assert large(len(payload(2, "skip-poison")))
     seen.waiting.insert(0, "block-poison/1")  # delivered, and read again
     assert judge.verdict(seen) == (
-        [], {"plain": 4, "skip": 0, "block": 0, "waiting": 1})
+        [], {"plain": 4, "skip": 0, "block": 0, "waiting": 1, "hook": 2})
     assert judge.missing(seen) == set()
 
 
@@ -47,6 +52,9 @@ def test_what_is_not_there_is_missing():
     seen.letters.pop()
     seen.topics["skip"].pop()
     assert judge.missing(seen) == {"block-poison/2", "skip-poison/4"}
+    seen = healthy()
+    seen.taken.remove(seen.taken[0])
+    assert judge.missing(seen) == {"skip-poison/1"}
 
 
 DAMAGES = [name for name, _ in judge.damages(healthy())]
@@ -60,7 +68,16 @@ def test_a_damaged_log_is_refused(name):
             "another id": "stands for no row", "made up": "stands for no row",
             "parked without need": "dead letter stored",
             "taken back": "taken back and in the table",
-            "lost by the table": "committed and not in the table"}
+            "lost by the table": "committed and not in the table",
+            "arrived: never": "endpoint: 1 rows never came",
+            "taken: never": "taken by the endpoint: 1 rows never came",
+            "arrived: out of order": "endpoint: skip-poison/",
+            "taken: out of order": "taken by the endpoint: skip-poison/",
+            "arrived: made up": "stands for no row",
+            "taken: made up": "stands for no row",
+            "arrived: not wanted": "stands for no row",
+            "taken: not wanted": "stands for no row",
+            "not signed": "1 requests are not signed"}
     assert any(says.get(name, "the row has") in line for line in wrong), wrong
 
 

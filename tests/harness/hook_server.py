@@ -56,7 +56,9 @@ class HookServer:
     """server.answer(request) says what each request gets: a status, a
     (status, headers, body), bytes to be written as they are, a function that
     is given the handler, or None: no answer at all while the server lives.
-    tls: files of its certificate and key; port: 0: any."""
+    While server.deaf() is true it hangs up before it has read a request's body,
+    which is no request then. tls: files of its certificate and key; port: 0:
+    any."""
 
     def __init__(self, tls=None, port=0):
         self.tls = tls
@@ -65,6 +67,7 @@ class HookServer:
         self.most = 0  # at the same time
         self.now = 0
         self.answer = lambda request: 204
+        self.deaf = lambda: False
         self.closed = threading.Event()
         self.sockets = []
         self.http = None
@@ -83,6 +86,9 @@ class HookServer:
                     outer.sockets.append(self.connection)
 
             def do_POST(self):
+                if outer.deaf():
+                    self.close_connection = True
+                    return
                 length = int(self.headers.get("content-length") or 0)
                 outer.serve(self, self.rfile.read(length))
 

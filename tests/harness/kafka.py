@@ -81,6 +81,11 @@ class Kafka:
         self.tool("kafka.admin.ConfigCommand", "--alter", *change,
                   "--entity-type", "clients", "--entity-name", client_id)
 
+    def set_config(self, topic, change):
+        """change: name=value."""
+        self.tool("kafka.admin.ConfigCommand", "--alter", "--add-config",
+                  change, "--entity-type", "topics", "--entity-name", topic)
+
     def delete(self, topic):
         """Gone for good."""
         self.tool("TopicCommand", "--delete", "--topic", topic)

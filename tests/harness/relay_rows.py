@@ -11,6 +11,30 @@ from .kafka import header, kcat_to_end
 from .wait import until
 
 
+def noise(size, seed=1):
+    """JSON that does not compress below a topic's limit."""
+    rng = random.Random(seed)
+    return json.dumps("".join(chr(rng.randrange(48, 122))
+                              for _ in range(size)))
+
+
+def first_seen(cell, topic):
+    """Ids by key, in the order of their first record."""
+    seen = {}
+    for r in cell.records(topic):
+        ids = seen.setdefault(r["key"], [])
+        if header(r, "id") not in ids:
+            ids.append(header(r, "id"))
+    return seen
+
+
+def small_topic(cell):
+    """Of events named "small": it refuses those of more than 20,000 bytes."""
+    topic = cell.prefix + "small"
+    cell.kafka.create(topic, config=["max.message.bytes=20000"])
+    return topic
+
+
 class Cell:
     """Rows in, records out, of one test."""
 

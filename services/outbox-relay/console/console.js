@@ -13,6 +13,10 @@ const PAGE = 100;
 const CHANGED_AT_ONCE = 50;
 const POLL_MS = 1000;
 const HEX_SHOWN = 16384;
+const ANSWER_MS = 20000; /* of a question; longer than the relay takes for one */
+const KEYS_MS = 5000;
+const KEYS_SHOWN = 10;
+const KEYS_MAX = 200;
 const byId = (id) => document.getElementById(id);
 
 const now = {
@@ -23,6 +27,10 @@ const now = {
 	next: null,
 	chosen: new Set(),
 	cursor: 0,
+	keys: [],
+	keysFitting: 0,
+	keysAll: false, /* shown, not only the first of them */
+	keysRead: "", /* the time of day when they were */
 };
 
 /* ---- text and elements ---- */
@@ -98,7 +106,9 @@ async function fetchIt(method, path, body) {
 	if (body !== undefined)
 		headers["Content-Type"] = "application/json";
 	try {
+		/* a change is waited for: it may be done without an answer */
 		return await fetch("/api/v1/" + path, {method, headers,
+			signal: method === "GET" ? AbortSignal.timeout(ANSWER_MS) : undefined,
 			body: body === undefined ? undefined : JSON.stringify(body)});
 	} catch (e) {
 		throw new Refusal(0, {message: "the relay does not answer",
@@ -156,6 +166,153 @@ function replaceRows(t, rows, place) {
 	if (held >= 0)
 		focusRow(t, place === undefined ? held : place);
 }
+
+/* ---- blocked keys: read again and again ---- */
+
+const GOING_ON = ["replayed", "resolved", "discarded"];
+
+function keyTexts(k) {
+	const state = k.state === "pending" ? "blocked"
+		: GOING_ON.includes(k.state) ? `${k.state}, goes on` : k.state;
+	return [[age(k.since), "number"], [String(k.waiting), "number"],
+		[state, "short"], [k.topic, "topic"], [textOf(k, "key"), "cut mono"],
+		[`${k.error_class}: ${k.reason}`, "cut"], [String(k.attempts), "number"],
+		[k.letter_id, "id mono"]];
+}
+
+/* In the row that there was: it keeps the focus, and a click under way. */
+function fillKey(row, k) {
+	const texts = keyTexts(k), written = JSON.stringify(texts);
+	row.key = k;
+	if (row.written === written)
+		return;
+	row.written = written;
+	row.replaceChildren(...cells(...texts.map(([text, kind]) =>
+		kind.startsWith("cut") ? [make("span", {}, text), kind] : [text, kind])).cells);
+	row.cells[0].title = k.since;
+}
+
+function keyRow(k) {
+	const row = make("tr", {tabIndex: -1});
+	const change = (open) => () => attempt(async () => {
+		if (now.status.read_only)
+			throw new Refusal(0, {message: "this relay's console only reads",
+				next: "set api_token_file"});
+		open([await decisiveLetter(row.key)]);
+	});
+	fillKey(row, k);
+	row.open = () => attempt(async () => openLetter(await decisiveLetter(row.key)));
+	row.plan = change(openPlan);
+	row.replay = change((ids) => now.status.two_person === "off"
+		? openReplay(ids) : openPlan(ids));
+	row.discard = change(openDiscard);
+	return row;
+}
+
+/* That whose decision frees the key: an edited letter stands for its original. */
+async function decisiveLetter(k) {
+	let id = k.letter_id, state = k.state;
+	while (state === "edited") {
+		const q = new URLSearchParams({where: `original = ${quoted(id)}`,
+			state: "any", limit: "1"});
+		const {letters} = await ask("GET", "letters?" + queryOf(q));
+		if (letters.length === 0)
+			break;
+		id = letters[0].letter_id;
+		state = letters[0].state;
+	}
+	return id;
+}
+
+function keysText() {
+	const rows = now.keys.reduce((n, k) => n + k.waiting, 0);
+	if (now.keysFitting === 0)
+		return "Nothing is blocked: no key waits behind a letter.";
+	return `${count(now.keysFitting, "key")}` +
+		(now.keysFitting > now.keys.length
+			? `, of which the ${now.keys.length} that wait longest are here` : "") +
+		`; ${count(rows, "row")} behind ${now.keys.length === 1 ? "it" : "them"}`;
+}
+
+function showKeys() {
+	const t = byId("blocked"), body = t.tBodies[0];
+	const shown = now.keysAll ? now.keys : now.keys.slice(0, KEYS_SHOWN);
+	const old = new Map([...body.rows].map((row) => [row.key.letter_id, row]));
+	const rows = shown.map((k) => old.get(k.letter_id) || keyRow(k));
+	const held = body.contains(document.activeElement)
+		? document.activeElement.closest("tr") : null;
+	t.hidden = rows.length === 0;
+	rows.forEach((row, i) => fillKey(row, shown[i]));
+	if (rows.length !== old.size || rows.some((row, i) => row !== body.rows[i]))
+		replaceRows(t, rows, rows.includes(held) ? rows.indexOf(held) : undefined);
+	if (rows.length > 0 && !rows.some((row) => row.tabIndex === 0))
+		rows[0].tabIndex = 0;
+	if (held && rows.length === 0)
+		focusRow(byId("letters"), now.cursor);
+	const more = now.keys.length - KEYS_SHOWN;
+	byId("blocked-all").hidden = more <= 0;
+	byId("blocked-all").textContent = now.keysAll ? "Show fewer" : `Show ${more} more`;
+	write(byId("blocked-said"), keysText());
+}
+
+/* Only what changed: a reader of the screen is told nothing twice. */
+function write(place, text) {
+	if (place.textContent !== text)
+		place.textContent = text;
+}
+
+async function loadKeys() {
+	const late = byId("blocked-late");
+	try {
+		const doc = await ask("GET", `keys?limit=${KEYS_MAX}`);
+		now.keys = doc.keys;
+		now.keysFitting = doc.fitting;
+		now.keysRead = new Date().toLocaleTimeString();
+		late.hidden = true;
+		write(late, "");
+		showKeys();
+	} catch (e) {
+		if (!(e instanceof Refusal))
+			throw e;
+		late.hidden = false;
+		write(late, clean(now.keysRead === "" ? `Not known: ${e.message}`
+			: `Not read since ${now.keysRead}, and may have changed: ${e.message}`));
+		if (now.keysRead === "")
+			write(byId("blocked-said"), "");
+	}
+}
+
+/* Nobody is at work on the letters: they may be read again, too. */
+function isQuiet() {
+	return !byId("dialog").open && now.chosen.size === 0 &&
+		now.letters.length <= PAGE &&
+		!/^(INPUT|SELECT)$/.test(document.activeElement.tagName);
+}
+
+async function lookAtKeys() {
+	const before = now.keys.map((k) => k.letter_id).join();
+	await loadKeys();
+	if (before === now.keys.map((k) => k.letter_id).join() || !isQuiet())
+		return;
+	try {
+		await loadReasons();
+		await loadLetters(false);
+	} catch (e) {
+		if (!(e instanceof Refusal))
+			throw e; /* the keys have said so, or the next look will */
+	}
+}
+
+async function watchKeys() {
+	try {
+		if (!document.hidden)
+			await lookAtKeys();
+	} finally {
+		setTimeout(watchKeys, KEYS_MS);
+	}
+}
+
+/* ---- reasons ---- */
 
 /* What a sort of letters has in common, as an expression; a fingerprint is of
  * a class. */
@@ -333,6 +490,7 @@ function refresh() {
 	return attempt(async () => {
 		now.status = await ask("GET", "status");
 		showWho();
+		await loadKeys();
 		await loadReasons();
 		await loadLetters(false);
 	});
@@ -455,7 +613,9 @@ function openHelp() {
 	const keys = [["j k ↓ ↑", "next, previous row"], ["Enter", "open the row"],
 		["x or Space", "select the row"], ["a", "select all that are shown, or none"],
 		["/", "to the filter; Enter searches, Esc leaves it"],
-		["p", "plan a replay"], ["d", "discard what is selected"],
+		["p", "plan a replay of what is selected, or of a blocked key's letter"],
+		["d", "discard what is selected, or a blocked key's letter"],
+		["b", "to the blocked keys"], ["Shift R", "replay a blocked key's letter now"],
 		["Shift P", "plans"], ["r", "refresh"], ["t", "token"],
 		["v", "in a letter: text, pretty, hex"], ["Esc", "close; clear the selection"]];
 	const list = make("dl", {className: "fields"});
@@ -583,6 +743,11 @@ function pastOf(letter) {
 	return parts.concat(historyOf(letter));
 }
 
+function behind(letter) {
+	const k = now.keys.find((key) => key.letter_id === letter.letter_id);
+	return k ? `: ${count(k.waiting, "row")} behind it` : "";
+}
+
 function letterView(letter) {
 	const state = letter.decided_by
 		? `${letter.state} by ${letter.decided_by}: ${letter.decided_why}`
@@ -596,7 +761,7 @@ function letterView(letter) {
 			: `, offset ${letter.offset}`)],
 		["Attempts", `${letter.attempts}; replayed ${count(letter.replay_count, "time")}`],
 		["Kind", letter.kind + (letter.blocks_key
-			? ", its key waits for it" : "")],
+			? ", its key waits for it" : "") + behind(letter)],
 		...(letter.original ? [["Edited from", letter.original]] : [])])];
 	body.push(make("h3", {}, "Headers"));
 	if (letter.headers.length > 0)
@@ -615,7 +780,10 @@ async function openLetter(id) {
 		const buttons = [closeButton()];
 		if (!now.status.read_only)
 			buttons.unshift(
-				button("Plan a replay…", "primary", () => openPlan([id])),
+				...(now.status.two_person === "off" ? [button("Replay now…",
+					"primary", () => openReplay([id]))] : []),
+				button("Plan a replay…", now.status.two_person === "off"
+					? "" : "primary", () => openPlan([id])),
 				button("Edit…", "", () => openEdit(letter)),
 				button("Discard…", "danger", () => openDiscard([id])));
 		openDialog("Letter " + id, letterView(letter), buttons);
@@ -631,10 +799,10 @@ function resultsView(doc, done) {
 }
 
 /* So many as one request may name, until one fails. */
-async function discard(ids, wish) {
+async function changeLetters(path, ids, wish) {
 	const all = {results: [], done: 0, refused: 0, failed: false};
 	for (let at = 0; at < ids.length && !all.failed; at += CHANGED_AT_ONCE) {
-		const doc = await ask("POST", "letters/discard",
+		const doc = await ask("POST", path,
 			{ids: ids.slice(at, at + CHANGED_AT_ONCE), ...wish});
 		all.results.push(...doc.results);
 		all.done += doc.done;
@@ -644,31 +812,57 @@ async function discard(ids, wish) {
 	return all;
 }
 
-function openDiscard(ids) {
+/* Whose keys wait: so that nobody decides the wrong one. */
+function waitingView(ids) {
+	const blocked = now.keys.filter((k) => ids.includes(k.letter_id));
+	if (blocked.length === 0)
+		return [];
+	return [table("waiting", ["Target", "Key", ["Rows behind it", "number"]],
+		blocked.map((k) => cells([k.topic, "topic"], [textOf(k, "key"), "mono"],
+			[String(k.waiting), "number"])))];
+}
+
+/* c: what becomes of the letters, in the words of the dialog. */
+function openChange(ids, c) {
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
 	const shown = make("div", {});
-	const what = `Discard ${count(ids.length, "letter")} for good`;
-	const go = button(what, "danger", async (b) => {
-		const doc = await discard(ids, {reason: reason.value});
-		shown.replaceChildren(resultsView(doc, "discarded"));
+	const go = button(c.go, c.kind, async (b) => {
+		const doc = await changeLetters(c.path, ids, {reason: reason.value});
+		shown.replaceChildren(resultsView(doc, c.done));
 		b.kept = true;
 		ids.forEach((id) => now.chosen.delete(id));
-		say(byId("dialog-notice"), `${doc.done} discarded, ${doc.refused} refused`,
+		say(byId("dialog-notice"), `${doc.done} ${c.done}, ${doc.refused} refused` +
+			(doc.failed ? "; one failed: see why" : ""),
 			doc.refused === 0 && !doc.failed);
 	});
 	const dry = button("Dry run", "", async () => {
-		const doc = await discard(ids, {dry_run: true});
-		shown.replaceChildren(resultsView(doc, "would be discarded"));
+		const doc = await changeLetters(c.path, ids, {dry_run: true});
+		shown.replaceChildren(resultsView(doc, `would be ${c.done}`));
 		go.kept = doc.done === 0;
 		go.disabled = go.kept;
-		say(byId("dialog-notice"), `would discard ${doc.done}, ` +
+		say(byId("dialog-notice"), `${c.would} ${doc.done}, ` +
 			`${doc.refused} refused; nothing is changed yet`, doc.refused === 0);
 	});
 	go.disabled = true;
-	openDialog("Discard", [make("p", {}, `${count(ids.length, "letter")} will ` +
-		"never be sent. Keys that wait for them flow again. Export before, if " +
-		"you may need them."), list, shown], [dry, go, closeButton()]);
+	openDialog(c.title, [make("p", {}, c.effect), ...waitingView(ids), list, shown],
+		[dry, go, closeButton()]);
+}
+
+function openDiscard(ids) {
+	const letters = count(ids.length, "letter");
+	openChange(ids, {title: "Discard", path: "letters/discard", kind: "danger",
+		go: `Discard ${letters} for good`, done: "discarded",
+		would: "would discard", effect: `${letters} will never be sent. Keys that ` +
+		"wait behind flow again. Export before, if you may need what is in there."});
+}
+
+function openReplay(ids) {
+	const letters = count(ids.length, "letter");
+	openChange(ids, {title: "Replay now", path: "letters/replay", kind: "primary",
+		go: `Replay ${letters} now`, done: "replayed", would: "would replay",
+		effect: `${letters} will be sent again, with the same id. Keys that wait ` +
+		"behind flow again once it is taken; refused again, they wait on."});
 }
 
 /* A text field changes line ends of another kind: such a value is edited in
@@ -1004,7 +1198,9 @@ const keys = {
 	"Enter": () => here("open"), "x": () => here("choose"), " ": () => here("choose"),
 	"a": chooseAll,
 	"/": () => byId("where").select(),
-	"p": () => byId("plan").click(), "d": () => byId("discard").click(),
+	"b": () => focusRow(byId("blocked"), 0), "R": () => here("replay"),
+	"p": () => here("plan") || byId("plan").click(),
+	"d": () => here("discard") || byId("discard").click(),
 	"P": openPlans, "r": refresh, "t": () => openToken(""), "?": openHelp,
 	"Escape": () => {
 		[...byId("letters").tBodies[0].rows].forEach((row) => choose(row, false));
@@ -1075,7 +1271,17 @@ byId("plan").addEventListener("click", () => openPlan([...now.chosen]));
 byId("discard").addEventListener("click", () => openDiscard([...now.chosen]));
 byId("export").addEventListener("click", () => attempt(exportAll));
 
+byId("blocked-all").addEventListener("click", () => {
+	now.keysAll = !now.keysAll;
+	showKeys();
+});
+document.addEventListener("visibilitychange", () => {
+	if (!document.hidden)
+		lookAtKeys();
+});
+
 refresh().then(() => {
 	if (document.activeElement === document.body)
 		focusRow(byId("letters"), 0);
 });
+setTimeout(watchKeys, KEYS_MS);

@@ -1,5 +1,5 @@
 -- The delivery of a dead letter, or of an edit of one, is pending again in its
--- old place. No row: it is not dead now.
+-- old place. No row: it is not dead now. Versions as in webhook_put.sql.
 WITH RECURSIVE chain AS (
 	SELECT $1::uuid AS letter_id
 	UNION
@@ -13,8 +13,9 @@ WITH RECURSIVE chain AS (
 	WHERE d.letter_id = c.letter_id AND d.done_at IS NOT NULL
 	RETURNING d.endpoint, d.key_digest, d.delivery_id
 ), keyed AS (
-	INSERT INTO webhook_keys AS k (endpoint, key_digest)
-	SELECT endpoint, key_digest FROM back
+	INSERT INTO webhook_keys AS k (endpoint, key_digest, version)
+	SELECT endpoint, key_digest, (extract(epoch FROM now()) * 1000000)::int8
+	FROM back
 	ON CONFLICT (endpoint, key_digest) DO UPDATE
 	SET version = k.version + 1, next_at = clock_timestamp()
 )

@@ -365,6 +365,26 @@ def test_edits(relay_cell, api):
     asked.post(f"letters/{made}/edit", {"value_hex": "", "reason": "empty"})
 
 
+# ---- blocked keys
+
+def test_blocked_keys_are_listed_whatever_their_bytes(relay_cell, api):
+    cell, asked = relay_cell, api()
+    assert asked.get("keys") == {"keys": [], "fitting": 0}
+    for n, key in enumerate((b"\xff\x00", b"k\xc3\xb6", b"last")):
+        cell.sql("INSERT INTO dead_letters (letter_id, source, row_id, topic, "
+                 "record_key, error_class, reason, attempts, blocks_key) "
+                 "VALUES (gen_random_uuid(), 'outbox', %s, %s, %s, "
+                 "'INVALID_RECORD', 'no', 2, true)", (f"r{n}", cell.stock, key))
+    doc = asked.get("keys", limit=2)
+    assert doc["fitting"] == 3
+    assert [(k.get("key"), k.get("key_hex")) for k in doc["keys"]] == [
+        (None, "ff00"), ("kö", None)]
+    first = doc["keys"][0]["letter_id"]
+    asked.post(f"letters/{first}/edit", {"value": "v", "reason": "mended"})
+    assert [k["state"] for k in asked.get("keys")["keys"]] == [
+        "edited", "pending", "pending"]
+
+
 # ---- plans
 
 def plan_state(asked, plan, state):

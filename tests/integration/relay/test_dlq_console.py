@@ -1,7 +1,8 @@
 """The console's page in a real browser, worked by keyboard alone."""
 
-import pathlib
 import os
+import pathlib
+import signal
 
 import pytest
 
@@ -9,6 +10,8 @@ from harness.browser import Browser
 from harness.dead_letter_topics import put
 from harness.dlq_api import TOKENS
 from harness.kafka import header
+from harness.relay_rows import first_seen, noise, small_topic
+from harness.wait import until
 
 ENTER, ESCAPE, TAB, BACKSPACE = "\ue007", "\ue00c", "\ue004", "\ue003"
 HOSTILE = ("<script>document.title='pwned'</script>"
@@ -302,3 +305,193 @@ def test_without_tokens_the_page_only_reads(relay_cell, page, browser):
                       "'#dialog-buttons button')].length") == 1
     browser.keys(ESCAPE)
     assert browser.complaints() == []
+
+
+# ---- blocked keys
+
+NOTHING = "Nothing is blocked: no key waits behind a letter."
+
+
+def blocked_key(cell):
+    """(topic, the event that its topic refuses, those behind it)."""
+    topic = small_topic(cell)
+    big = cell.event("acme/u1", "small", payload=noise(60000))
+    later = [cell.event("acme/u1", "small") for _ in range(3)]
+    return topic, big, later
+
+
+def shown_blocked(browser, want):
+    """The rows of the table, as soon as want(rows) is true of them: nobody
+    asks the page to look again."""
+    def look():
+        rows = browser.rows("blocked")
+        return want(rows) and (rows,)
+    try:
+        return browser.wait(look, "blocked keys")[0]
+    except AssertionError as late:
+        raise AssertionError(f"{late}; {browser.rows('blocked')}\n"
+                             f"{browser.text('body')}\n"
+                             f"{browser.complaints()}") from late
+
+
+def to_the_blocked_keys(browser):
+    browser.keys("b")
+    browser.wait(lambda: browser.js(
+        "return !!document.activeElement.closest('#blocked')"), "there")
+
+
+def test_a_blocked_key_appears_by_itself_and_is_skipped(
+        relay_cell, page, browser, picture):
+    cell = relay_cell
+    page(0)
+    browser.wait(lambda: browser.text("#blocked-said") == NOTHING, "said")
+    assert browser.text("#blocked") == ""
+    picture("blocked-none")
+    give_token(browser, "ann")
+    topic, _, later = blocked_key(cell)
+    # its key's rows come to it one after the other
+    [row] = shown_blocked(browser, lambda rows: rows and rows[0][1] == "3")
+    [(letter,)] = cell.sql("SELECT letter_id::text FROM dead_letters")
+    assert row[2:5] == ["blocked", topic, "acme/u1"]
+    assert row[5].startswith("MSG_SIZE_TOO_LARGE: ") and "large" in row[5]
+    assert row[6:] == ["1", letter]
+    assert browser.text("#blocked-said") == "1 key; 3 rows behind it"
+    # and with it the letters
+    browser.wait(lambda: len(browser.rows("letters")) == 1, "the letter")
+    picture("blocked-one")
+
+    to_the_blocked_keys(browser)
+    browser.keys("d")
+    titled(browser, "Discard")
+    assert browser.rows("waiting") == [[topic, "acme/u1", "3"]]
+    press(browser, "Dry run")
+    press(browser, "Discard 1 letter for good")
+    browser.wait(lambda: "say why" in browser.text("#dialog-notice"),
+                 "a reason is asked for")
+    assert cell.sql("SELECT count(*) FROM audit_events") == [(0,)]
+    browser.js("document.getElementById('field-0').focus()")
+    browser.keys("the customer left, INC-12")
+    picture("blocked-skip")
+    press(browser, "Discard 1 letter for good")
+    browser.wait(lambda: "1 discarded, 0 refused" in
+                 browser.text("#dialog-notice"), "done")
+    browser.keys(ESCAPE)
+    shown_blocked(browser, lambda rows: rows == [])
+    browser.wait(lambda: browser.text("#blocked-said") == NOTHING, "said")
+    until(lambda: first_seen(cell, topic).get("acme/u1") == later, 60,
+          "its key goes on")
+    assert cell.sql("SELECT action, actor, reason FROM audit_events") == [
+        ("dlq.discard", "ann", "the customer left, INC-12")]
+    assert all("/api/v1/" in c["message"] for c in browser.complaints())
+
+
+def test_a_blocking_letter_is_replayed_when_its_topic_takes_it(
+        relay_cell, page, browser, picture):
+    cell = relay_cell
+    topic, big, later = blocked_key(cell)
+    page(0)
+    shown_blocked(browser, lambda rows: rows and rows[0][1] == "3")
+    give_token(browser, "bob")
+    browser.dark(True)
+    to_the_blocked_keys(browser)
+    browser.keys(ENTER)
+    [(letter,)] = cell.sql("SELECT letter_id::text FROM dead_letters")
+    titled(browser, "Letter " + letter)
+    assert "its key waits for it: 3 rows behind it" in browser.text("#dialog-body")
+    picture("blocking-letter")
+    press(browser, "Replay now")
+    titled(browser, "Replay now")
+    assert browser.rows("waiting") == [[topic, "acme/u1", "3"]]
+    browser.keys("limit raised, INC-7")
+    press(browser, "Dry run")
+    press(browser, "Replay 1 letter now")
+    # the topic still refuses it: so does the page, and nothing is decided
+    browser.wait(lambda: "0 replayed" in browser.text("#dialog-notice"),
+                 "refused")
+    assert browser.rows("results")[0][1] == "failed"
+    picture("blocked-replay-refused")
+    cell.kafka.set_config(topic, "max.message.bytes=200000")
+    press(browser, "Dry run")
+    press(browser, "Replay 1 letter now")
+    browser.wait(lambda: "1 replayed, 0 refused" in
+                 browser.text("#dialog-notice"), "sent")
+    picture("blocked-replay")
+    browser.keys(ESCAPE)
+    shown_blocked(browser, lambda rows: rows == [])
+    until(lambda: first_seen(cell, topic).get("acme/u1") == [big, *later], 60,
+          "in order")
+    assert cell.sql("SELECT actor, reason FROM audit_events WHERE action = "
+                    "'dlq.replay'") == [("bob", "limit raised, INC-7")]
+    browser.dark(False)
+
+
+def parked(cell, count):
+    """Letters that block keys, the first one for longest; their ids."""
+    return [cell.sql(
+        "INSERT INTO dead_letters (letter_id, source, row_id, topic, "
+        "record_key, value, error_class, reason, attempts, blocks_key, "
+        "parked_at) VALUES (gen_random_uuid(), 'outbox', %s, %s, %s, 'v', "
+        "'INVALID_RECORD', 'Broker: it failed validation', 2, true, "
+        "now() - make_interval(hours => %s)) RETURNING letter_id::text",
+        (f"row{n}", cell.stock, b"\xff\x00" if n == 0 else b"k%d" % n,
+         count - n))[0][0] for n in range(count)]
+
+
+def test_many_blocked_keys_and_the_focus_stays_with_its_key(
+        relay_cell, page, browser, picture):
+    cell = relay_cell
+    letters = parked(cell, 12)
+    asked = page(12)
+    rows = shown_blocked(browser, lambda rows: len(rows) == 10)
+    assert rows[0][4] == "0xff00" and rows[0][0] == "12h"
+    assert [r[7] for r in rows] == letters[:10]
+    assert browser.text("#blocked-said") == "12 keys; 0 rows behind them"
+    browser.js("document.getElementById('blocked-all').click()")
+    shown_blocked(browser, lambda rows: len(rows) == 12)
+    picture("blocked-many")
+    to_the_blocked_keys(browser)
+    browser.keys("jjjj")
+    assert letters[4] in browser.focused()[2]
+    for gone in (letters[0], letters[9]):
+        asked.post("letters/discard", {"ids": [gone], "reason": "test"})
+    shown_blocked(browser, lambda rows: len(rows) == 10)
+    assert letters[4] in browser.focused()[2]
+    # an edited letter stands for the one that blocks
+    made = asked.post(f"letters/{letters[4]}/edit", {
+        "value": "w", "reason": "mended"})["letter_id"]
+    shown_blocked(browser, lambda rows: any(r[2] == "edited" for r in rows))
+    browser.keys(ENTER)
+    titled(browser, "Letter " + made)
+    browser.keys(ESCAPE)
+    browser.wait(lambda: letters[4] in browser.focused()[2], "back")
+    assert browser.complaints() == []
+
+
+def test_blocked_keys_without_tokens_and_without_a_relay(
+        relay_cell, page, browser, picture):
+    cell = relay_cell
+    [letter] = parked(cell, 1)
+    asked = page(1, tokens=False)
+    shown_blocked(browser, lambda rows: len(rows) == 1)
+    to_the_blocked_keys(browser)
+    for key in "dpR":
+        browser.keys(key)
+        browser.wait(lambda: "only reads" in browser.text("#notice"), "said")
+        browser.keys("r")
+        browser.wait(lambda: browser.text("#notice") == "", "and gone")
+    browser.keys(ENTER)
+    titled(browser, "Letter " + letter)
+    assert browser.js("return [...document.querySelectorAll("
+                      "'#dialog-buttons button')].length") == 1
+    browser.keys(ESCAPE)
+    # what may be old says so: nobody answers in time, then nobody at all
+    asked.daemon.signal(signal.SIGSTOP)
+    browser.wait(lambda: browser.text("#blocked-late").startswith(
+        "Not read since "), "said")
+    asked.daemon.signal(signal.SIGCONT)
+    browser.wait(lambda: browser.text("#blocked-late") == "", "read again")
+    assert asked.daemon.stop() == 0
+    browser.wait(lambda: "and may have changed: the relay does not answer"
+                 in browser.text("#blocked-late"), "said")
+    assert len(browser.rows("blocked")) == 1
+    picture("blocked-late")

@@ -11,33 +11,10 @@ import pytest
 
 from harness.cell import Broker
 from harness.kafka import Kafka, header
-from harness.relay_rows import Cell
+from harness.relay_rows import Cell, first_seen, noise, small_topic
 from harness.wait import until
 
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 30))
-
-
-def noise(size, seed=1):
-    """JSON that does not compress below a topic's limit."""
-    rng = random.Random(seed)
-    return json.dumps("".join(chr(rng.randrange(48, 122))
-                              for _ in range(size)))
-
-
-def first_seen(cell, topic):
-    """Ids by key, in the order of their first record."""
-    seen = {}
-    for r in cell.records(topic):
-        ids = seen.setdefault(r["key"], [])
-        if header(r, "id") not in ids:
-            ids.append(header(r, "id"))
-    return seen
-
-
-def small_topic(cell):
-    topic = cell.prefix + "small"
-    cell.kafka.create(topic, config=["max.message.bytes=20000"])
-    return topic
 
 
 def spent(daemon):

@@ -244,6 +244,38 @@ def test_dead_letter_blocks_its_key_until_replayed(relay_cell, relay, hooks,
     assert cell.dlq("keys") == ""
 
 
+def test_a_key_that_comes_back_has_no_version_that_it_had(
+        relay_cell, relay, hooks, server):
+    """Else a leader that was stopped with "it is empty, of version 1" in hand
+    would take out a key that has something to send again."""
+    cell = relay_cell
+    gate = threading.Event()
+
+    def answer(request):
+        gate.wait(60)
+        return 204
+    server.answer = answer
+    relay(webhooks=hooks())
+
+    def life():
+        """The key's versions from its first event to its end."""
+        seen = set()
+
+        def look():
+            seen.update(v for v, in cell.sql("SELECT version "
+                                             "FROM webhook_keys"))
+            return seen
+        gate.clear()
+        cell.event("k1")
+        until(look, 60, "the key is there")
+        gate.set()
+        until(lambda: look() and cell.sql("SELECT 1 FROM webhook_keys") == [],
+              60, "and gone")
+        return seen
+    first, second = life(), life()
+    assert max(first) + 1 < min(second)
+
+
 def test_dead_letters_discarded_edited_and_planned(relay_cell, relay, hooks,
                                                    server, tmp_path):
     cell = relay_cell
