@@ -283,8 +283,10 @@ open_consumer(struct owner *o, const char *group, const char *strategy)
 		.strategy = strategy,
 		.session_timeout_ms = 30000,
 		.fetch_wait_max_ms = 50,
-		.events = {on_assigned, on_revoked, on_partition_error,
-			group == NULL ? on_end : NULL},
+		.events = {.assigned = on_assigned,
+			.revoked = on_revoked,
+			.partition_error = on_partition_error,
+			.at_end = group == NULL ? on_end : NULL},
 		.ctx = o};
 	const char *const topics[] = {topic};
 

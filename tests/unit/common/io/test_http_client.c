@@ -298,8 +298,7 @@ START_TEST(headers_without_end_are_cut_off)
 }
 END_TEST
 
-static const char *const no_status_lines[] = {"HTTP/\xd7\xd1"
-					      "1 103 Early\r\n",
+static const char *const no_status_lines[] = {"HTTP/\327\3211 103 Early\r\n",
 	"HTTP/1.1 OK\r\n", "HTTP/1.1\r\n", "HTTP/\r\n", "HTTP/1.x 200 OK\r\n",
 	"HTTP/1.1 20 OK\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 -20 OK\r\n",
 	"http/1.1 200 OK\r\n", "HTTP/1.1 099 OK\r\n", "HTTP/1. 200 OK\r\n",

@@ -331,7 +331,7 @@ open_consumer(struct owner *o, const char *strategy)
 		.session_timeout_ms = 6000,
 		.fetch_wait_max_ms = 10,
 		.statistics_ms = 100,
-		.events = {on_assigned, on_revoked, NULL, NULL},
+		.events = {.assigned = on_assigned, .revoked = on_revoked},
 		.ctx = o};
 	const char *const topics[] = {TOPIC};
 
