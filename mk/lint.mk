@@ -2,7 +2,7 @@
 
 .PHONY: lint tidy format format-check reference sql-headers
 
-lint: all ## layers, banned calls, externs, sizes, hardening, drift of the reference pages
+lint: all ## format, layers, banned calls, externs, sizes, hardening, drift of the reference pages
 	@$(MAKE) --no-print-directory BUILD=release all
 	@OUT=$(OUT) RELEASE=$(call out-of,release) tests/lint/run.sh
 
@@ -15,7 +15,7 @@ format: ## clang-format all C files in place
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 format-check: ## what `make format` would change, if anything
-	@clang-format --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	@tests/lint/check-format
 
 reference: all ## write docs/reference/*.md and docs/man/*.1 from the tables of each daemon
 	@mkdir -p docs/reference docs/man

@@ -366,8 +366,8 @@ log_line(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 /* On, unless the operator says otherwise. Without nagle.disable the second of
  * two requests in flight waits until the first one's packet is acknowledged,
  * which a broker may put off by 40 ms; Java's clients never wait. */
-static const char *const ours[] = {"socket.keepalive.enable",
-	"socket.nagle.disable"};
+static const char *const ours[] = {
+	"socket.keepalive.enable", "socket.nagle.disable"};
 
 rd_kafka_conf_t *
 ch_kafka_conf_build(const struct ch_kafka_conf *c)
