@@ -25,15 +25,20 @@ const struct ch_param relay_params[] = {
 		"Kafka brokers to ask first"},
 	{"database_url", CH_PARAM_CONNINFO, "dbname=countinghouse", 0, 0, NULL,
 		0,
-		"PostgreSQL, as role ch_relay (alone, outbox_relay); the password by passfile"},
+		"PostgreSQL, as role ch_relay (alone, outbox_relay); the "
+		"password by passfile"},
 	{"schema", CH_PARAM_STRING, "ch", 1, 63, NULL, 0,
-		"schema that holds the relay's tables: ch is the ledger's; alone, outbox_relay"},
+		"schema that holds the relay's tables: ch is the ledger's; "
+		"alone, outbox_relay"},
 	{"client_id", CH_PARAM_STRING, "outbox-relay", 1, 128, NULL, 0,
 		"how this process calls itself to Kafka and PostgreSQL"},
 	{"slot", CH_PARAM_STRING, "ch_relay", 1, 63, NULL, 0,
-		"replication slot, of one relay and its standbys; made when missing. ch_relay is the ledger's; each outbox_table of a database has another"},
+		"replication slot, of one relay and its standbys; made when "
+		"missing. ch_relay is the ledger's; each outbox_table of a "
+		"database has another"},
 	{"publication", CH_PARAM_STRING, "ch_relay", 1, 63, NULL, 0,
-		"publication that the schema's deploy has made (ch_relay), or install.sql (outbox_relay)"},
+		"publication that the schema's deploy has made (ch_relay), or "
+		"install.sql (outbox_relay)"},
 	{"source", CH_PARAM_ENUM, "auto", 0, 0, "auto|wal|poll", 0,
 		"where rows come from; auto: the WAL where it can be read"},
 	{"poll_interval", CH_PARAM_DURATION, "100ms", 10, 60000, NULL, 0,
@@ -127,8 +132,8 @@ const struct ch_param relay_params[] = {
 		"where the dead letters' HTTP API and console listen; empty: "
 		"nowhere; 127.0.0.1:9607 is a good place"},
 	{"api_database_url", CH_PARAM_CONNINFO, "", 0, 0, NULL, 0,
-		"PostgreSQL for the API, as role ch_operator (alone, one in outbox_relay_operator); the password by "
-		"passfile"},
+		"PostgreSQL for the API, as role ch_operator (alone, one in "
+		"outbox_relay_operator); the password by passfile"},
 	{"api_token_file", CH_PARAM_PATH, "", 0, 0, NULL, 0,
 		"who may change letters by the API: lines <name>:<token>, mode "
 		"0600; empty: nobody, it is read only"},
