@@ -115,6 +115,34 @@ man_section(struct ch_buf *out, const char *title)
 	ch_buf_printf(out, ".SH %s\n", title);
 }
 
+static const char environment_text[] =
+	"PGPASSFILE, PGSSLMODE, PGHOST and the others of libpq, where the\n"
+	"connection string says nothing; NOTIFY_SOCKET and WATCHDOG_USEC of\n"
+	"systemd; and every option, as said above.";
+static const char metrics_text[] =
+	"GET /metrics on admin_listen, beside /livez, /readyz?verbose and\n"
+	"/config; with these the standard process_* metrics.";
+
+/* Nothing, where there is no text. */
+static void
+man_text(struct ch_buf *out, const char *title, const char *text)
+{
+	if (text == NULL)
+		return;
+	man_section(out, title);
+	ch_roff_add(out, text);
+	ch_buf_addc(out, '\n');
+}
+
+static void
+man_example(struct ch_buf *out, const char *title, const char *text)
+{
+	if (text == NULL)
+		return;
+	man_section(out, title);
+	ch_roff_add_example(out, text);
+}
+
 static void
 man_commands(struct ch_buf *out, const struct ch_subcommand *s)
 {
@@ -158,7 +186,8 @@ man_head(struct ch_buf *out, const struct ch_daemon *d)
 /* A page of section 1, by man(7). */
 static void
 add_man(struct ch_buf *out, const struct ch_daemon *d,
-	const struct ch_param *const params[])
+	const struct ch_param *const params[],
+	const struct ch_metric_desc *const metrics[])
 {
 	man_head(out, d);
 	man_section(out, "OPTIONS");
@@ -171,12 +200,15 @@ add_man(struct ch_buf *out, const struct ch_daemon *d,
 		ch_buf_addc(out, '\n');
 	}
 	man_commands(out, d->subcommands);
-	man_section(out, "SIGNALS");
-	ch_roff_add(out, signals_text);
-	ch_buf_addc(out, '\n');
-	man_section(out, "EXIT STATUS");
-	ch_roff_add(out, status_text);
-	ch_buf_addc(out, '\n');
+	man_text(out, "METRICS", metrics_text);
+	ch_metrics_man(out, metrics);
+	man_text(out, "SIGNALS", signals_text);
+	man_text(out, "EXIT STATUS", status_text);
+	man_text(out, "ENVIRONMENT", environment_text);
+	man_section(out, "FILES");
+	ch_params_man_files(out, params);
+	man_example(out, "EXAMPLES", d->examples);
+	man_example(out, "SEE ALSO", d->see_also);
 }
 
 static void
@@ -208,7 +240,7 @@ ch_cli_print(enum cli_mode mode, const struct ch_daemon *d,
 			CH_GIT_ID);
 		ch_lib_versions(&out);
 	} else if (mode == CLI_MAN)
-		add_man(&out, d, params);
+		add_man(&out, d, params, metrics);
 	else if (mode == CLI_REFERENCE)
 		add_reference(&out, d, params, metrics);
 	else if (mode == CLI_SAMPLE)

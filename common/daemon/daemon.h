@@ -117,6 +117,9 @@ struct ch_daemon {
 	 * the daemon goes on. NULL: nothing to tell. */
 	int (*reload)(void *state, struct ch_err *err);
 	const struct ch_subcommand *subcommands; /* may be NULL */
+	/* Of its manual page, may be NULL: command lines with what they are
+	 * for; pages and files to read on, one a line. */
+	const char *examples, *see_also;
 	int watchdog_ms; /* default of the param `watchdog`; 0: 30000 */
 };
 

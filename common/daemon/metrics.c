@@ -26,6 +26,7 @@
 
 #include "base/mem.h"
 #include "daemon/memwatch.h"
+#include "daemon/roff.h"
 
 #define MAX_SERIES_DEFAULT 64
 #define BUCKETS_MAX 32
@@ -548,6 +549,32 @@ ch_metrics_render(struct ch_metrics *m, struct ch_buf *out)
 	}
 	pthread_mutex_unlock(&m->mu);
 	render_process(out, m);
+}
+
+static void
+man_metric(struct ch_buf *out, const struct ch_metric_desc *d)
+{
+	ch_buf_adds(out, ".TP\n\\fB");
+	ch_roff_add(out, d->name);
+	ch_buf_adds(out, "\\fR");
+	for (int i = 0; i < CH_METRIC_LABELS_MAX && d->labels[i] != NULL; i++) {
+		ch_buf_adds(out, i == 0 ? "{\\fI" : ", \\fI");
+		ch_roff_add(out, d->labels[i]);
+		ch_buf_adds(out, "\\fR");
+	}
+	ch_buf_printf(out, "%s (%s)\n", d->labels[0] != NULL ? "}" : "",
+		type_names[d->type]);
+	ch_roff_add(out, d->help);
+	ch_buf_addc(out, '\n');
+}
+
+void
+ch_metrics_man(struct ch_buf *out, const struct ch_metric_desc *const tables[])
+{
+	for (int t = 0; tables[t] != NULL; t++)
+		for (const struct ch_metric_desc *d = tables[t];
+			d->name != NULL; d++)
+			man_metric(out, d);
 }
 
 void

@@ -86,6 +86,9 @@ void ch_series_hide(struct ch_series *s);
 /* Prometheus text format 0.0.4, with the process_* set. */
 #define CH_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 void ch_metrics_render(struct ch_metrics *m, struct ch_buf *out);
+/* For the manual page. */
+void ch_metrics_man(struct ch_buf *out,
+	const struct ch_metric_desc *const tables[]);
 /* Markdown table for the reference page. */
 void ch_metrics_reference(struct ch_buf *out,
 	const struct ch_metric_desc *const tables[]);

@@ -136,6 +136,9 @@ void ch_params_sample(struct ch_buf *out, const char *service,
 	const struct ch_param *const tables[]);
 void ch_params_reference(struct ch_buf *out, const char *service,
 	const struct ch_param *const tables[]); /* Markdown */
+/* The files that options name, for a man page. */
+void ch_params_man_files(struct ch_buf *out,
+	const struct ch_param *const tables[]);
 /* The options of a man page, and where else they may stand. */
 void ch_params_man(struct ch_buf *out, const char *service,
 	const struct ch_param *const tables[]);

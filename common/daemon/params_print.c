@@ -131,6 +131,19 @@ ch_params_man(struct ch_buf *out, const char *service,
 }
 
 static void
+man_file(struct ch_buf *out, const struct ch_param *p)
+{
+	if (p->type == CH_PARAM_PATH || p->type == CH_PARAM_SECRET)
+		man_line(out, p);
+}
+
+void
+ch_params_man_files(struct ch_buf *out, const struct ch_param *const tables[])
+{
+	each(out, tables, man_file);
+}
+
+static void
 sample_line(struct ch_buf *out, const struct ch_param *p)
 {
 	struct ch_buf limits = CH_BUF_INIT;

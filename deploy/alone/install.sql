@@ -8,7 +8,8 @@
 --	psql -d app -v table=public.outbox -f install.sql
 --
 -- Variables: table (<schema>.<table>), schema (outbox_relay), role
--- (outbox_relay), publication (outbox_relay), and poll, when set: for source =
+-- (outbox_relay), operator (outbox_relay_operator: without login, people's own
+-- roles are members), publication (outbox_relay), and poll, when set: for source =
 -- poll. It may be run again; nothing of what is there is changed, and the
 -- application's table is only published and read; with poll not published, but
 -- read and deleted from, and the role needs no REPLICATION.
@@ -22,7 +23,7 @@
 -- Uninstall: stop the relay, then
 --	SELECT pg_drop_replication_slot('outbox_relay');
 --	DROP PUBLICATION IF EXISTS outbox_relay; DROP SCHEMA outbox_relay CASCADE;
---	DROP OWNED BY outbox_relay; DROP ROLE outbox_relay;
+--	DROP OWNED BY outbox_relay, outbox_relay_operator; DROP ROLE outbox_relay, outbox_relay_operator;
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
 -- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql,
@@ -31,6 +32,7 @@
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
 \if :{?role} \else \set role outbox_relay \endif
+\if :{?operator} \else \set operator outbox_relay_operator \endif
 \if :{?publication} \else \set publication outbox_relay \endif
 \if :{?poll} \set poll true \else \set poll false \endif
 \if :{?partitions} \set partitions true \else \set partitions false \endif
@@ -457,6 +459,35 @@ GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
 	UPDATE (letters, next_place, canary_passed, state, state_reason,
 		changed_at)
 	ON replay_plans TO :"role";
+
+-- Operators: letters and plans, as ch_operator of the ledger; neither the
+-- application's table nor the relay's position.
+SELECT format('CREATE ROLE %I NOLOGIN', :'operator')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'operator') \gexec
+GRANT USAGE ON SCHEMA :"schema" TO :"operator";
+GRANT SELECT ON ALL TABLES IN SCHEMA :"schema" TO :"operator";
+GRANT INSERT, UPDATE ON letter_states TO :"operator";
+GRANT INSERT ON letter_replays, letter_edits, replay_plan_letters,
+	foreign_letters TO :"operator";
+GRANT INSERT (actor, action, subject, reason, before, after)
+	ON audit_events TO :"operator";
+GRANT INSERT, UPDATE (next_offset, newest, updated_at)
+	ON foreign_cursors TO :"operator";
+GRANT UPDATE (outcome, detail) ON replay_plan_letters TO :"operator";
+GRANT INSERT (selection, reason, planned_by, two_person, per_second,
+	bytes_per_second, canary, canary_returns, replays_max),
+	UPDATE (letters, next_place, canary_passed, state, state_reason,
+		changed_at)
+	ON replay_plans TO :"operator";
+GRANT UPDATE ON webhook_deliveries TO :"operator";
+GRANT INSERT, UPDATE ON webhook_keys TO :"operator";
+-- Functions that were taken from everybody and given to the relay's role.
+SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure,
+	:'operator')
+FROM pg_proc p WHERE p.pronamespace = :'schema'::regnamespace
+AND p.proacl IS NOT NULL
+AND p.proname NOT IN ('ensure_partitions', 'drop_due_partitions')
+AND has_function_privilege(:'role', p.oid, 'EXECUTE') \gexec
 
 -- ---- time partitions, when asked for
 

@@ -4,6 +4,8 @@
  */
 #include "contract_rows.h"
 
+#include <string.h>
+
 #include "pgoutput.h"
 
 int
@@ -36,4 +38,16 @@ contract_rows_event(struct contract *c, const PGresult *res, int row,
 	for (i = 0; i < columns; i++)
 		fields[i] = ch_pg_value(res, row, i);
 	return contract_event(c, fields, from, err);
+}
+
+int
+contract_rows_time(const PGresult *res, int columns, const char *name)
+{
+	int i;
+
+	for (i = 0; i < columns; i++)
+		if (strcmp(PQfname(res, i), name) == 0 &&
+			PQftype(res, i) == CH_PG_TIMESTAMPTZ)
+			return i;
+	return -1;
 }

@@ -22,5 +22,7 @@ int contract_rows_learn(struct contract *c, const PGresult *res, int columns,
 struct event *contract_rows_event(struct contract *c, const PGresult *res,
 	int row, int columns, const struct contract_origin *from,
 	struct ch_err *err);
+/* The place of the timestamptz column of that name, or -1. */
+int contract_rows_time(const PGresult *res, int columns, const char *name);
 
 #endif

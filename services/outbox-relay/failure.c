@@ -21,6 +21,10 @@ static const struct {
 	{OF_KAFKA_CODE, E(POLICY_VIOLATION), FAILURE_QUOTA},
 	{OF_KAFKA_CODE, E(_QUEUE_FULL), FAILURE_QUOTA},
 
+	/* "unexpected server error": a broken broker, or a record that breaks
+	 * it */
+	{OF_KAFKA_CODE, E(UNKNOWN), FAILURE_UNCLEAR},
+
 	{OF_KAFKA, CH_KAFKA_OK, CH_KAFKA_OK, FAILURE_NONE},
 	{OF_KAFKA, CH_KAFKA_TRANSIENT, CH_KAFKA_TRANSIENT, FAILURE_TRANSIENT},
 	{OF_KAFKA, CH_KAFKA_OUTAGE, CH_KAFKA_OUTAGE, FAILURE_OUTAGE},
@@ -93,8 +97,8 @@ failure_of_http(enum ch_http_class class, int status)
 const char *
 failure_name(enum failure f)
 {
-	static const char *const names[FAILURES] = {
-		"none", "transient", "outage", "permanent", "poison", "quota"};
+	static const char *const names[FAILURES] = {"none", "transient",
+		"outage", "permanent", "poison", "quota", "unclear"};
 
 	return names[f];
 }

@@ -9,6 +9,9 @@
  *	permanent  the target takes nothing like this: a dead letter
  *	poison	   the target does not take this one: a dead letter
  *	quota	   too much at once: no attempt, the breaker waits as told
+ *	unclear	   it failed, and the answer does not say whether the target or
+ *		   this one is at fault: transient when the target takes others,
+ *		   else an outage (target.h)
  *
  * Of Kafka a code's own row counts before its class's: common/io/kafka_error.c
  * says what a code means to every daemon, a row here what it means to a
@@ -32,9 +35,10 @@ enum failure {
 	FAILURE_OUTAGE,
 	FAILURE_PERMANENT,
 	FAILURE_POISON,
-	FAILURE_QUOTA
+	FAILURE_QUOTA,
+	FAILURE_UNCLEAR
 };
-#define FAILURES (FAILURE_QUOTA + 1)
+#define FAILURES (FAILURE_UNCLEAR + 1)
 
 /* A report's: what librdkafka says, and how kafka_producer reads it. */
 enum failure failure_of_kafka(rd_kafka_resp_err_t code,

@@ -382,6 +382,7 @@ judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now,
 			f->verdict = HOOK_BURY;
 		break;
 	case FAILURE_OUTAGE:
+	case FAILURE_UNCLEAR: /* no answer of HTTP means it */
 		break;
 	}
 	note_verdict(l, f, wall);

@@ -185,6 +185,10 @@ open_table(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.order_by = ch_params_str(p, "outbox_order_by"),
 		.alive = still_alive,
 		.ctx = (void *)(uintptr_t)r->rt});
+	r->no_order = ch_params_str(p, "outbox_order_by")[0] == '\0';
+	if (r->no_order)
+		ch_warn("relay.no_order", CH_S("table", r->table),
+			CH_S("why", WATCH_NO_ORDER));
 	if (r->source != RELAY_SOURCE_WAL)
 		poll_open(r, p);
 	return CH_OK;

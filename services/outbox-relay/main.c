@@ -7,6 +7,28 @@
 #include "loop.h"
 #include "params.h"
 
+static const char examples[] =
+	"# the configuration alone: status 0, or 78 and the reason\n"
+	"outbox-relay --config=relay.conf --check-config\n"
+	"# beside an application's own outbox table, from the WAL\n"
+	"outbox-relay --config=relay.conf --outbox-table=public.outbox \\\n"
+	"    --schema=outbox_relay --publication=outbox_relay \\\n"
+	"    --slot=outbox_relay --outbox-order-by=seq\n"
+	"# what is wrong, by line\n"
+	"curl -s '127.0.0.1:9603/readyz?verbose'\n"
+	"# refused deliveries: which causes, one of them, again\n"
+	"outbox-relay --config=relay.conf dlq group --by class,fingerprint\n"
+	"outbox-relay --config=relay.conf dlq show 019de1a3-8a56-7c0e-b54b-6ad2c6bd1c7e\n"
+	"outbox-relay --config=relay.conf dlq replay --topic orders.v1 \\\n"
+	"    --reason 'limit raised, INC-12' --dry-run\n";
+static const char see_also[] =
+	"docs/operator.md               what to watch, what to do at 3 a.m.\n"
+	"docs/alone.md                  without the ledger: install, polling, Debezium\n"
+	"docs/reference/outbox-relay.md parameters and metrics as tables\n"
+	"docs/protocols/relay.md        what holds from a commit to a delivery\n"
+	"deploy/prometheus/outbox-relay.rules.yml   the alerts\n"
+	"ledger-writer(1), psql(1), kcat(1)\n";
+
 int
 main(int argc, char **argv)
 {
@@ -26,6 +48,8 @@ main(int argc, char **argv)
 			.stop = relay_stop,
 			.ready = relay_ready,
 			.subcommands = relay_subcommands,
+			.examples = examples,
+			.see_also = see_also,
 			.watchdog_ms = 60000,
 		});
 }

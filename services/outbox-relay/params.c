@@ -24,15 +24,21 @@ const struct ch_param relay_params[] = {
 	{"bootstrap", CH_PARAM_LIST, "localhost:9092", 1, 64, NULL, 0,
 		"Kafka brokers to ask first"},
 	{"database_url", CH_PARAM_CONNINFO, "dbname=countinghouse", 0, 0, NULL,
-		0, "PostgreSQL, as role ch_relay; the password by passfile"},
+		0,
+		"PostgreSQL, as role ch_relay (alone, outbox_relay); the "
+		"password by passfile"},
 	{"schema", CH_PARAM_STRING, "ch", 1, 63, NULL, 0,
-		"schema that holds the tables"},
+		"schema that holds the relay's tables: ch is the ledger's; "
+		"alone, outbox_relay"},
 	{"client_id", CH_PARAM_STRING, "outbox-relay", 1, 128, NULL, 0,
 		"how this process calls itself to Kafka and PostgreSQL"},
 	{"slot", CH_PARAM_STRING, "ch_relay", 1, 63, NULL, 0,
-		"replication slot; made when missing; one a database"},
+		"replication slot, of one relay and its standbys; made when "
+		"missing. ch_relay is the ledger's; each outbox_table of a "
+		"database has another"},
 	{"publication", CH_PARAM_STRING, "ch_relay", 1, 63, NULL, 0,
-		"publication that the schema's deploy has made"},
+		"publication that the schema's deploy has made (ch_relay), or "
+		"install.sql (outbox_relay)"},
 	{"source", CH_PARAM_ENUM, "auto", 0, 0, "auto|wal|poll", 0,
 		"where rows come from; auto: the WAL where it can be read"},
 	{"poll_interval", CH_PARAM_DURATION, "100ms", 10, 60000, NULL, 0,
@@ -72,6 +78,10 @@ const struct ch_param relay_params[] = {
 	{"outbox_order_by", CH_PARAM_STRING, "", 0, 63, NULL, 0,
 		"its column that is oldest first, for polling and for reading "
 		"the table whole; empty: as the rows lie"},
+	{"outbox_time", CH_PARAM_STRING, "created_at", 1, 63, NULL, 0,
+		"its column of when a row was written (timestamptz), which "
+		"polled rows are aged from; where there is none, from when "
+		"they are read"},
 	{"outbox_topic_regex", CH_PARAM_STRING, "", 0, 500, NULL, 0,
 		"route.topic.regex; empty: outbox_prefix and the column"},
 	{"outbox_topic_replacement", CH_PARAM_STRING,
@@ -122,8 +132,8 @@ const struct ch_param relay_params[] = {
 		"where the dead letters' HTTP API and console listen; empty: "
 		"nowhere; 127.0.0.1:9607 is a good place"},
 	{"api_database_url", CH_PARAM_CONNINFO, "", 0, 0, NULL, 0,
-		"PostgreSQL for the API, as role ch_operator; the password by "
-		"passfile"},
+		"PostgreSQL for the API, as role ch_operator (alone, one in "
+		"outbox_relay_operator); the password by passfile"},
 	{"api_token_file", CH_PARAM_PATH, "", 0, 0, NULL, 0,
 		"who may change letters by the API: lines <name>:<token>, mode "
 		"0600; empty: nobody, it is read only"},
@@ -187,8 +197,12 @@ const struct ch_metric_desc relay_metrics[] = {
 		"acknowledgement",
 		{NULL}, NULL, 0},
 	[RELAY_OLDEST] = {"relay_oldest_undelivered_seconds", CH_GAUGE,
-		CH_UNIT_SECONDS, "Age of the oldest commit in flight", {NULL},
-		NULL, 0},
+		CH_UNIT_SECONDS,
+		"Age of the oldest commit in flight: since its commit (WAL), "
+		"since its oldest row was written (polled or scanned), since "
+		"it was read (an application's table read whole, or without "
+		"outbox_time)",
+		{NULL}, NULL, 0},
 	[RELAY_BLOCKED_KEYS] = {"relay_blocked_keys", CH_GAUGE, CH_UNIT_NONE,
 		"Keys that wait behind a dead letter", {NULL}, NULL, 0},
 	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
@@ -198,6 +212,8 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_SLOT_RETAINED] = {"relay_slot_retained_bytes", CH_GAUGE,
 		CH_UNIT_BYTES, "WAL that the slot keeps from being removed",
 		{NULL}, NULL, 0},
+	[RELAY_SLOT_RETAINED_MAX] = {"relay_slot_retained_max_bytes", CH_GAUGE,
+		CH_UNIT_BYTES, "retained_max; 0: no limit", {NULL}, NULL, 0},
 	[RELAY_SLOT_LAG] = {"relay_slot_lag_bytes", CH_GAUGE, CH_UNIT_BYTES,
 		"WAL behind the confirmed position", {NULL}, NULL, 0},
 	[RELAY_SLOT_ACTIVE] = {"relay_slot_active", CH_GAUGE, CH_UNIT_NONE,

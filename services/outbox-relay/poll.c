@@ -31,6 +31,7 @@ poll_open(struct relay *r, const struct ch_params *p)
 		.id = ch_params_str(p, "outbox_id"),
 		.key = ch_params_str(p, "outbox_key"),
 		.order_by = ch_params_str(p, "outbox_order_by"),
+		.time = ch_params_str(p, "outbox_time"),
 		.first_whole = r->first_whole,
 		.shared = shards > 1});
 	if (shards > 1)

@@ -36,7 +36,8 @@ struct page {
 
 struct queue {
 	struct queue_options opt; /* its texts are not kept */
-	char *table, *id, *key, *order_by;
+	char *table, *id, *key, *order_by, *time;
+	bool timeless;	     /* the last page had no such column */
 	char *read, *delete; /* NULL: not looked at yet */
 	struct page *first, **last;
 	size_t taken;
@@ -69,6 +70,7 @@ queue_new(const struct queue_options *opt)
 	q->id = ch_xstrdup(opt->id);
 	q->key = ch_xstrdup(opt->key);
 	q->order_by = ch_xstrdup(opt->order_by);
+	q->time = ch_xstrdup(opt->time);
 	q->last = &q->first;
 	return q;
 }
@@ -110,6 +112,7 @@ queue_free(struct queue *q)
 	free(q->id);
 	free(q->key);
 	free(q->order_by);
+	free(q->time);
 	free(q->read);
 	free(q->delete);
 	free(q);
@@ -295,10 +298,10 @@ ask(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 
 static int
 add_row(struct queue *q, struct page *p, const PGresult *res, int row,
-	struct inflight *f, struct ch_time now, struct ch_err *err)
+	struct inflight *f, struct ch_time at, struct ch_err *err)
 {
 	const struct contract_origin from = {
-		.number = (int64_t)(q->rows + p->count), .at = now};
+		.number = (int64_t)(q->rows + p->count), .at = at};
 	int n = PQnfields(res) - OWN_COLUMNS;
 	struct ch_view id;
 	struct event *e;
@@ -335,18 +338,20 @@ static int
 take(struct queue *q, const PGresult *res, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
-	int rc = contract_rows_learn(q->opt.contract, res,
-		PQnfields(res) - OWN_COLUMNS, err);
-	int i;
+	int columns = PQnfields(res) - OWN_COLUMNS;
+	int rc = contract_rows_learn(q->opt.contract, res, columns, err);
+	int i, time = contract_rows_time(res, columns, q->time);
 	struct page *p;
 	char mark[24];
 
 	if (rc != CH_OK)
 		return rc;
 	p = new_page(q, PQntuples(res));
-	inflight_begin(f, now);
+	q->timeless = time < 0;
+	inflight_begin(f, ch_pg_oldest(res, time, now));
 	for (i = 0; rc == CH_OK && i < PQntuples(res); i++)
-		rc = add_row(q, p, res, i, f, now, err);
+		rc = add_row(q, p, res, i, f, ch_pg_get_past(res, i, time, now),
+			err);
 	if (rc != CH_OK) {
 		inflight_abandon(f);
 		free_page(p);
@@ -429,6 +434,12 @@ queue_delete(struct queue *q, struct ch_pg *pg, const struct inflight *f,
 	while (rc == CH_OK && queue_has_delivered(q, f))
 		rc = delete_first(q, pg, err);
 	return rc;
+}
+
+bool
+queue_has_time(const struct queue *q)
+{
+	return !q->timeless;
 }
 
 size_t

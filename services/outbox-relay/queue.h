@@ -52,6 +52,7 @@ struct queue_options {
 	struct contract *contract;
 	const char *table;		 /* "schema.table" */
 	const char *id, *key, *order_by; /* columns; order_by may be "" */
+	const char *time; /* when a row was written; need not be there */
 	bool first_whole; /* rows of before the first start are sent */
 	bool shared;	  /* several relays: keys must be hashed alike */
 };
@@ -74,6 +75,9 @@ bool queue_has_delivered(const struct queue *q, const struct inflight *f);
 int queue_delete(struct queue *q, struct ch_pg *pg, const struct inflight *f,
 	struct ch_err *err);
 
+/* Had the last page the column `time`, as timestamptz? Without it rows are as
+ * old as their reading. true while nothing was read. */
+bool queue_has_time(const struct queue *q);
 size_t queue_taken(const struct queue *q);
 uint64_t queue_rows(const struct queue *q);    /* read */
 uint64_t queue_deleted(const struct queue *q); /* rows */

@@ -58,6 +58,7 @@ enum relay_metric {
 	RELAY_BLOCKED_KEYS,
 	RELAY_LETTERS_OPEN,
 	RELAY_SLOT_RETAINED,
+	RELAY_SLOT_RETAINED_MAX,
 	RELAY_SLOT_LAG,
 	RELAY_SLOT_ACTIVE,
 	RELAY_LEADER,
@@ -137,6 +138,7 @@ struct relay {
 	char *slot, *publication, *table;
 	enum tail_update on_update;
 	bool first_whole; /* an application's rows of before are sent */
+	bool no_order;	  /* an application's table is read as it lies */
 
 	/* now */
 	struct ch_mono now;

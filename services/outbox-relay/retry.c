@@ -48,22 +48,23 @@ static const struct {
 	[FAILURE_TRANSIENT] = {false, true, true, 0},
 	[FAILURE_PERMANENT] = {false, true, false, 3},
 	[FAILURE_POISON] = {true, true, true, 1},
+	[FAILURE_UNCLEAR] = {true, false, true, 0},
 };
 
 struct retry_decision
 retry_decide(enum failure f, unsigned attempts, unsigned limit, bool alone)
 {
 	unsigned most = limit != 0 ? limit : costs[f].most;
+	enum retry_verdict pause = costs[f].pauses ? RETRY_LATER : RETRY_AGAIN;
 
 	if (!alone)
 		return (struct retry_decision){
 			costs[f].trial ? RETRY_TRIAL : RETRY_AGAIN, false};
 	if (!costs[f].spends)
-		return (struct retry_decision){RETRY_AGAIN, false};
+		return (struct retry_decision){pause, false};
 	if (most != 0 && attempts + 1 >= most)
 		return (struct retry_decision){RETRY_PARK, true};
-	return (struct retry_decision){
-		costs[f].pauses ? RETRY_LATER : RETRY_AGAIN, true};
+	return (struct retry_decision){pause, true};
 }
 
 struct retry *

@@ -11,6 +11,7 @@
  *					says after how many
  *	permanent	again, free	an attempt; parked after 3
  *	poison		on trial, free	an attempt; parked after 1
+ *	unclear		on trial, free	again after a pause, free
  *
  * Kafka refuses whole batches: what was refused among others is put on trial,
  * sent again with nothing beside it (a topic that takes nothing has one record

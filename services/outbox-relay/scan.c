@@ -7,7 +7,8 @@
  *		taken first, so that a row committed meanwhile belongs to the
  *		next round whatever its seq
  *
- * Each page becomes one commit of inflight without a position.
+ * Each page becomes one commit of inflight without a position, as old as the
+ * oldest of its rows.
  */
 #include "scan.h"
 
@@ -180,7 +181,7 @@ log_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 		PQclear(res);
 		return 1;
 	}
-	inflight_begin(f, now);
+	inflight_begin(f, ch_pg_oldest(res, 1 + RESULT_AT, now));
 	rc = add_log_rows(s, res, f, err);
 	PQclear(res);
 	if (rc != CH_OK) {
@@ -249,7 +250,7 @@ outbox_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "scan the outbox");
 	last = PQntuples(res) < OUTBOX_PAGE;
-	inflight_begin(f, now);
+	inflight_begin(f, ch_pg_oldest(res, OUTBOX_AT, now));
 	rc = add_outbox_rows(s, res, f, err);
 	if (rc == CH_OK)
 		s->rows += (uint64_t)PQntuples(res);

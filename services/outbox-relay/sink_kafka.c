@@ -125,6 +125,7 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 {
 	struct sink_kafka *s = ctx;
 	struct event *e = opaque;
+	enum failure f;
 	struct topic *t;
 	bool was;
 
@@ -132,7 +133,7 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 		return;
 	t = &s->topics[e->topic->number];
 	was = target_is_open(&t->target);
-	target_judged(&t->target, failure_of(d, false), d->name, d->text,
+	f = target_judged(&t->target, failure_of(d, false), d->name, d->text,
 		s->now);
 	if (!was && target_is_open(&t->target))
 		opened(s, t);
@@ -141,8 +142,7 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	forget_missing(t, d);
 	s->changed = true;
 	s->opt.reported(s->opt.ctx, e,
-		&(struct sink_report){
-			true, failure_of(d, false), d->name, d->text});
+		&(struct sink_report){true, f, d->name, d->text});
 }
 
 static void
@@ -302,7 +302,8 @@ try_alone(struct sink_kafka *s, struct topic *t,
 	if (rc == CH_OK)
 		return SINK_TRIED;
 	/* it could not even be handed out: a trial that came to nothing */
-	target_judged(&t->target, FAILURE_QUOTA, "not_sent", err->text, s->now);
+	(void)target_judged(&t->target, FAILURE_QUOTA, "not_sent", err->text,
+		s->now);
 	if (!was)
 		opened(s, t);
 	t->target.waiting = true;

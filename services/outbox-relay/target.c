@@ -10,6 +10,9 @@
 #define OPEN_MS 500
 #define OPEN_MAX_MS 30000
 #define HOPE_MS 1000
+/* Shorter than a record rests that was answered unclearly (retry.c) in the long
+ * run, so that the trial is another's one day. */
+#define UNCLEAR_MS 1000
 
 void
 target_init(struct target *t, const char *name, struct ch_rng *rng)
@@ -70,6 +73,8 @@ fail(struct target *t, enum failure f, struct ch_breaker_pass pass,
 {
 	if (f == FAILURE_QUOTA)
 		ch_breaker_limited(&t->breaker, pass, -1, now);
+	else if (f == FAILURE_UNCLEAR)
+		ch_breaker_limited(&t->breaker, pass, UNCLEAR_MS, now);
 	else
 		ch_breaker_failed(&t->breaker, pass, now);
 }
@@ -82,6 +87,16 @@ is_of_topic(enum failure f)
 		f == FAILURE_PERMANENT;
 }
 
+/* A success of before an unclear answer says nothing about what comes after. */
+static void
+remember(struct target *t, enum failure f)
+{
+	if (f == FAILURE_NONE)
+		t->taken = true;
+	else if (f == FAILURE_UNCLEAR)
+		t->taken = false;
+}
+
 bool
 target_reported(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now)
@@ -89,6 +104,7 @@ target_reported(struct target *t, enum failure f, const char *code,
 	if (t->in_hand > 0)
 		t->in_hand--;
 	t->moved = now;
+	remember(t, f);
 	if (!is_of_topic(f) || target_is_open(t))
 		return false;
 	note(t, f, code, text, now);
@@ -96,19 +112,23 @@ target_reported(struct target *t, enum failure f, const char *code,
 	return true;
 }
 
-void
+enum failure
 target_judged(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now)
 {
+	bool others = t->taken;
+
 	t->on_trial = false;
 	t->judged = now;
-	if (is_of_topic(f)) {
+	remember(t, f);
+	if (is_of_topic(f) || (f == FAILURE_UNCLEAR && !others)) {
 		note(t, f, code, text, now);
 		fail(t, f, t->pass, now);
-		return;
+		return f;
 	}
 	ch_breaker_ok(&t->breaker, t->pass);
 	t->refusing = false;
+	return f == FAILURE_UNCLEAR ? FAILURE_TRANSIENT : f;
 }
 
 void
@@ -116,7 +136,7 @@ target_drop(struct target *t, struct ch_mono now)
 {
 	t->in_hand = 0;
 	if (t->on_trial)
-		target_judged(t, FAILURE_OUTAGE, "dropped",
+		(void)target_judged(t, FAILURE_OUTAGE, "dropped",
 			"its trial was given up", now);
 }
 

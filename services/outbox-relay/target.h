@@ -12,6 +12,11 @@
  * is `refusing`, and says no to each row at once until a trial is taken; while
  * one is out rows wait for its end.
  *
+ * An unclear answer to a trial is the record's fault when the topic has taken
+ * another one since the last unclear answer: a transient failure, and the
+ * breaker stays closed. Else it is an outage. The owner lets the record rest
+ * meanwhile, so that the next trial is another key's.
+ *
  * Stuck: records are in hand, and none of them was acknowledged for so long
  * while brokers answer. The time counts from the last acknowledgement.
  *
@@ -50,6 +55,7 @@ struct target {
 	struct ch_mono judged; /* the last trial */
 	size_t in_hand;	       /* sent, not on trial, not reported */
 	struct ch_mono moved;
+	bool taken; /* a record was, since the last unclear answer */
 };
 
 void target_init(struct target *t, const char *name, struct ch_rng *rng);
@@ -62,8 +68,9 @@ void target_tried(struct target *t, struct ch_mono now);
  * opened. */
 bool target_reported(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now);
-/* The end of a trial. */
-void target_judged(struct target *t, enum failure f, const char *code,
+/* The end of a trial. Returns f; of an unclear one what it means for the
+ * record: transient, or unclear still. */
+enum failure target_judged(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now);
 /* What was sent will not be reported; a trial neither. */
 void target_drop(struct target *t, struct ch_mono now);

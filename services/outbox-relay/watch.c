@@ -113,6 +113,17 @@ ready_breaker(const struct relay *r, struct ch_buf *verbose)
 	return true;
 }
 
+/* It is another relay's, or is not there: what it was like is no figure. */
+static void
+forget_slot(struct relay *r)
+{
+	r->slot_active = false;
+	r->retained_bytes = 0;
+	ch_metric_set(r->rt->metrics, RELAY_SLOT_RETAINED, 0);
+	ch_metric_set(r->rt->metrics, RELAY_SLOT_LAG, 0);
+	ch_metric_set(r->rt->metrics, RELAY_SLOT_ACTIVE, 0);
+}
+
 void
 watch_publish(struct relay *r)
 {
@@ -126,6 +137,9 @@ watch_publish(struct relay *r)
 	ch_metric_set(m, RELAY_OLDEST, oldest_us(r));
 	ch_metric_set(m, RELAY_BLOCKED_KEYS, (int64_t)retry_blocked(r->retry));
 	ch_metric_set(m, RELAY_LEADER, session_is_leader(r));
+	ch_metric_set(m, RELAY_SLOT_RETAINED_MAX, r->retained_max);
+	if (!session_is_leader(r))
+		forget_slot(r);
 	ch_metric_set(m, RELAY_SOURCE_POLL, state == RELAY_POLLING);
 	ch_metric_set(m, RELAY_PARKED, (int64_t)park_counts(r->park)->letters);
 	ch_metric_set(m, RELAY_WAITING, (int64_t)park_counts(r->park)->waiting);
@@ -185,8 +199,7 @@ watch_slot(struct relay *r, struct ch_err *err)
 	if (PQntuples(res) == 1) {
 		read_slot(r, res);
 	} else {
-		r->slot_active = false;
-		r->retained_bytes = 0;
+		forget_slot(r);
 	}
 	PQclear(res);
 	rc = ch_pg_query(r->pg, &open_stmt, NULL, &res, err);
@@ -242,11 +255,25 @@ ready_slot(const struct relay *r, struct ch_buf *verbose)
 	return ch_ready_line(verbose, "slot", ok, why);
 }
 
+/* What is no reason to be away, and is said. */
+static void
+note_table(const struct relay *r, struct ch_buf *verbose)
+{
+	if (r->no_order)
+		ch_buf_printf(verbose, "[+]order %s\n", WATCH_NO_ORDER);
+	if (r->queue != NULL && !queue_has_time(r->queue))
+		ch_buf_printf(verbose,
+			"[+]age rows are aged from their reading: %s has no "
+			"timestamptz column \"%s\" (outbox_time)\n",
+			r->table, ch_params_str(r->rt->params, "outbox_time"));
+}
+
 bool
 watch_ready(struct relay *r, struct ch_buf *verbose)
 {
 	bool ok = ready_source(r, verbose);
 
+	note_table(r, verbose);
 	if (!session_is_leader(r))
 		return ok;
 	/* the result of each, for the verbose answer */

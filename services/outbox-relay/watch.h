@@ -11,6 +11,12 @@
 #include "base/str.h"
 #include "relay.h"
 
+/* Without outbox_order_by: what it means, and what to do. */
+#define WATCH_NO_ORDER                                                         \
+	"a first start, or a lost slot, reads the table as its rows lie: the " \
+	"order per key does not hold then; set outbox_order_by to the column " \
+	"that is oldest first"
+
 /* Sets the gauges from memory; cheap enough for every turn. */
 void watch_publish(struct relay *r);
 /* Asks PostgreSQL about the slot and the letters, at most every 5 s. */

@@ -38,6 +38,7 @@ class Alone:
         run = subprocess.run(
             ["psql", "-Xq", "-d", self.cell.url("superuser", self.name),
              "-v", f"table={table}", "-v", "role=ch_relay",
+             "-v", "operator=ch_operator",
              "-v", f"schema={name}", "-v", f"publication={name}",
              *(f"--set={key}={value}" for key, value in more.items()),
              "-f", str(INSTALL)], stdout=subprocess.PIPE,

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from harness.alone import INSTALL, Alone
+from harness.cell import OUT
 from harness.dead_letter_topics import put, spring
 from harness.hook_server import HookServer
 from harness.shop import TABLE, Shop
@@ -92,6 +93,87 @@ def test_installed_tables_are_those_of_the_schema(shop, db):
     assert columns(shop.db, "outbox_relay") == own
 
 
+def rights(db, schema, role):
+    """(object, column or "", privilege) that the role was given itself."""
+    with db.cursor() as cur:
+        cur.execute(
+            "SELECT relname, '', privilege_type FROM pg_class, "
+            "aclexplode(relacl) WHERE relnamespace = %s::regnamespace "
+            "AND grantee = %s::regrole UNION ALL "
+            "SELECT relname, attname, privilege_type FROM pg_attribute "
+            "JOIN pg_class c ON c.oid = attrelid, aclexplode(attacl) "
+            "WHERE relnamespace = %s::regnamespace "
+            "AND grantee = %s::regrole UNION ALL "
+            "SELECT proname, '', privilege_type FROM pg_proc, "
+            "aclexplode(proacl) WHERE pronamespace = %s::regnamespace "
+            "AND grantee = %s::regrole", (schema, role) * 3)
+        return set(cur.fetchall())
+
+
+def test_operators_may_what_those_of_the_ledger_may(shop, db):
+    """The relay's tables have the same rights; a function that there is."""
+    own = rights(shop.db, "outbox_relay", "ch_operator")
+    names = {row[0] for row in columns(shop.db, "outbox_relay")}
+    names |= bodies(shop.db, "outbox_relay").keys()
+    ledger = {r for r in rights(db, "ch", "ch_operator") if r[0] in names
+              and r[0] not in OWN_BODIES}
+    assert ("letter_states", "", "UPDATE") in own
+    assert ("approve_plan", "", "EXECUTE") in own
+    assert own == ledger
+
+
+@pytest.fixture
+def people(shop):
+    """people("ann"): the address of a login among the operators."""
+    made = []
+
+    def add(name):
+        role = f"{name}{uuid.uuid4().hex[:8]}"
+        shop.sql(f"CREATE ROLE {role} LOGIN IN ROLE ch_operator")
+        made.append(role)
+        return shop.cell.url("superuser", shop.database).replace(
+            "//postgres@", f"//{role}@")
+    yield add
+    for role in made:
+        shop.sql(f"DROP ROLE {role}")
+
+
+def dlq_of(shop, url, *args):
+    flags = shop.flags(database_url=url, dlq_two_person="role")
+    return subprocess.run(
+        [str(OUT / "bin" / "outbox-relay"),
+         *(f"--{k}={v}" for k, v in flags.items()), "dlq", *args],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=60)
+
+
+def test_operators_are_people_and_not_the_relay(shop, relay, kafka, people):
+    """Two logins, so that two roles can be asked for; nothing of the table."""
+    ann, bob = people("ann"), people("bob")
+    relay(topic_wait="0s")
+    row = shop.order("k1", kind="Missing")
+    until(lambda: shop.letters(), 60, "the letter")
+    kafka.create(f"{shop.prefix}Missing")
+    plan = dlq_of(shop, ann, "plan", "--where", "kind = 'delivery'",
+                  "--reason", "r", "--actor", "ann")
+    assert plan.returncode == 0, plan.stdout
+    number = plan.stdout.rsplit("\nplan ", 1)[1].split()[0]
+    again = dlq_of(shop, ann, "approve", number, "--reason", "r", "--actor",
+                   "bob")
+    assert again.returncode != 0 and "two roles" in again.stdout
+    for verb in ("approve", "run"):
+        args = ["--reason", "r"] if verb == "approve" else []
+        done = dlq_of(shop, bob, verb, number, *args, "--actor", "bob")
+        assert done.returncode == 0, done.stdout
+    until(lambda: shop.ids(f"{shop.prefix}Missing") == [row], 60, "replayed")
+    may = shop.sql(
+        "SELECT has_table_privilege('ch_operator', 'public.outbox', 'SELECT, "
+        "INSERT, UPDATE, DELETE'), has_any_column_privilege('ch_operator', "
+        "'outbox_relay.relay_progress', 'INSERT, UPDATE'), rolreplication "
+        "FROM pg_roles WHERE rolname = 'ch_operator'")
+    assert may == [(False, False, False)]
+
+
 @pytest.fixture
 def own_role(bare):
     """What install.sql makes by default, and its own lines to undo it."""
@@ -101,7 +183,7 @@ def own_role(bare):
     assert len(undo) == 3
     run(bare, "-c", "\n".join(undo[1:]))
     left = bare.sql("SELECT count(*) FROM pg_namespace, pg_roles WHERE "
-                    "nspname = 'outbox_relay' OR rolname = 'outbox_relay'")
+                    "nspname = 'outbox_relay' OR rolname ~ '^outbox_relay'")
     assert left[0][0] == 0
 
 

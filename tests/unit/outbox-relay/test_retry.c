@@ -32,7 +32,9 @@ START_TEST(the_table_of_costs)
 		{FAILURE_OUTAGE, 0, 1, false, RETRY_AGAIN, false},
 		{FAILURE_QUOTA, 1000, 1, true, RETRY_AGAIN, false},
 		{FAILURE_QUOTA, 0, 0, false, RETRY_AGAIN, false},
+		{FAILURE_UNCLEAR, 1000, 1, true, RETRY_LATER, false},
 		/* a batch condemns nobody */
+		{FAILURE_UNCLEAR, 9, 1, false, RETRY_TRIAL, false},
 		{FAILURE_POISON, 9, 1, false, RETRY_TRIAL, false},
 		{FAILURE_TRANSIENT, 9, 1, false, RETRY_AGAIN, false},
 		{FAILURE_PERMANENT, 9, 1, false, RETRY_AGAIN, false},
@@ -246,9 +248,133 @@ START_TEST(a_trial_given_up_lets_another_come)
 }
 END_TEST
 
+START_TEST(an_unclear_answer_condemns_who_fails_where_others_do_not)
+{
+	struct target t;
+	struct ch_rng rng;
+
+	ch_rng_seed(&rng, 5);
+	target_init(&t, "t", &rng);
+	target_sent(&t, start);
+	target_sent(&t, start);
+	ck_assert(!target_reported(&t, FAILURE_NONE, "", "", start));
+	ck_assert(!target_reported(&t, FAILURE_UNCLEAR, "C", "x", start));
+	target_tried(&t, start);
+	/* nothing was taken since: it may be the broker */
+	ck_assert_int_eq(target_judged(&t, FAILURE_UNCLEAR, "C", "x", start),
+		FAILURE_UNCLEAR);
+	ck_assert(target_is_open(&t));
+	ck_assert_int_eq(target_ask(&t, true, after(2)), TARGET_TRY);
+	target_tried(&t, after(2));
+	ck_assert_int_eq(target_judged(&t, FAILURE_NONE, "", "", after(2)),
+		FAILURE_NONE);
+	ck_assert(!target_is_open(&t));
+	target_tried(&t, after(3));
+	ck_assert_int_eq(target_judged(&t, FAILURE_UNCLEAR, "C", "x", after(3)),
+		FAILURE_TRANSIENT);
+	ck_assert(!target_is_open(&t));
+	target_tried(&t, after(4));
+	ck_assert_int_eq(target_judged(&t, FAILURE_UNCLEAR, "C", "x", after(4)),
+		FAILURE_UNCLEAR);
+	ck_assert(target_is_open(&t));
+}
+END_TEST
+
+#define ROWS 40
+
+/* A topic, rows that were refused together, and who is asked when, as the pump
+ * does: the first in order that may go, one at a time. */
+struct round {
+	struct target t;
+	struct retry *retry;
+	struct ch_rng rng;
+	struct event *rows[ROWS];
+	bool gone[ROWS];
+	size_t left;
+};
+
+/* Only the first row is answered unclearly. */
+static void
+try_row(struct round *u, int i, unsigned limit, struct ch_mono now)
+{
+	struct event *e = u->rows[i];
+	enum failure f;
+	struct retry_decision d;
+
+	target_tried(&u->t, now);
+	f = target_judged(&u->t, i == 0 ? FAILURE_UNCLEAR : FAILURE_NONE, "C",
+		"x", now);
+	if (f != FAILURE_NONE) {
+		d = retry_decide(f, e->attempts, limit, true);
+		e->attempts += d.spent;
+		if (d.verdict != RETRY_PARK) {
+			ck_assert_int_eq(d.verdict, RETRY_LATER);
+			retry_pause(u->retry, e, &u->rng, now);
+			return;
+		}
+	}
+	retry_free_key(u->retry, e);
+	u->gone[i] = true;
+	u->left--;
+}
+
+static void
+one_turn(struct round *u, unsigned limit, struct ch_mono now)
+{
+	struct ch_mono until;
+	int i;
+
+	for (i = 0; i < ROWS; i++) {
+		if (u->gone[i] ||
+			!retry_is_held(u->retry, u->rows[i], &until) ||
+			until.ns > now.ns)
+			continue;
+		if (target_ask(&u->t, true, now) != TARGET_TRY)
+			return;
+		try_row(u, i, limit, now);
+	}
+}
+
+/* How many rows are left after so long, in steps of 0.1 s. */
+static size_t
+run_round(struct route_topic *topic, unsigned limit, int seconds)
+{
+	struct round u = {.retry = retry_new(), .left = ROWS};
+	char key[8];
+	int64_t n;
+	int i;
+
+	ch_rng_seed(&u.rng, 7);
+	target_init(&u.t, "t", &u.rng);
+	for (i = 0; i < ROWS; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		u.rows[i] = row_of(topic, i + 1, key);
+		retry_hold(u.retry, u.rows[i]);
+	}
+	for (n = 0; n < 10 * (int64_t)seconds && u.left > 0; n++)
+		one_turn(&u, limit,
+			(struct ch_mono){start.ns + n * INT64_C(100000000)});
+	for (i = 0; i < ROWS; i++)
+		event_free(u.rows[i]);
+	retry_free(u.retry);
+	return u.left;
+}
+
+START_TEST(an_unclear_record_does_not_keep_the_others)
+{
+	struct route_topic topic = {.name = "t"};
+
+	/* the first, which the broker never takes, is left; or skipped */
+	ck_assert_uint_eq(run_round(&topic, 0, 600), 1);
+	ck_assert_uint_eq(run_round(&topic, 1, 600), 0);
+}
+END_TEST
+
 SUITE_MAIN("retry", the_table_of_costs, a_trial_holds_its_key_and_no_other,
 	a_row_without_a_key_holds_itself,
 	an_outage_is_tried_by_one_record_at_a_time,
 	an_acknowledgement_is_no_silence,
 	a_topic_without_rights_refuses_when_a_row_spent_its_attempts,
-	a_trial_given_up_lets_another_come)
+	a_trial_given_up_lets_another_come,
+	an_unclear_answer_condemns_who_fails_where_others_do_not,
+	an_unclear_record_does_not_keep_the_others)
