@@ -182,27 +182,31 @@ check_topic(struct replay *r, const char *topic, struct ch_err *err)
 	return CH_OK;
 }
 
-/* Where a foreign letter goes to a header has said: that it is not there is
- * this letter's matter alone. */
+/* That its partition is not there is this letter's matter alone; so is its
+ * topic, when only a header has named that. */
 static int
-check_origin(struct replay *r, const char *topic, int32_t part,
+check_place(struct replay *r, const char *topic, const struct letters_row *row,
 	struct ch_err *err)
 {
 	int rc = check_topic(r, topic, err);
 
-	if (rc == CH_ENOTFOUND)
+	if (rc == CH_ENOTFOUND && row->is_foreign)
 		return ch_err_set(err, CH_ERANGE,
 			"topic %s, which its headers name, does not exist: "
 			"create it, or send it elsewhere with --to TOPIC",
 			topic);
-	if (rc == CH_OK && part >= r->known_parts)
+	if (rc != CH_OK || row->part < r->known_parts)
+		return rc;
+	if (row->is_foreign)
 		return ch_err_set(err, CH_ERANGE,
 			"partition %" PRId32 ", which its headers name, is not "
 			"in topic %s, which has %" PRId32
-			": send it by its key "
-			"with --to %s",
-			part, topic, r->known_parts, topic);
-	return rc;
+			": send it by its key with --to %s",
+			row->part, topic, r->known_parts, topic);
+	return ch_err_set(err, CH_ERANGE,
+		"partition %" PRId32 ", which it came from, is not in topic "
+		"%s, which has %" PRId32 ": add partitions, or discard it",
+		row->part, topic, r->known_parts);
 }
 
 static int
@@ -237,26 +241,28 @@ send_message(struct replay *r, const char *topic, const struct message *m,
 	return CH_OK;
 }
 
+/* This record, whatever is tried? Of a topic that only a header has named all
+ * that it says is the letter's matter; else a topic's state stops the others
+ * too. */
 static bool
-refused_for_good(const struct replay *r, int rc)
+refused_for_good(const struct replay *r, bool foreign, int rc)
 {
 	if (rc == CH_EKAFKA && r->reported)
 		return r->delivery.class == CH_KAFKA_PERMANENT ||
-			r->delivery.class == CH_KAFKA_TOPIC;
-	return rc == CH_ENOTFOUND || rc == CH_EINVAL;
+			(foreign && r->delivery.class == CH_KAFKA_TOPIC);
+	return rc == CH_EINVAL || (foreign && rc == CH_ENOTFOUND);
 }
 
-/* A topic that a header has named may refuse the record whatever is tried: that
- * too is this letter's matter alone. The producer, which sends without gaps,
- * has ended with it. */
+/* CH_ERANGE: this letter is refused for good, and the next one may go. The
+ * producer, which sends without gaps, has ended with it. */
 static int
-send_foreign(struct replay *r, const char *topic, const struct message *m,
-	struct ch_err *err)
+send_or_hold(struct replay *r, const char *topic, bool foreign,
+	const struct message *m, struct ch_err *err)
 {
 	struct ch_err said = CH_ERR_INIT;
 	int rc = send_message(r, topic, m, &said);
 
-	if (!refused_for_good(r, rc))
+	if (!refused_for_good(r, foreign, rc))
 		return rc == CH_OK
 			? CH_OK
 			: ch_err_set(err, said.code, "%s", said.text);
@@ -264,9 +270,9 @@ send_foreign(struct replay *r, const char *topic, const struct message *m,
 	if (rc != CH_OK)
 		return rc;
 	return ch_err_set(err, CH_ERANGE,
-		"%s: mend the topic, dlq edit the letter, or send it elsewhere "
-		"with --to TOPIC",
-		said.text);
+		"%s: mend the topic, or dlq edit or dlq discard the letter%s",
+		said.text,
+		foreign ? ", or send it elsewhere with --to TOPIC" : "");
 }
 
 /* What was edited is another message: whoever drops repeated ids must not drop
@@ -347,14 +353,12 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 		.plan = r->opt.plan};
 	struct letter_command command;
 	struct message m;
-	int rc = row->is_foreign ? check_origin(r, topic, row->part, err)
-				 : check_topic(r, topic, err);
+	int rc = check_place(r, topic, row, err);
 
 	if (rc == CH_OK)
 		rc = build(row, arena, &m, &d.replays, err);
 	if (rc == CH_OK)
-		rc = row->is_foreign ? send_foreign(r, topic, &m, err)
-				     : send_message(r, topic, &m, err);
+		rc = send_or_hold(r, topic, row->is_foreign, &m, err);
 	if (rc != CH_OK)
 		return rc;
 	CH_FAILPOINT("relay.after_replay");
