@@ -131,7 +131,8 @@ make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
 		.bytes_per_second = d->bytes_per_second,
 		.canary = d->canary,
 		.canary_returns = d->canary_returns,
-		.replays_max = (int32_t)d->replays_max};
+		.replays_max = (int32_t)d->replays_max,
+		.discards = d->discard};
 	int64_t letters = 0;
 	int rc = plans_make(d->pg, &wish, &d->filter, plan, &letters, err);
 
@@ -143,12 +144,13 @@ make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
 int
 dlq_plan(struct dlq *d)
 {
+	struct plans_sending sending = {.to = d->to, .again = d->again};
 	struct ch_buf selection = CH_BUF_INIT;
 	struct ch_err err = CH_ERR_INIT;
 	int64_t plan = 0;
 	int rc = ch_pg_begin(d->pg, &err);
 
-	plans_selection(&d->filter, d->where_text, d->to, &selection);
+	plans_selection(&d->filter, d->where_text, &sending, &selection);
 	if (rc == CH_OK)
 		rc = make(d, ch_buf_str(&selection), &plan, &err);
 	rc = plans_settle(d->pg, rc, d->dry_run, &err);
@@ -227,9 +229,13 @@ print_plan(const struct dlq *d, const struct plans_row *p)
 	printf("plan %-6" PRId64 " %-9.*s ", p->id, CH_VIEW_ARG(p->state));
 	dlq_print_age(d->now.us - p->planned_at.us);
 	printf("  at %" PRId64 " of %" PRId64, p->next_place - 1, p->letters);
-	printf("  sent %" PRId64 " (%" PRId64 " came back)  refused %" PRId64
-	       "  quarantined %" PRId64 "  held %" PRId64,
-		p->sent, p->returned, p->refused, p->quarantined, p->held);
+	if (p->discards)
+		printf("  discarded %" PRId64, p->discarded);
+	else
+		printf("  sent %" PRId64 " (%" PRId64 " came back)", p->sent,
+			p->returned);
+	printf("  refused %" PRId64 "  quarantined %" PRId64 "  held %" PRId64,
+		p->refused, p->quarantined, p->held);
 	print_limits(p);
 	printf("\n            by ");
 	dlq_print_safe(p->planned_by, 128);
@@ -287,7 +293,8 @@ static void
 told(void *ctx, const struct letters_row *row, const struct ch_uuid *id,
 	const char *outcome, const char *detail)
 {
-	bool sent = strcmp(outcome, "sent") == 0;
+	bool sent = strcmp(outcome, "sent") == 0 ||
+		strcmp(outcome, "discarded") == 0;
 	char text[CH_UUID_TEXT_MAX];
 
 	(void)ctx;

@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "daemon/client_conf.h"
 #include "dialect.h"
-#include "hook_letter.h"
 #include "io/kafka_producer.h"
 #include "io/kafka_topic.h"
 #include "message.h"
@@ -127,13 +126,13 @@ check_copied(const struct letters_row *row, struct ch_err *err)
 
 int
 replay_check(struct ch_pg *pg, const struct letters_row *row,
-	int32_t replays_max, struct ch_err *err)
+	const struct replay_options *opt, struct ch_err *err)
 {
 	struct letters_command c;
 	int rc;
 
-	if (!letter_may(LETTER_REPLAY, row->state, count_of(row), replays_max,
-		    err))
+	if (!letter_may(opt->again ? LETTER_REPLAY_AGAIN : LETTER_REPLAY,
+		    row->state, count_of(row), opt->replays_max, err))
 		return err->code;
 	rc = check_copied(row, err);
 	if (rc != CH_OK)
@@ -344,8 +343,7 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_arena *arena, struct ch_err *err)
 {
 	const char *topic = ch_arena_str(arena, row->topic);
-	struct letters_decision d = {.action = "dlq.replay",
-		.actor = r->opt.actor,
+	struct letters_decision d = {.actor = r->opt.actor,
 		.reason = r->opt.reason,
 		.state = row->is_delivery || row->is_foreign ? LETTER_RESOLVED
 							     : LETTER_REPLAYED,
@@ -370,29 +368,34 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	return letters_write(pg, row, &d, err);
 }
 
+/* Is its target an endpoint? (No topic has a ':' in its name.) */
+static bool
+is_hook(const struct letters_row *row)
+{
+	return row->is_delivery &&
+		ch_view_starts(row->topic, CH_VIEW("webhook:"));
+}
+
 /* An endpoint's: the relay sends it, and says so in its state. */
 static int
 put_back(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_arena *arena, struct ch_err *err)
 {
-	struct letters_decision d = {.action = "dlq.replay",
-		.actor = r->opt.actor,
-		.reason = r->opt.reason,
-		.state = LETTER_REPLAYED,
-		.replays = count_of(row) + 1,
-		.topic = ch_arena_str(arena, row->topic),
-		.plan = r->opt.plan};
-	int rc = hook_letter_back(pg, row, d.replays, &d.offset, err);
-
-	return rc == CH_OK ? letters_write(pg, row, &d, err) : rc;
+	return letters_write(pg, row,
+		&(struct letters_decision){.actor = r->opt.actor,
+			.reason = r->opt.reason,
+			.state = LETTER_REPLAYED,
+			.replays = count_of(row) + 1,
+			.topic = ch_arena_str(arena, row->topic),
+			.plan = r->opt.plan},
+		err);
 }
 
 static int
 quarantine(struct replay *r, struct ch_pg *pg, const struct letters_row *row,
 	struct ch_err *err)
 {
-	struct letters_decision d = {.action = "dlq.quarantine",
-		.actor = r->opt.actor,
+	struct letters_decision d = {.actor = r->opt.actor,
 		.reason = r->opt.reason,
 		.state = LETTER_QUARANTINED,
 		.replays = row->replays};
@@ -411,11 +414,11 @@ replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err)
 {
 	struct ch_arena arena = CH_ARENA_INIT;
-	int rc = replay_check(pg, row, r->opt.replays_max, err);
+	int rc = replay_check(pg, row, &r->opt, err);
 
 	if (rc == CH_ERANGE && replay_looped(row, r->opt.replays_max))
 		rc = quarantine(r, pg, row, err);
-	else if (rc == CH_OK && hook_letter_is(row))
+	else if (rc == CH_OK && is_hook(row))
 		rc = put_back(r, pg, row, &arena, err);
 	else if (rc == CH_OK)
 		rc = send_and_write(r, pg, row, &arena, err);
