@@ -644,12 +644,26 @@ async function discard(ids, wish) {
 	return all;
 }
 
+/* Where nobody discards alone it is a plan. */
+async function planDiscard(ids, wish) {
+	const plan = await ask("POST", "plans", {ids, kind: "discard", ...wish});
+	now.chosen.clear();
+	showPlan(plan);
+	say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is discarded yet`, true);
+}
+
 function openDiscard(ids) {
+	const alone = now.status.two_person === "off";
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
 	const shown = make("div", {});
-	const what = `Discard ${count(ids.length, "letter")} for good`;
+	const what = (alone ? "Discard " : "Plan to discard ") +
+		`${count(ids.length, "letter")} for good`;
 	const go = button(what, "danger", async (b) => {
+		if (!alone) {
+			await planDiscard(ids, {reason: reason.value});
+			return;
+		}
 		const doc = await discard(ids, {reason: reason.value});
 		shown.replaceChildren(resultsView(doc, "discarded"));
 		b.kept = true;
@@ -740,7 +754,7 @@ function outlook(plan) {
 
 /* "3 letters: 2 to a[0], 1 to b (by the key)" */
 function effect(plan) {
-	if (plan.targets.length === 0)
+	if (plan.targets.length === 0 || plan.kind === "discard")
 		return count(plan.letters - plan.next_place + 1, "letter");
 	const n = plan.targets.reduce((sum, t) => sum + t.letters, 0);
 	const to = plan.targets.slice(0, 3).map((t) => `${t.letters} to ${target(t)}`);
@@ -818,7 +832,8 @@ function openPlan(ids) {
 }
 
 function planFields(plan) {
-	const done = `${plan.sent} sent (${plan.returned} came back), ` +
+	const done = (plan.kind === "discard" ? `${plan.discarded} discarded, `
+		: `${plan.sent} sent (${plan.returned} came back), `) +
 		`${plan.refused} refused, ${plan.quarantined} quarantined, ${plan.held} held`;
 	const pairs = [["State", plan.state +
 			(plan.state_reason ? `: ${plan.state_reason}` : "")],
@@ -847,12 +862,14 @@ function planButtons(plan, reason) {
 	const path = `plans/${plan.plan}/`;
 	const turn = (text, kind, what) => button(text, kind, async () =>
 		showPlan(await ask("POST", path + what, {reason: reason.value})));
+	const discards = plan.kind === "discard";
 	const buttons = [];
 	if (plan.state === "planned")
-		buttons.push(turn(`Approve ${effect(plan)}`, "primary", "approve"));
+		buttons.push(turn(`Approve ${discards ? "discarding " : ""}${effect(plan)}`,
+			"primary", "approve"));
 	if (plan.state === "approved" || plan.state === "stopped" ||
 		(plan.state === "running" && !plan.runs_here))
-		buttons.push(button(`Send ${effect(plan)}`, "primary", async () =>
+		buttons.push(button(`${discards ? "Discard" : "Send"} ${effect(plan)}`, "primary", async () =>
 			showPlan(await ask("POST", path + "run", {}))));
 	if (plan.state === "running")
 		buttons.push(turn("Stop after the letter in hand", "danger", "stop"));
