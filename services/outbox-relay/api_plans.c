@@ -81,10 +81,10 @@ add_sample(struct api_desk *d, struct api_call *c, int64_t plan,
 	return rc;
 }
 
-/* What is still to be sent. Not while it runs: it is asked for each second, and
+/* What is still to be sent or discarded. Not while it runs: it is asked for each second, and
  * all letters would be read for it. */
 static int
-add_outlook(struct api_desk *d, struct api_call *c, int64_t plan,
+add_outlook(struct api_desk *d, struct api_call *c, int64_t plan, bool discards,
 	struct ch_err *err)
 {
 	int64_t overtaken = 0;
@@ -92,7 +92,7 @@ add_outlook(struct api_desk *d, struct api_call *c, int64_t plan,
 
 	if (rc == CH_OK)
 		rc = add_sample(d, c, plan, err);
-	if (rc == CH_OK)
+	if (rc == CH_OK && !discards)
 		rc = plans_overtaken(d->pg, plan, &overtaken, err);
 	ch_json_add_member_i64(&c->out, "overtaken", overtaken);
 	return rc;
@@ -130,7 +130,7 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 {
 	char said[CH_ERR_TEXT_MAX];
 	struct plans_row row;
-	bool waiting = false;
+	bool waiting = false, discards = false;
 	PGresult *res;
 	int rc = plans_find(d->pg, plan, 1, &res, err);
 
@@ -140,11 +140,12 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 	ch_buf_addc(&c->out, '{');
 	if (rc == CH_OK) {
 		waiting = is_waiting(&row);
+		discards = row.discards;
 		letter_json_plan(&c->out, &row);
 	}
 	PQclear(res);
 	if (rc == CH_OK && waiting)
-		rc = add_outlook(d, c, plan, err);
+		rc = add_outlook(d, c, plan, discards, err);
 	else
 		ch_buf_adds(&c->out,
 			",\"targets\":[],\"sample\":[],\"overtaken\":0");

@@ -732,8 +732,9 @@ function openEdit(letter) {
 function outlook(plan) {
 	const parts = [];
 	if (plan.targets.length > 0) {
-		parts.push(make("h3", {}, "Still to be sent"));
-		parts.push(table("targets", ["To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
+		const discards = plan.kind === "discard";
+		parts.push(make("h3", {}, "Still to be " + (discards ? "discarded" : "sent")));
+		parts.push(table("targets", [discards ? "Of" : "To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
 			(h) => [h, "number"])], plan.targets.map((t) => cells(target(t),
 			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
 				(n) => [String(n), "number"])))));

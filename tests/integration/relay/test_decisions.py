@@ -236,11 +236,14 @@ def test_nobody_discards_alone_under_two_person(relay_cell):
     where = ["--where", "key in ('k0', 'k1')"]
     cell.dlq("plan", "--discard", "--canary", "1", *where, "--reason", "r",
              status=64)
+    dry = cell.dlq("plan", "--discard", *where, "--dry-run")
+    assert "to be discarded, never to be sent" in dry
     number = planned(cell, "--discard", *where)
     ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "ann")
     assert ran.returncode == 2 and "two people are asked for" in ran.stderr
     cell.dlq("run", number, status=2)
-    cell.dlq("approve", number, "--reason", "exported", "--actor", "bob")
+    assert "to be discarded" in cell.dlq(
+        "approve", number, "--reason", "exported", "--actor", "bob")
     cell.sql("INSERT INTO outbox_retry (blocked_by, source, row_id, topic) "
              "VALUES (%s, 's', 'r', 't')", (letters[0],))
     assert f"{letters[0]}  discarded" in cell.dlq("run", number, "--actor",
