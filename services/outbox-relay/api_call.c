@@ -125,9 +125,8 @@ api_call_read(struct api_call *c, struct ch_err *err)
 	return rc;
 }
 
-/* A string of the body, or NULL. */
-static const char *
-text_of(struct api_call *c, const char *name)
+const char *
+api_call_text(struct api_call *c, const char *name)
 {
 	const struct ch_json *v = ch_json_get(c->doc, name);
 
@@ -164,7 +163,7 @@ api_call_number(const struct api_call *c, const char *name, int64_t min,
 int
 api_call_to(struct api_call *c, const char **out, struct ch_err *err)
 {
-	*out = text_of(c, "to");
+	*out = api_call_text(c, "to");
 	if (*out == NULL || dialect_is_topic(ch_view_of(*out)))
 		return CH_OK;
 	return ch_err_set(err, CH_EINVAL,
@@ -176,7 +175,7 @@ api_call_to(struct api_call *c, const char **out, struct ch_err *err)
 int
 api_call_reason(struct api_call *c, const char **out, struct ch_err *err)
 {
-	const char *reason = text_of(c, "reason");
+	const char *reason = api_call_text(c, "reason");
 	bool dry = api_call_flag(c, "dry_run");
 
 	*out = "dry run";
@@ -277,13 +276,13 @@ api_call_select(struct api_call *c, size_t ids_max, struct api_selection *s,
 	int rc;
 
 	*s = (struct api_selection){.text = NULL};
-	s->text = get ? c->arguments[API_WHERE] : text_of(c, "where");
+	s->text = get ? c->arguments[API_WHERE] : api_call_text(c, "where");
 	if (s->text != NULL && *s->text == '\0')
 		s->text = NULL;
 	rc = take_ids(c, ids_max, &s->f, err);
 	if (rc == CH_OK)
 		rc = take_state(get ? c->arguments[API_STATE]
-				    : text_of(c, "state"),
+				    : api_call_text(c, "state"),
 			&s->f, err);
 	if (rc == CH_OK)
 		rc = take_cursor(c, s, err);

@@ -12,6 +12,7 @@
 #include "letter_change.h"
 #include "letter_json.h"
 #include "letter_renewal.h"
+#include "plans.h"
 #include "replay.h"
 
 #define EXPORT_MAX 1000	       /* letters of one page */
@@ -390,11 +391,13 @@ static int
 change_found(struct api_desk *d, struct api_call *c, bool replaying,
 	const struct letters_filter *f, const PGresult *res, struct ch_err *err)
 {
+	struct ch_buf selection = CH_BUF_INIT;
 	struct letter_change change = {.pg = d->pg,
 		.params = d->rt->params,
 		.actor = c->actor,
 		.two_person = d->two_person,
 		.replaying = replaying,
+		.again = api_call_flag(c, "again"),
 		.dry_run = api_call_flag(c, "dry_run"),
 		.told = add_result,
 		.ctx = c};
@@ -410,8 +413,12 @@ change_found(struct api_desk *d, struct api_call *c, bool replaying,
 	if (rc != CH_OK)
 		return rc;
 	change.replays_max = (int32_t)replays_max;
+	plans_selection(f, NULL,
+		&(struct plans_sending){change.to, change.again}, &selection);
+	change.selection = ch_buf_str(&selection);
 	ch_buf_adds(&c->out, "{\"results\":[");
 	rc = letter_change_run(&change, res, &n, err);
+	ch_buf_free(&selection);
 	if (rc != CH_OK)
 		return rc;
 	ch_buf_addc(&c->out, ']');
@@ -556,7 +563,7 @@ post_edit(struct api_desk *d, struct api_call *c, struct ch_err *err)
 static const struct api_member replay_members[] = {{"ids", CH_JSON_ARRAY},
 	{"reason", CH_JSON_STRING}, {"dry_run", CH_JSON_TRUE},
 	{"max_replays", CH_JSON_NUMBER}, {"to", CH_JSON_STRING},
-	{NULL, CH_JSON_NULL}};
+	{"again", CH_JSON_TRUE}, {NULL, CH_JSON_NULL}};
 static const struct api_member discard_members[] = {{"ids", CH_JSON_ARRAY},
 	{"reason", CH_JSON_STRING}, {"dry_run", CH_JSON_TRUE},
 	{NULL, CH_JSON_NULL}};

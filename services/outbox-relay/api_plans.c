@@ -81,10 +81,10 @@ add_sample(struct api_desk *d, struct api_call *c, int64_t plan,
 	return rc;
 }
 
-/* What is still to be sent. Not while it runs: it is asked for each second, and
+/* What is still to be sent or discarded. Not while it runs: it is asked for each second, and
  * all letters would be read for it. */
 static int
-add_outlook(struct api_desk *d, struct api_call *c, int64_t plan,
+add_outlook(struct api_desk *d, struct api_call *c, int64_t plan, bool discards,
 	struct ch_err *err)
 {
 	int64_t overtaken = 0;
@@ -92,7 +92,7 @@ add_outlook(struct api_desk *d, struct api_call *c, int64_t plan,
 
 	if (rc == CH_OK)
 		rc = add_sample(d, c, plan, err);
-	if (rc == CH_OK)
+	if (rc == CH_OK && !discards)
 		rc = plans_overtaken(d->pg, plan, &overtaken, err);
 	ch_json_add_member_i64(&c->out, "overtaken", overtaken);
 	return rc;
@@ -130,7 +130,7 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 {
 	char said[CH_ERR_TEXT_MAX];
 	struct plans_row row;
-	bool waiting = false;
+	bool waiting = false, discards = false;
 	PGresult *res;
 	int rc = plans_find(d->pg, plan, 1, &res, err);
 
@@ -140,11 +140,12 @@ add_plan(struct api_desk *d, struct api_call *c, int64_t plan,
 	ch_buf_addc(&c->out, '{');
 	if (rc == CH_OK) {
 		waiting = is_waiting(&row);
+		discards = row.discards;
 		letter_json_plan(&c->out, &row);
 	}
 	PQclear(res);
 	if (rc == CH_OK && waiting)
-		rc = add_outlook(d, c, plan, err);
+		rc = add_outlook(d, c, plan, discards, err);
 	else
 		ch_buf_adds(&c->out,
 			",\"targets\":[],\"sample\":[],\"overtaken\":0");
@@ -241,6 +242,30 @@ read_wish(struct api_call *c, struct plans_wish *w, struct ch_err *err)
 	return rc;
 }
 
+/* What is done with the letters, and how they are sent. */
+static int
+read_kind(struct api_call *c, struct plans_wish *w, struct plans_sending *s,
+	struct ch_err *err)
+{
+	const char *kind = api_call_text(c, "kind");
+	int rc = api_call_to(c, &s->to, err);
+
+	if (rc != CH_OK)
+		return rc;
+	s->again = api_call_flag(c, "again");
+	w->discards = kind != NULL && strcmp(kind, "discard") == 0;
+	if (kind != NULL && !w->discards && strcmp(kind, "replay") != 0)
+		return ch_err_set(err, CH_EINVAL,
+			"body: \"kind\" is \"%.32s\", expected replay or "
+			"discard",
+			kind);
+	if (w->discards && (s->to != NULL || s->again || w->canary > 0))
+		return ch_err_set(err, CH_EINVAL,
+			"body: what is discarded is not sent: no \"to\", "
+			"\"again\" or \"canary\"");
+	return CH_OK;
+}
+
 static int
 make(struct api_desk *d, struct api_call *c, const struct api_selection *s,
 	struct ch_err *err)
@@ -249,16 +274,16 @@ make(struct api_desk *d, struct api_call *c, const struct api_selection *s,
 		.actor = c->actor, .two_person = people_of(d, c)};
 	struct ch_buf selection = CH_BUF_INIT;
 	int64_t plan = 0, letters = 0;
-	const char *to;
+	struct plans_sending sending = {.to = NULL};
 	int rc = read_wish(c, &wish, err);
 
 	if (rc == CH_OK)
-		rc = api_call_to(c, &to, err);
+		rc = read_kind(c, &wish, &sending, err);
 	if (rc == CH_OK)
 		rc = ch_pg_begin(d->pg, err);
 	if (rc != CH_OK)
 		return rc;
-	plans_selection(&s->f, s->text, to, &selection);
+	plans_selection(&s->f, s->text, &sending, &selection);
 	wish.selection = ch_buf_str(&selection);
 	rc = plans_make(d->pg, &wish, &s->f, &plan, &letters, err);
 	if (rc == CH_OK)
@@ -356,7 +381,8 @@ static const struct api_member plan_members[] = {{"ids", CH_JSON_ARRAY},
 	{"per_second", CH_JSON_NUMBER}, {"bytes_per_second", CH_JSON_NUMBER},
 	{"canary", CH_JSON_NUMBER}, {"canary_returns", CH_JSON_NUMBER},
 	{"max_replays", CH_JSON_NUMBER}, {"two_person", CH_JSON_TRUE},
-	{"to", CH_JSON_STRING}, {NULL, CH_JSON_NULL}};
+	{"to", CH_JSON_STRING}, {"kind", CH_JSON_STRING},
+	{"again", CH_JSON_TRUE}, {NULL, CH_JSON_NULL}};
 static const struct api_member approve_members[] = {{"reason", CH_JSON_STRING},
 	{"dry_run", CH_JSON_TRUE}, {"two_person", CH_JSON_TRUE},
 	{NULL, CH_JSON_NULL}};

@@ -102,6 +102,8 @@ void api_call_refusal(struct ch_buf *out, const char *code, const char *said,
 	const char *next, size_t wrong_at);
 
 /* Of the body: */
+/* A string of the body, or NULL. */
+const char *api_call_text(struct api_call *c, const char *name);
 bool api_call_flag(const struct api_call *c, const char *name);
 /* Missing: *out stays. CH_EINVAL names the limits. */
 int api_call_number(const struct api_call *c, const char *name, int64_t min,

@@ -7,6 +7,22 @@
 #include "outbox_relay_sql.h"
 
 int
+audit_write(struct ch_pg *pg, const struct audit_call *a, struct ch_err *err)
+{
+	static const struct ch_pg_stmt write_stmt = {
+		"dlq_audit", outbox_relay_sql_letters_audit};
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, a->action);
+	ch_pg_arg_str(&args, a->subject);
+	ch_pg_arg_str(&args, a->actor);
+	ch_pg_arg_str(&args, a->reason);
+	ch_pg_arg_str(&args, a->after);
+	return ch_pg_query(pg, &write_stmt, &args, NULL, err);
+}
+
+int
 audit_find(struct ch_pg *pg, const char *subject, int64_t before, int64_t limit,
 	PGresult **out, struct ch_err *err)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * audit: what operators did to the dead letters, read back.
+ * audit: what operators did to the dead letters: one row for a call that meant
+ * many, and all of it read back. (What is done to one letter or plan writes its
+ * row itself.)
  *
  * Thread: any, with a connection of its own.
  */
@@ -11,6 +13,14 @@
 
 #include "base/err.h"
 #include "io/pg.h"
+
+/* What a call meant and how much it did; after is JSON. */
+struct audit_call {
+	const char *action; /* "dlq.replayed", "dlq.imported", ... */
+	const char *subject, *actor, *reason, *after;
+};
+int audit_write(struct ch_pg *pg, const struct audit_call *a,
+	struct ch_err *err);
 
 /* Rows: number, JSON text; the newest first. subject: a letter's id or
  * "plan 4"; NULL: any. before: only lower numbers; 0: all. */

@@ -31,9 +31,10 @@ static const char usage_text[] =
 	"  show     <letter>... [--json|--hex|--pretty]\n"
 	"  keys     [--json] [--limit N]    what waits behind letters, since when\n"
 	"  export   [filter]                JSON lines with headers and value\n"
-	"  replay   <letter>...|filter --reason R [--to TOPIC]\n"
+	"  replay   <letter>...|filter --reason R [--to TOPIC] [--again]\n"
 	"           --to: where foreign letters go, by their keys; needed\n"
-	"           where their headers name no topic\n"
+	"           where their headers name no topic; --again: those too that\n"
+	"           were replayed and may still be taken\n"
 	"  discard  <letter>...|filter --reason R\n"
 	"  edit     <letter> --set-file FILE --reason R   (- is stdin)\n"
 	"  edit     <letter> --new-id --reason R\n"
@@ -45,6 +46,7 @@ static const char usage_text[] =
 	"           --from it goes on where the last import ended\n"
 	"  plan     <letter>...|filter --reason R [--rate N] [--bytes-rate N]\n"
 	"           [--canary N [--canary-returns N]] [--two-person] [--to TOPIC]\n"
+	"           [--again]; with --discard they are discarded, not sent\n"
 	"  approve  <plan> --reason R [--two-person]\n"
 	"  run      <plan> [--canary-wait 60s]\n"
 	"  stop     <plan> --reason R       run goes on where it stopped\n"
@@ -287,6 +289,12 @@ take_option(struct dlq *d, int option, const char *value)
 	case 'i':
 		d->new_id = true;
 		return NULL;
+	case 'A':
+		d->again = true;
+		return NULL;
+	case 'D':
+		d->discard = true;
+		return NULL;
 	case '2':
 		if (strcmp(d->two_person, "off") == 0)
 			d->two_person = "actor";
@@ -361,7 +369,8 @@ parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		{"pretty", 0, NULL, 'p'}, {"dry-run", 0, NULL, 'n'},
 		{"to", 1, NULL, 'T'}, {"from", 1, NULL, 'M'},
 		{"follow", 0, NULL, 'o'}, {"two-person", 0, NULL, '2'},
-		{"new-id", 0, NULL, 'i'}, {NULL, 0, NULL, 0}};
+		{"new-id", 0, NULL, 'i'}, {"again", 0, NULL, 'A'},
+		{"discard", 0, NULL, 'D'}, {NULL, 0, NULL, 0}};
 	const char *problem;
 	int c;
 
@@ -434,8 +443,14 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		return "--actor is empty: who are you?";
 	if (d->new_id && !is_verb(d, "edit"))
 		return "--new-id is an option of edit";
-	if (d->to != NULL && !is_verb(d, "replay") && !is_verb(d, "plan"))
-		return "--to is an option of replay and of plan";
+	if ((d->to != NULL || d->again) && !is_verb(d, "replay") &&
+		!is_verb(d, "plan"))
+		return "--to and --again are options of replay and of plan";
+	if (d->discard && !is_verb(d, "plan"))
+		return "--discard is an option of plan";
+	if (d->discard && (d->to != NULL || d->again || d->canary > 0))
+		return "what is discarded is not sent: no --to, --again or "
+		       "--canary";
 	if (d->to != NULL && !dialect_is_topic(ch_view_of(d->to)))
 		return "--to is no legal name of a topic";
 	if (verb->subject == SUBJECT_PLAN)

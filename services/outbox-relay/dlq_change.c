@@ -10,6 +10,7 @@
 #include "dlq_private.h"
 #include "letter_change.h"
 #include "letter_renewal.h"
+#include "plans.h"
 
 #define FILE_MAX 100000000
 #define DIFFERENCE_SHOWN 400
@@ -45,15 +46,17 @@ told(void *ctx, const struct letters_row *row, int rc, const struct ch_err *err)
 }
 
 static int
-change_all(struct dlq *d, const PGresult *res)
+change_all(struct dlq *d, const char *selection, const PGresult *res)
 {
 	struct letter_change c = {.pg = d->pg,
 		.params = d->rt->params,
 		.actor = d->actor,
 		.reason = d->reason,
 		.two_person = d->two_person,
+		.selection = selection,
 		.replays_max = (int32_t)d->replays_max,
 		.to = d->to,
+		.again = d->again,
 		.replaying = ch_view_eq_str(ch_view_of(d->verb), "replay"),
 		.dry_run = d->dry_run,
 		.told = told,
@@ -74,13 +77,17 @@ change_all(struct dlq *d, const PGresult *res)
 int
 dlq_change(struct dlq *d)
 {
+	struct plans_sending sending = {.to = d->to, .again = d->again};
+	struct ch_buf selection = CH_BUF_INIT;
 	struct ch_err err = CH_ERR_INIT;
 	PGresult *res;
 	int rc, rest;
 
 	if (letters_find(d->pg, &d->filter, &res, &err) != CH_OK)
 		return dlq_say_failed(&err);
-	rc = change_all(d, res);
+	plans_selection(&d->filter, d->where_text, &sending, &selection);
+	rc = change_all(d, ch_buf_str(&selection), res);
+	ch_buf_free(&selection);
 	rest = dlq_report_rest(d, res, true);
 	PQclear(res);
 	return rc == DLQ_DONE ? rest : rc;

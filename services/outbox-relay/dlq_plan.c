@@ -35,7 +35,7 @@ say(int rc, const struct ch_err *err)
 /* ---- what a plan would do ---- */
 
 static int
-print_target(const struct dlq *d, const PGresult *res, int i,
+print_target(const struct dlq *d, bool discards, const PGresult *res, int i,
 	struct ch_err *err)
 {
 	struct plans_target t;
@@ -46,9 +46,11 @@ print_target(const struct dlq *d, const PGresult *res, int i,
 	       " B  oldest",
 		t.letters, t.keys, t.bytes);
 	dlq_print_age(d->now.us - t.oldest.us);
-	printf("  to ");
+	printf(discards ? "  of " : "  to ");
 	dlq_print_safe(t.topic, 249);
-	if (t.topic.len == 0)
+	if (discards)
+		printf("\n");
+	else if (t.topic.len == 0)
 		printf("(no origin: they will be held; plan them with --to)\n");
 	else if (t.by_key)
 		printf(" (by the key)\n");
@@ -58,7 +60,8 @@ print_target(const struct dlq *d, const PGresult *res, int i,
 }
 
 static int
-print_targets(const struct dlq *d, int64_t plan, struct ch_err *err)
+print_targets(const struct dlq *d, int64_t plan, bool discards,
+	struct ch_err *err)
 {
 	PGresult *res;
 	int rc = plans_targets(d->pg, plan, &res, err), i;
@@ -66,7 +69,7 @@ print_targets(const struct dlq *d, int64_t plan, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	for (i = 0; rc == CH_OK && i < PQntuples(res); i++)
-		rc = print_target(d, res, i, err);
+		rc = print_target(d, discards, res, i, err);
 	PQclear(res);
 	return rc;
 }
@@ -97,16 +100,36 @@ print_sample(const struct dlq *d, int64_t plan, struct ch_err *err)
 	return rc;
 }
 
+static int
+is_discarding(const struct dlq *d, int64_t plan, bool *out, struct ch_err *err)
+{
+	struct plans_row row;
+	PGresult *res;
+	int rc = plans_find(d->pg, plan, 1, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	rc = plans_row(res, 0, &row, err);
+	*out = rc == CH_OK && row.discards;
+	PQclear(res);
+	return rc;
+}
+
 /* Counts per target, a sample, and what the plan would pass. */
 static int
 print_outlook(const struct dlq *d, int64_t plan, struct ch_err *err)
 {
 	int64_t overtaken = 0;
-	int rc = print_targets(d, plan, err);
+	bool discards = false;
+	int rc = is_discarding(d, plan, &discards, err);
 
+	if (rc == CH_OK && discards)
+		printf("to be discarded, never to be sent:\n");
+	if (rc == CH_OK)
+		rc = print_targets(d, plan, discards, err);
 	if (rc == CH_OK)
 		rc = print_sample(d, plan, err);
-	if (rc == CH_OK)
+	if (rc == CH_OK && !discards)
 		rc = plans_overtaken(d->pg, plan, &overtaken, err);
 	if (rc == CH_OK && overtaken > 0)
 		(void)fprintf(stderr,
@@ -131,7 +154,8 @@ make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
 		.bytes_per_second = d->bytes_per_second,
 		.canary = d->canary,
 		.canary_returns = d->canary_returns,
-		.replays_max = (int32_t)d->replays_max};
+		.replays_max = (int32_t)d->replays_max,
+		.discards = d->discard};
 	int64_t letters = 0;
 	int rc = plans_make(d->pg, &wish, &d->filter, plan, &letters, err);
 
@@ -143,12 +167,13 @@ make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
 int
 dlq_plan(struct dlq *d)
 {
+	struct plans_sending sending = {.to = d->to, .again = d->again};
 	struct ch_buf selection = CH_BUF_INIT;
 	struct ch_err err = CH_ERR_INIT;
 	int64_t plan = 0;
 	int rc = ch_pg_begin(d->pg, &err);
 
-	plans_selection(&d->filter, d->where_text, d->to, &selection);
+	plans_selection(&d->filter, d->where_text, &sending, &selection);
 	if (rc == CH_OK)
 		rc = make(d, ch_buf_str(&selection), &plan, &err);
 	rc = plans_settle(d->pg, rc, d->dry_run, &err);
@@ -227,9 +252,13 @@ print_plan(const struct dlq *d, const struct plans_row *p)
 	printf("plan %-6" PRId64 " %-9.*s ", p->id, CH_VIEW_ARG(p->state));
 	dlq_print_age(d->now.us - p->planned_at.us);
 	printf("  at %" PRId64 " of %" PRId64, p->next_place - 1, p->letters);
-	printf("  sent %" PRId64 " (%" PRId64 " came back)  refused %" PRId64
-	       "  quarantined %" PRId64 "  held %" PRId64,
-		p->sent, p->returned, p->refused, p->quarantined, p->held);
+	if (p->discards)
+		printf("  discarded %" PRId64, p->discarded);
+	else
+		printf("  sent %" PRId64 " (%" PRId64 " came back)", p->sent,
+			p->returned);
+	printf("  refused %" PRId64 "  quarantined %" PRId64 "  held %" PRId64,
+		p->refused, p->quarantined, p->held);
 	print_limits(p);
 	printf("\n            by ");
 	dlq_print_safe(p->planned_by, 128);
@@ -287,7 +316,8 @@ static void
 told(void *ctx, const struct letters_row *row, const struct ch_uuid *id,
 	const char *outcome, const char *detail)
 {
-	bool sent = strcmp(outcome, "sent") == 0;
+	bool sent = strcmp(outcome, "sent") == 0 ||
+		strcmp(outcome, "discarded") == 0;
 	char text[CH_UUID_TEXT_MAX];
 
 	(void)ctx;

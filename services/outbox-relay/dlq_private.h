@@ -46,7 +46,7 @@ struct dlq {
 	const char *verb, *actor, *reason, *where_text, *file;
 	enum dlq_form form;
 	int64_t replays_max;
-	bool dry_run, filtered, limited, new_id;
+	bool dry_run, filtered, limited, new_id, again, discard;
 	struct ch_time now;
 	const char *to; /* of a replay: the topic of foreign letters */
 	/* of imports */

@@ -16,8 +16,6 @@ static const struct ch_pg_stmt store_stmt = {
 	"foreign_store", outbox_relay_sql_foreign_store};
 static const struct ch_pg_stmt move_stmt = {
 	"foreign_move", outbox_relay_sql_foreign_move};
-static const struct ch_pg_stmt audit_stmt = {
-	"foreign_audit", outbox_relay_sql_foreign_audit};
 
 static int
 read_cursor(const PGresult *res, int i, struct foreign_cursor *out,
@@ -188,19 +186,4 @@ foreign_move(struct ch_pg *pg, const struct foreign_log *log, int32_t part,
 	ch_pg_arg_time(&args, to->newest);
 	ch_pg_arg_bool(&args, to->back);
 	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
-}
-
-int
-foreign_audit(struct ch_pg *pg, const struct foreign_log *log,
-	const struct foreign_event *e, struct ch_err *err)
-{
-	struct ch_pg_args args;
-
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, e->actor);
-	ch_pg_arg_str(&args, e->action);
-	ch_pg_arg_str(&args, log->topic);
-	ch_pg_arg_str(&args, e->reason);
-	ch_pg_arg_str(&args, e->after);
-	return ch_pg_query(pg, &audit_stmt, &args, NULL, err);
 }

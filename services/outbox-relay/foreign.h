@@ -73,11 +73,4 @@ int foreign_outcome(const PGresult *res, enum foreign_outcome *out,
 int foreign_move(struct ch_pg *pg, const struct foreign_log *log, int32_t part,
 	const struct foreign_cursor *to, struct ch_err *err);
 
-struct foreign_event {
-	const char *actor, *action, *reason;
-	const char *after; /* JSON */
-};
-int foreign_audit(struct ch_pg *pg, const struct foreign_log *log,
-	const struct foreign_event *e, struct ch_err *err);
-
 #endif

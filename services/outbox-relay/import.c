@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit.h"
 #include "base/failpoint.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -671,7 +672,7 @@ import_add_json(struct ch_buf *b, const char *topic,
 static int
 audit(struct import *im, const char *action, struct ch_err *err)
 {
-	struct ch_buf after = CH_BUF_INIT;
+	struct ch_buf after = CH_BUF_INIT, subject = CH_BUF_INIT;
 	int rc = CH_OK;
 	size_t i;
 
@@ -680,14 +681,18 @@ audit(struct import *im, const char *action, struct ch_err *err)
 		ch_buf_clear(&after);
 		import_add_json(&after, im->topics[i].log.topic,
 			&im->topics[i].counts);
-		rc = foreign_audit(im->pg, &im->topics[i].log,
-			&(struct foreign_event){.actor = im->opt->actor,
-				.action = action,
+		ch_buf_clear(&subject);
+		ch_buf_printf(&subject, "topic %s", im->topics[i].log.topic);
+		rc = audit_write(im->pg,
+			&(struct audit_call){.action = action,
+				.subject = ch_buf_str(&subject),
+				.actor = im->opt->actor,
 				.reason = im->opt->reason,
 				.after = ch_buf_str(&after)},
 			err);
 	}
 	ch_buf_free(&after);
+	ch_buf_free(&subject);
 	return rc;
 }
 

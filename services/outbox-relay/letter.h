@@ -31,7 +31,12 @@ enum letter_state {
 const char *letter_state_name(enum letter_state s);
 bool letter_state_of(struct ch_view name, enum letter_state *out);
 
-enum letter_action { LETTER_REPLAY, LETTER_DISCARD, LETTER_EDIT };
+enum letter_action {
+	LETTER_REPLAY,
+	LETTER_REPLAY_AGAIN, /* though it was sent, and nothing is known yet */
+	LETTER_DISCARD,
+	LETTER_EDIT
+};
 
 /* May it be done? false with the reason in err: CH_EEXIST (nothing is left to
  * do), CH_ERANGE (the loop guard: replayed replays_max times already). */

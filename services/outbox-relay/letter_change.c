@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "audit.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "replay.h"
 
@@ -51,7 +53,10 @@ check_only(const struct letter_change *c, const struct letters_row *row,
 	struct ch_err *err)
 {
 	if (c->replaying)
-		return replay_check(c->pg, row, c->replays_max, err);
+		return replay_check(c->pg, row,
+			&(struct replay_options){.replays_max = c->replays_max,
+				.again = c->again},
+			err);
 	return letters_may_discard(row, err) ? CH_OK : (int)err->code;
 }
 
@@ -69,9 +74,11 @@ change_one(const struct batch *b, struct letters_row *row, bool *stays_open,
 	if (rc == CH_OK && c->dry_run)
 		rc = check_only(c, row, err);
 	else if (rc == CH_OK)
-		rc = c->replaying
-			? replay_one(b->replay, c->pg, row, err)
-			: letters_discard(c->pg, row, c->actor, c->reason, err);
+		rc = c->replaying ? replay_one(b->replay, c->pg, row, err)
+				  : letters_discard(c->pg, row,
+					    &(struct letters_discard){
+						    c->actor, c->reason, 0},
+					    err);
 	if (rc == CH_EEXIST || rc == CH_ERANGE)
 		*stays_open |= rc == CH_ERANGE || row->state == LETTER_EDITED;
 	return rc;
@@ -100,30 +107,74 @@ change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
 	return CH_OK;
 }
 
+/* Who meant what, and how much of it was done. */
+static int
+write_audit(const struct letter_change *c, const PGresult *res,
+	const struct letter_changes *n, struct ch_err *err)
+{
+	struct ch_buf after = CH_BUF_INIT, subject = CH_BUF_INIT;
+	int rc;
+
+	ch_buf_printf(&subject, "%d letters", PQntuples(res));
+	ch_buf_addc(&after, '{');
+	ch_json_add_name(&after, "selection");
+	ch_buf_adds(&after, c->selection);
+	ch_json_add_name(&after, "counts");
+	ch_buf_addc(&after, '{');
+	ch_json_add_member_i64(&after, "found", PQntuples(res));
+	ch_json_add_member_i64(&after, "done", n->done);
+	ch_json_add_member_i64(&after, "refused", n->refused);
+	ch_json_add_member_i64(&after, "failed", n->failed ? 1 : 0);
+	ch_buf_adds(&after, "}}");
+	rc = audit_write(c->pg,
+		&(struct audit_call){.action = c->replaying ? "dlq.replayed"
+							    : "dlq.discarded",
+			.subject = ch_buf_str(&subject),
+			.actor = c->actor,
+			.reason = c->reason,
+			.after = ch_buf_str(&after)},
+		err);
+	ch_buf_free(&after);
+	ch_buf_free(&subject);
+	return rc;
+}
+
+static int
+refuse_alone(const struct letter_change *c, struct ch_err *err)
+{
+	return ch_err_set(err, CH_EFENCED,
+		"two_person is %s: nobody %s alone; dlq plan%s it, and let "
+		"somebody else approve it",
+		c->two_person, c->replaying ? "replays" : "discards",
+		c->replaying ? "" : " --discard");
+}
+
 int
 letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err)
 {
 	struct batch b = {.c = c, .res = res};
-	bool sends = c->replaying && !c->dry_run;
 	int rc;
 
 	*out = (struct letter_changes){.failed = false};
-	if (sends && strcmp(c->two_person, "off") != 0)
-		return ch_err_set(err, CH_EFENCED,
-			"two_person is %s: nobody replays alone; dlq plan "
-			"it, and let somebody else approve it",
-			c->two_person);
-	if (sends) {
+	if (!c->dry_run && strcmp(c->two_person, "off") != 0)
+		return refuse_alone(c, err);
+	if (c->replaying && !c->dry_run) {
 		b.replay = replay_open(c->params,
-			&(struct replay_options){
-				c->actor, c->reason, c->replays_max, 0},
+			&(struct replay_options){.actor = c->actor,
+				.reason = c->reason,
+				.replays_max = c->replays_max,
+				.again = c->again},
 			err);
 		if (b.replay == NULL)
 			return CH_ECONFIG;
 	}
 	b.open = ch_xcalloc((size_t)PQntuples(res) + 1, sizeof(*b.open));
 	rc = change_rows(&b, out, err);
+	if (rc == CH_OK && !c->dry_run && PQntuples(res) > 0)
+		rc = write_audit(c, res, out, out->failed ? NULL : err);
+	if (out->failed) /* and was told */
+		rc = CH_OK;
 	free(b.open);
 	replay_close(b.replay);
 	return rc;

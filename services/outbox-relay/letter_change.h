@@ -2,7 +2,8 @@
 /*
  * letter_change: letters replayed or discarded by hand, one transaction each.
  *
- * In their order. A letter that is not sent and stays open holds the later
+ * In their order, and at the end one audit row of what the call meant and how
+ * much it did. A letter that is not sent and stays open holds the later
  * ones of its key: they are refused. A failure (PostgreSQL, Kafka) ends it,
  * since what follows must not pass the letter that failed.
  *
@@ -23,9 +24,11 @@ struct letter_change {
 	struct ch_pg *pg;
 	const struct ch_params *params;
 	const char *actor, *reason;
-	const char *two_person; /* but for "off" nobody replays alone */
+	const char *two_person; /* but for "off" nobody does it alone */
+	const char *selection;	/* JSON: how the letters were named */
 	int32_t replays_max;
 	const char *to; /* of foreign letters; NULL: where they came from */
+	bool again;	/* those too that were sent and may still be taken */
 	bool replaying; /* else discarding */
 	bool dry_run;	/* checks only */
 	/* Each letter: CH_OK; CH_EEXIST and CH_ERANGE: refused; else failed. */
@@ -41,7 +44,7 @@ struct letter_changes {
 
 /* CH_OK: every letter up to the first that failed was told. CH_EFENCED: a
  * second person is asked for; CH_ECONFIG: no producer; CH_EPROTO: not a row of
- * letters_find(). */
+ * letters_find(); or, the letters told, the audit row could not be written. */
 int letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err);
 

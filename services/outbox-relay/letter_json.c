@@ -126,6 +126,8 @@ letter_json_plan(struct ch_buf *b, const struct plans_row *p)
 
 	ch_time_format(p->planned_at, text);
 	ch_json_add_member_i64(b, "plan", p->id);
+	ch_json_add_member(b, "kind",
+		ch_view_of(p->discards ? "discard" : "replay"));
 	ch_json_add_member(b, "state", p->state);
 	ch_json_add_member(b, "state_reason", p->state_reason);
 	ch_json_add_name(b, "selection");
@@ -144,6 +146,7 @@ letter_json_plan(struct ch_buf *b, const struct plans_row *p)
 	ch_json_add_member_i64(b, "next_place", p->next_place);
 	ch_json_add_member_i64(b, "sent", p->sent);
 	ch_json_add_member_i64(b, "returned", p->returned);
+	ch_json_add_member_i64(b, "discarded", p->discarded);
 	ch_json_add_member_i64(b, "refused", p->refused);
 	ch_json_add_member_i64(b, "quarantined", p->quarantined);
 	ch_json_add_member_i64(b, "held", p->held);

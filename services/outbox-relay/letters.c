@@ -9,18 +9,10 @@
 #include "base/rng.h"
 #include "outbox_relay_sql.h"
 
-static const struct ch_pg_stmt open_stmt = {
-	"dlq_open", outbox_relay_sql_letter_open};
 static const struct ch_pg_stmt lock_stmt = {
 	"dlq_lock", outbox_relay_sql_letter_lock};
 static const struct ch_pg_stmt decide_stmt = {
 	"dlq_decide", outbox_relay_sql_letter_decide};
-static const struct ch_pg_stmt audit_stmt = {
-	"dlq_audit", outbox_relay_sql_letter_audit};
-static const struct ch_pg_stmt replayed_stmt = {
-	"dlq_replayed", outbox_relay_sql_letter_replayed};
-static const struct ch_pg_stmt close_stmt = {
-	"dlq_close", outbox_relay_sql_letter_close};
 static const struct ch_pg_stmt edit_stmt = {
 	"dlq_edit", outbox_relay_sql_letter_edit};
 static const struct ch_pg_stmt applied_stmt = {
@@ -275,9 +267,7 @@ letters_lock_state(struct ch_pg *pg, struct letters_row *row,
 
 	ch_pg_args_clear(&args);
 	ch_pg_arg_uuid(&args, &row->id);
-	rc = ch_pg_query(pg, &open_stmt, &args, NULL, err);
-	if (rc == CH_OK)
-		rc = ch_pg_query(pg, &lock_stmt, &args, &res, err);
+	rc = ch_pg_query(pg, &lock_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
 	r = ch_pg_row(res, 0);
@@ -300,80 +290,18 @@ letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err)
 	return rc;
 }
 
-static int
-write_audit(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err)
+static void
+add_command(struct ch_pg_args *args, const struct letter_command *c)
 {
-	struct ch_pg_args args;
-
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, d->actor);
-	ch_pg_arg_str(&args, d->action);
-	ch_pg_arg_uuid(&args, &row->id);
-	ch_pg_arg_str(&args, d->reason);
-	ch_pg_arg_str(&args, letter_state_name(row->state));
-	ch_pg_arg_i32(&args, row->replays);
-	ch_pg_arg_str(&args, letter_state_name(d->state));
-	ch_pg_arg_i32(&args, d->replays);
-	ch_pg_arg_str(&args, d->topic);
-	ch_pg_arg_i32(&args, d->part);
-	ch_pg_arg_i64(&args, d->offset);
-	return ch_pg_query(pg, &audit_stmt, &args, NULL, err);
-}
-
-static int
-write_replay(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err)
-{
-	struct ch_pg_args args;
-
-	ch_pg_args_clear(&args);
-	ch_pg_arg_uuid(&args, &row->id);
-	ch_pg_arg_i32(&args, d->replays);
-	ch_pg_arg_str(&args, d->topic);
-	ch_pg_arg_i32(&args, d->part);
-	ch_pg_arg_i64(&args, d->offset);
-	ch_pg_arg_str(&args, d->actor);
-	ch_pg_arg_str(&args, d->reason);
-	if (d->command != NULL) {
-		ch_pg_arg_str(&args, d->command->org);
-		ch_pg_arg_uuid(&args, &d->command->id);
-		ch_pg_arg_day(&args, d->command->day);
-	} else {
-		ch_pg_arg_null(&args, CH_PG_TEXT);
-		ch_pg_arg_null(&args, CH_PG_UUID);
-		ch_pg_arg_null(&args, CH_PG_DATE);
+	if (c != NULL) {
+		ch_pg_arg_str(args, c->org);
+		ch_pg_arg_uuid(args, &c->id);
+		ch_pg_arg_day(args, c->day);
+		return;
 	}
-	if (d->plan != 0)
-		ch_pg_arg_i64(&args, d->plan);
-	else
-		ch_pg_arg_null(&args, CH_PG_INT8);
-	return ch_pg_query(pg, &replayed_stmt, &args, NULL, err);
-}
-
-/* The letters that this one was edited from. */
-static int
-close_originals(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err)
-{
-	struct ch_pg_args args;
-
-	ch_pg_args_clear(&args);
-	ch_pg_arg_uuid(&args, &row->id);
-	ch_pg_arg_str(&args,
-		letter_state_name(d->state == LETTER_DISCARDED
-				? LETTER_DISCARDED
-				: LETTER_RESOLVED));
-	ch_pg_arg_str(&args, d->actor);
-	ch_pg_arg_str(&args, d->reason);
-	return ch_pg_query(pg, &close_stmt, &args, NULL, err);
-}
-
-static bool
-is_open(enum letter_state s)
-{
-	return s == LETTER_PENDING || s == LETTER_QUARANTINED ||
-		s == LETTER_EDITED;
+	ch_pg_arg_null(args, CH_PG_TEXT);
+	ch_pg_arg_null(args, CH_PG_UUID);
+	ch_pg_arg_null(args, CH_PG_DATE);
 }
 
 int
@@ -381,36 +309,35 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err)
 {
 	struct ch_pg_args args;
+	bool written = false;
+	PGresult *res;
 	int rc;
 
 	ch_pg_args_clear(&args);
 	ch_pg_arg_uuid(&args, &row->id);
 	ch_pg_arg_str(&args, letter_state_name(d->state));
-	ch_pg_arg_i32(&args, d->replays);
 	ch_pg_arg_str(&args, d->actor);
 	ch_pg_arg_str(&args, d->reason);
-	rc = ch_pg_query(pg, &decide_stmt, &args, NULL, err);
-	if (rc == CH_OK && d->topic != NULL)
-		rc = write_replay(pg, row, d, err);
-	if (rc == CH_OK && row->is_edit && !is_open(d->state))
-		rc = close_originals(pg, row, d, err);
-	if (rc == CH_OK)
-		rc = write_audit(pg, row, d, err);
-	return rc;
-}
-
-/* Writes it, and commits; or rolls back. */
-static int
-decide(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err)
-{
-	int rc = letters_write(pg, row, d, err);
-
-	if (rc == CH_OK && ch_pg_commit(pg, err) != CH_PG_COMMITTED)
-		rc = CH_EIO;
+	ch_pg_arg_i32(&args, d->replays);
+	ch_pg_arg_str(&args, d->topic);
+	ch_pg_arg_i32(&args, d->part);
+	ch_pg_arg_i64(&args, d->offset);
+	add_command(&args, d->command);
+	if (d->plan != 0)
+		ch_pg_arg_i64(&args, d->plan);
+	else
+		ch_pg_arg_null(&args, CH_PG_INT8);
+	rc = ch_pg_query(pg, &decide_stmt, &args, &res, err);
 	if (rc != CH_OK)
-		(void)ch_pg_rollback(pg, NULL);
-	return rc;
+		return rc;
+	(void)ch_pg_get_bool(res, 0, 0, &written);
+	PQclear(res);
+	if (written)
+		return CH_OK;
+	return ch_err_set(err, CH_EEXIST,
+		"its delivery is on its way already, or a later letter stands "
+		"for it: see dlq list --topic %.*s",
+		CH_VIEW_ARG(row->topic));
 }
 
 bool
@@ -429,23 +356,34 @@ letters_may_discard(const struct letters_row *row, struct ch_err *err)
 }
 
 int
-letters_discard(struct ch_pg *pg, struct letters_row *row, const char *actor,
-	const char *reason, struct ch_err *err)
+letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_discard *w, struct ch_err *err)
 {
-	struct letters_decision decision = {.action = "dlq.discard",
-		.actor = actor,
-		.reason = reason,
-		.state = LETTER_DISCARDED};
+	if (!letters_may_discard(row, err))
+		return err->code;
+	return letters_write(pg, row,
+		&(struct letters_decision){.actor = w->actor,
+			.reason = w->reason,
+			.state = LETTER_DISCARDED,
+			.replays = row->replays,
+			.plan = w->plan},
+		err);
+}
+
+int
+letters_discard(struct ch_pg *pg, struct letters_row *row,
+	const struct letters_discard *w, struct ch_err *err)
+{
 	int rc = letters_lock(pg, row, err);
 
 	if (rc != CH_OK)
 		return rc;
-	if (!letters_may_discard(row, err)) {
+	rc = letters_discard_locked(pg, row, w, err);
+	if (rc == CH_OK && ch_pg_commit(pg, err) != CH_PG_COMMITTED)
+		rc = CH_EIO;
+	if (rc != CH_OK)
 		(void)ch_pg_rollback(pg, NULL);
-		return err->code;
-	}
-	decision.replays = row->replays;
-	return decide(pg, row, &decision, err);
+	return rc;
 }
 
 int
@@ -490,18 +428,12 @@ write_edit(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_edit *e, const struct ch_uuid *id,
 	struct ch_err *err)
 {
-	struct letters_decision d = {.action = "dlq.edit",
-		.actor = e->actor,
-		.reason = e->reason,
-		.state = LETTER_EDITED,
-		.replays = row->replays};
-	struct letter_difference d_of;
+	struct letter_difference d = letter_difference_of(row->value, e->value);
 	struct ch_buf difference = CH_BUF_INIT;
 	struct ch_pg_args args;
 	int rc;
 
-	d_of = letter_difference_of(row->value, e->value);
-	letter_difference_json(&difference, &d_of);
+	letter_difference_json(&difference, &d);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_uuid(&args, &row->id);
 	ch_pg_arg_uuid(&args, id);
@@ -509,10 +441,7 @@ write_edit(struct ch_pg *pg, const struct letters_row *row,
 	ch_pg_arg_str(&args, ch_buf_str(&difference));
 	ch_pg_arg_str(&args, e->actor);
 	ch_pg_arg_str(&args, e->reason);
-	ch_pg_arg_i32(&args, row->replays);
 	rc = ch_pg_query(pg, &edit_stmt, &args, NULL, err);
-	if (rc == CH_OK)
-		rc = letters_write(pg, row, &d, err);
 	ch_buf_free(&difference);
 	return rc;
 }

@@ -3,7 +3,8 @@
  * letters: the dead letters of both stores, found, locked and decided.
  *
  * A decision is one transaction: the letter's state is locked, checked,
- * changed, and an audit_events row written beside it. Two operators at once:
+ * changed, and an audit_events row written beside it, by functions of the
+ * schema: people have no right to its tables themselves. Two operators at once:
  * the second waits, then sees what the first has decided.
  *
  * Thread: any, with a connection of its own.
@@ -89,10 +90,9 @@ int letters_lock_state(struct ch_pg *pg, struct letters_row *row,
 int letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err);
 
 struct letters_decision {
-	const char *action; /* "dlq.replay", "dlq.discard", "dlq.quarantine" */
 	const char *actor, *reason;
 	enum letter_state state;
-	int32_t replays;
+	int32_t replays;   /* with this one, when it was sent */
 	const char *topic; /* NULL: nothing was sent */
 	int32_t part;
 	int64_t offset;
@@ -100,15 +100,24 @@ struct letters_decision {
 	int64_t plan;			      /* 0: by hand */
 };
 /* Writes the decision and its audit row; of an edited letter, closes what it
- * stands for. Inside of a transaction. */
+ * stands for; of an endpoint's that is sent again, makes its delivery pending in
+ * its old place (part and offset are not read then). Inside of a transaction.
+ * CH_EEXIST, with nothing written: that delivery is not dead now. */
 int letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err);
 /* false with CH_EEXIST: it is decided, or on its way to an endpoint. */
 bool letters_may_discard(const struct letters_row *row, struct ch_err *err);
-/* Never to be sent. In a transaction of its own. CH_EEXIST: as
- * letters_may_discard(). */
+struct letters_discard {
+	const char *actor, *reason;
+	int64_t plan; /* 0: by hand */
+};
+/* Never to be sent. Inside of a transaction that has locked the letter.
+ * CH_EEXIST: as letters_may_discard(). */
+int letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_discard *w, struct ch_err *err);
+/* The same in a transaction of its own. */
 int letters_discard(struct ch_pg *pg, struct letters_row *row,
-	const char *actor, const char *reason, struct ch_err *err);
+	const struct letters_discard *w, struct ch_err *err);
 
 /* Of a rejected record: has the ledger taken its id since, or is the id's day
  * gone? status is "" when it was not taken. */

@@ -126,8 +126,8 @@ const struct ch_param relay_params[] = {
 		0,
 		"not ready when the slot keeps more WAL than this; 0: no limit"},
 	{"dlq_two_person", CH_PARAM_ENUM, "off", 0, 0, "off|actor|role", 0,
-		"replays need a plan, approved by another person, or also under "
-		"another database role, than it was planned by"},
+		"replays and discards need a plan, approved by another person, "
+		"or also under another database role, than it was planned by"},
 	{"api_listen", CH_PARAM_STRING, "", 0, 255, NULL, 0,
 		"where the dead letters' HTTP API and console listen; empty: "
 		"nowhere; 127.0.0.1:9607 is a good place"},

@@ -18,12 +18,13 @@
 
 struct run {
 	struct ch_pg *pg;
-	struct replay *replay;
+	struct replay *replay; /* NULL: it discards */
 	const struct plan_run_options *opt;
 	struct plans_row plan;
 	struct pace pace;
 	int64_t sent;
 	bool canary_passed, was_stopped;
+	const char *reason;
 	const char *to; /* of foreign letters; NULL: where they came from */
 };
 
@@ -62,13 +63,28 @@ static const char *
 outcome_of(const struct run *r, const struct letters_row *row, int rc)
 {
 	if (rc == CH_OK)
-		return "sent";
+		return r->plan.discards ? "discarded" : "sent";
 	if (rc == CH_EEXIST)
 		return row->state == LETTER_EDITED ? "held" : "refused";
 	if (rc == CH_ERANGE)
 		return replay_looped(row, r->plan.replays_max) ? "quarantined"
 							       : "held";
 	return "";
+}
+
+/* Inside of the transaction that has locked the letter. */
+static int
+act(struct run *r, struct letters_row *row, struct ch_err *err)
+{
+	int rc;
+
+	if (r->plan.discards)
+		return letters_discard_locked(r->pg, row,
+			&(struct letters_discard){
+				r->opt->actor, r->reason, r->plan.id},
+			err);
+	rc = replay_redirect(row, r->to, err);
+	return rc == CH_OK ? replay_locked(r->replay, r->pg, row, err) : rc;
 }
 
 /* Inside of the transaction. */
@@ -83,7 +99,7 @@ decide(struct run *r, struct step *s, struct ch_err *err)
 			"its row is not kept any more");
 		return CH_OK;
 	}
-	if (s->next->behind[0] != '\0') {
+	if (s->next->behind[0] != '\0' && !r->plan.discards) {
 		s->outcome = "held";
 		ch_err_set(&s->said, CH_EEXIST,
 			"behind %s, an earlier letter of its key",
@@ -93,9 +109,7 @@ decide(struct run *r, struct step *s, struct ch_err *err)
 	rc = letters_lock_state(r->pg, s->row, err);
 	if (rc != CH_OK)
 		return rc;
-	rc = replay_redirect(s->row, r->to, &s->said);
-	if (rc == CH_OK)
-		rc = replay_locked(r->replay, r->pg, s->row, &s->said);
+	rc = act(r, s->row, &s->said);
 	s->outcome = outcome_of(r, s->row, rc);
 	return s->outcome[0] != '\0'
 		? CH_OK
@@ -110,12 +124,13 @@ transact(struct run *r, struct step *s, struct ch_err *err)
 
 	if (rc != CH_OK)
 		return rc;
-	rc = plans_lock(r->pg, r->plan.id, s->next->place, err);
+	rc = plans_begin(r->pg, r->plan.id, s->next->place, &s->next->letter,
+		err);
 	r->was_stopped = rc == CH_ECLOSED;
 	if (rc == CH_OK)
 		rc = decide(r, s, err);
 	if (rc == CH_OK)
-		rc = plans_move(r->pg, r->plan.id, s->next->place, s->outcome,
+		rc = plans_end(r->pg, r->plan.id, s->next->place, s->outcome,
 			printable(&detail, s->said.text), err);
 	ch_buf_free(&detail);
 	if (rc == CH_OK && ch_pg_commit(r->pg, err) != CH_PG_COMMITTED)
@@ -192,8 +207,6 @@ static int
 canary_verdict(struct run *r, const struct plans_returns *seen,
 	struct ch_err *err)
 {
-	static const char *const from[] = {"running", NULL};
-
 	if (seen->returned > r->plan.canary_returns)
 		return ch_err_set(err, CH_ERANGE,
 			"canary: %" PRId64 " of %" PRId64
@@ -203,15 +216,7 @@ canary_verdict(struct run *r, const struct plans_returns *seen,
 	if (seen->judged < seen->sent)
 		return CH_ETIMEOUT;
 	r->canary_passed = true;
-	return plans_turn(r->pg, r->plan.id,
-		&(struct plans_turn){.state = "running",
-			.detail = "the canary passed",
-			.canary_passed = true,
-			.from = from,
-			.actor = r->opt->actor,
-			.action = "dlq.canary",
-			.reason = "the canary passed"},
-		err);
+	return plans_canary(r->pg, r->plan.id, r->opt->actor, err);
 }
 
 static int
@@ -271,27 +276,20 @@ letters_of_plan(struct run *r, struct ch_err *err)
 	}
 }
 
+/* reason NULL: what was said. */
 static int
-turn(struct run *r, const char *state, const char *detail,
-	const char *const *from, struct ch_err *err)
+turn(struct run *r, const char *state, const char *said, const char *reason,
+	struct ch_err *err)
 {
-	bool begins = strcmp(state, "running") == 0;
-	bool ends = strcmp(state, "done") == 0;
 	struct ch_buf text = CH_BUF_INIT;
-	const char *shown = printable(&text, detail);
-	const char *reason = begins || ends ? "the plan's" : shown;
-	int rc;
-
-	rc = plans_turn(r->pg, r->plan.id,
+	const char *shown = printable(&text, said);
+	int rc = plans_turn(r->pg, r->plan.id,
 		&(struct plans_turn){.state = state,
 			.detail = shown,
-			.from = from,
 			.actor = r->opt->actor,
-			.action = begins ? "dlq.run"
-				: ends	 ? "dlq.done"
-					 : "dlq.stop",
-			.reason = reason},
+			.reason = reason != NULL ? reason : shown},
 		err);
+
 	ch_buf_free(&text);
 	return rc;
 }
@@ -299,20 +297,32 @@ turn(struct run *r, const char *state, const char *detail,
 static int
 run_owned(struct run *r, struct ch_err *err)
 {
-	static const char *const startable[] = {
-		"approved", "stopped", "running", NULL};
-	static const char *const running[] = {"running", NULL};
-	int rc = turn(r, "running", "", startable, err);
+	int rc = turn(r, "running", "", "the plan's", err);
 
 	if (rc != CH_OK)
 		return rc;
 	rc = letters_of_plan(r, err);
 	if (rc == CH_OK)
-		return turn(r, "done", "", running, err);
+		return turn(r, "done", "", "the plan's", err);
 	if (!r->was_stopped)
 		(void)turn(r, "stopped", err != NULL ? err->text : "failed",
-			running, NULL);
+			NULL, NULL);
 	return rc;
+}
+
+static int
+open_replay(const struct ch_params *p, struct run *r, struct ch_err *err)
+{
+	if (r->plan.discards)
+		return CH_OK;
+	r->replay = replay_open(p,
+		&(struct replay_options){.actor = r->opt->actor,
+			.reason = r->reason,
+			.replays_max = r->plan.replays_max,
+			.plan = r->plan.id,
+			.again = r->plan.again},
+		err);
+	return r->replay != NULL ? CH_OK : CH_ECONFIG;
 }
 
 static int
@@ -321,14 +331,10 @@ open_and_run(const struct ch_params *p, struct run *r, struct ch_arena *arena,
 {
 	int rc;
 
-	r->replay = replay_open(p,
-		&(struct replay_options){.actor = r->opt->actor,
-			.reason = ch_arena_str(arena, r->plan.reason),
-			.replays_max = r->plan.replays_max,
-			.plan = r->plan.id},
-		err);
-	if (r->replay == NULL)
-		return CH_ECONFIG;
+	r->reason = ch_arena_str(arena, r->plan.reason);
+	rc = open_replay(p, r, err);
+	if (rc != CH_OK)
+		return rc;
 	if (r->plan.to.len > 0)
 		r->to = ch_arena_str(arena, r->plan.to);
 	r->sent = r->plan.sent;

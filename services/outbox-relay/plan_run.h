@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan_run: the letters of an approved plan sent, one after the other.
+ * plan_run: the letters of an approved plan sent or discarded, one after the
+ * other.
  *
  * Each letter is one transaction: the plan's row is locked and still runs, the
- * letter is locked, sent, acknowledged and decided, and the cursor moves. So a
+ * letter is the one that was approved, it is locked, sent, acknowledged and
+ * decided, and the cursor moves. So a
  * run may be killed at any moment: the next one goes on at the first letter
  * that is not decided; what Kafka had acknowledged and nobody had written down
  * is sent again under the same id. A stop holds from the next letter on.
  *
  * Order: oldest first, each acknowledged before the next. A letter that stays
- * open holds the later ones of its key: they are not sent by this plan.
+ * open holds the later ones of its key: they are not sent by this plan. What is
+ * discarded waits for nothing, and needs no Kafka.
  *
  * Canary: after so many letters the run waits until the ledger has read them.
  * More of them rejected again than allowed, or not read in time: it stops.
@@ -45,7 +48,8 @@ struct plan_run_options {
 	void *ctx;
 };
 
-/* CH_OK: done. CH_EEXIST: not approved, or another session runs it; CH_ECLOSED:
+/* CH_OK: done. CH_EEXIST: not approved, its letters are not what was, or another
+ * session runs it; CH_ECLOSED:
  * stopped by an operator; CH_ERANGE: by its canary; CH_ENOTFOUND: no such plan;
  * CH_ECONFIG: no producer. Else Kafka or PostgreSQL failed, and the plan is
  * stopped where it was, or says `running` when that could not be written: run

@@ -22,8 +22,9 @@ STMT(overtaken);
 STMT(sample);
 STMT(own);
 STMT(next);
-STMT(lock);
-STMT(move);
+STMT(begin);
+STMT(end);
+STMT(canary);
 STMT(returns);
 
 static void
@@ -71,7 +72,7 @@ add_wish(struct ch_buf *b, const char *name, const char *value)
 
 void
 plans_selection(const struct letters_filter *f, const char *where,
-	const char *to, struct ch_buf *out)
+	const struct plans_sending *s, struct ch_buf *out)
 {
 	char since[CH_TIME_TEXT_MAX];
 
@@ -83,7 +84,9 @@ plans_selection(const struct letters_filter *f, const char *where,
 	add_wish(out, "class", f->class);
 	add_wish(out, "key", f->key);
 	add_wish(out, "state", f->state);
-	add_wish(out, "to", to);
+	add_wish(out, "to", s->to);
+	if (s->again)
+		ch_json_add_member_bool(out, "again", true);
 	if (f->has_since) {
 		ch_time_format(f->since, since);
 		ch_json_add_member(out, "since", ch_view_of(since));
@@ -96,7 +99,6 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	const struct letters_filter *f, int64_t *plan, int64_t *letters,
 	struct ch_err *err)
 {
-	static const char *const from[] = {"planned", NULL};
 	struct ch_pg_args args;
 	PGresult *res;
 	int rc;
@@ -111,6 +113,7 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	ch_pg_arg_i64(&args, w->canary);
 	ch_pg_arg_i64(&args, w->canary_returns);
 	ch_pg_arg_i32(&args, w->replays_max);
+	ch_pg_arg_str(&args, w->discards ? "discard" : "replay");
 	rc = ch_pg_query(pg, &make_stmt, &args, &res, err);
 	if (rc == CH_OK)
 		rc = number_of(res, plan, err);
@@ -118,47 +121,44 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 		rc = choose(pg, f, *plan, letters, err);
 	if (rc == CH_OK && *letters == 0)
 		rc = ch_err_set(err, CH_ENOTFOUND, "no letter fits");
-	if (rc != CH_OK)
+	return rc;
+}
+
+/* What a function of the schema refuses, with its advice. */
+static int
+refusal_of(struct ch_pg *pg, int rc, struct ch_err *err)
+{
+	const struct ch_pg_failure *failure = ch_pg_failure(pg);
+	char text[CH_ERR_TEXT_MAX];
+
+	if (rc != CH_ESQL)
 		return rc;
-	return plans_turn(pg, *plan,
-		&(struct plans_turn){.state = "planned",
-			.detail = "",
-			.from = from,
-			.actor = w->actor,
-			.action = "dlq.plan",
-			.reason = w->reason},
-		err);
+	if (strcmp(failure->sqlstate, "P0002") == 0)
+		rc = CH_ENOTFOUND;
+	else if (strcmp(failure->sqlstate, "55000") == 0 ||
+		strcmp(failure->sqlstate, "42501") == 0)
+		rc = CH_EEXIST;
+	if (err == NULL)
+		return rc;
+	(void)snprintf(text, sizeof(text), "%s", err->text);
+	if (failure->hint[0] != '\0')
+		return ch_err_set(err, rc, "%s: %s", text, failure->hint);
+	return ch_err_set(err, rc, "%s", text);
 }
 
 int
 plans_approve(struct ch_pg *pg, int64_t plan, const char *actor,
 	const char *reason, const char *two_person, struct ch_err *err)
 {
-	const struct ch_pg_failure *failure;
 	struct ch_pg_args args;
-	int rc;
 
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, plan);
 	ch_pg_arg_str(&args, actor);
 	ch_pg_arg_str(&args, reason);
 	ch_pg_arg_str(&args, two_person);
-	rc = ch_pg_query(pg, &approve_stmt, &args, NULL, err);
-	if (rc != CH_ESQL)
-		return rc;
-	failure = ch_pg_failure(pg);
-	if (err != NULL && failure->hint[0] != '\0') {
-		char text[CH_ERR_TEXT_MAX];
-
-		(void)snprintf(text, sizeof(text), "%s", err->text);
-		ch_err_set(err, CH_ESQL, "%s: %s", text, failure->hint);
-	}
-	if (strcmp(failure->sqlstate, "P0002") == 0)
-		rc = CH_ENOTFOUND;
-	else if (strcmp(failure->sqlstate, "55000") == 0 ||
-		strcmp(failure->sqlstate, "42501") == 0)
-		rc = CH_EEXIST;
-	return rc;
+	return refusal_of(pg, ch_pg_query(pg, &approve_stmt, &args, NULL, err),
+		err);
 }
 
 /* *res holds the row's texts: PQclear(), however it ends. */
@@ -173,70 +173,44 @@ find_one(struct ch_pg *pg, int64_t plan, PGresult **res, struct plans_row *row,
 	return rc == CH_OK ? plans_row(*res, 0, row, err) : rc;
 }
 
-static int
-not_turned(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
-	struct ch_err *err)
-{
-	struct plans_row row;
-	PGresult *res;
-	int rc = find_one(pg, plan, &res, &row, err);
-
-	if (rc == CH_OK)
-		rc = ch_err_set(err, CH_EEXIST,
-			"plan %" PRId64 " is %.*s: it cannot become %s; see "
-			"dlq plans %" PRId64,
-			plan, CH_VIEW_ARG(row.state), t->state, plan);
-	PQclear(res);
-	return rc;
-}
-
 int
 plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
 	struct ch_err *err)
 {
-	struct ch_pg_array from;
 	struct ch_pg_args args;
-	PGresult *res;
-	size_t i;
-	int rc;
 
-	ch_pg_array_init(&from, CH_PG_TEXT_ARRAY);
-	for (i = 0; t->from[i] != NULL; i++)
-		ch_pg_array_text(&from, ch_view_of(t->from[i]));
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, plan);
 	ch_pg_arg_str(&args, t->state);
 	ch_pg_arg_str(&args, t->detail);
-	ch_pg_arg_bool(&args, t->canary_passed);
-	ch_pg_arg_array(&args, &from);
 	ch_pg_arg_str(&args, t->actor);
-	ch_pg_arg_str(&args, t->action);
 	ch_pg_arg_str(&args, t->reason);
-	rc = ch_pg_query(pg, &turn_stmt, &args, &res, err);
-	ch_pg_array_free(&from);
-	if (rc != CH_OK)
-		return rc;
-	if (ch_pg_affected(res) != 1)
-		rc = not_turned(pg, plan, t, err);
-	PQclear(res);
-	return rc;
+	return refusal_of(pg, ch_pg_query(pg, &turn_stmt, &args, NULL, err),
+		err);
+}
+
+int
+plans_canary(struct ch_pg *pg, int64_t plan, const char *actor,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_str(&args, actor);
+	return refusal_of(pg, ch_pg_query(pg, &canary_stmt, &args, NULL, err),
+		err);
 }
 
 int
 plans_stop(struct ch_pg *pg, int64_t plan, bool for_good, const char *actor,
 	const char *reason, struct ch_err *err)
 {
-	static const char *const running[] = {"running", NULL};
-	static const char *const open[] = {
-		"planned", "approved", "running", "stopped", NULL};
-
 	return plans_turn(pg, plan,
 		&(struct plans_turn){
 			.state = for_good ? "cancelled" : "stopped",
 			.detail = reason,
-			.from = for_good ? open : running,
 			.actor = actor,
-			.action = for_good ? "dlq.cancel" : "dlq.stop",
 			.reason = reason},
 		err);
 }
@@ -344,6 +318,9 @@ plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
 	out->judged = ch_pg_next_i64(&r);
 	out->returned = ch_pg_next_i64(&r);
 	out->to = ch_pg_next_text(&r);
+	out->again = ch_pg_next_bool(&r);
+	out->discards = ch_view_eq_str(ch_pg_next_text(&r), "discard");
+	out->discarded = ch_pg_next_i64(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -458,27 +435,31 @@ plans_next(struct ch_pg *pg, int64_t plan, struct plans_next *out,
 }
 
 int
-plans_lock(struct ch_pg *pg, int64_t plan, int64_t place, struct ch_err *err)
+plans_begin(struct ch_pg *pg, int64_t plan, int64_t place,
+	const struct ch_uuid *letter, struct ch_err *err)
 {
 	struct ch_pg_args args;
+	bool begun = false;
 	PGresult *res;
-	int rc, rows;
+	int rc;
 
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, plan);
 	ch_pg_arg_i64(&args, place);
-	rc = ch_pg_query(pg, &lock_stmt, &args, &res, err);
+	ch_pg_arg_uuid(&args, letter);
+	rc = refusal_of(pg, ch_pg_query(pg, &begin_stmt, &args, &res, err),
+		err);
 	if (rc != CH_OK)
 		return rc;
-	rows = PQntuples(res);
+	(void)ch_pg_get_bool(res, 0, 0, &begun);
 	PQclear(res);
-	return rows == 1 ? CH_OK
-			 : ch_err_set(err, CH_ECLOSED,
-				   "plan %" PRId64 " was stopped", plan);
+	return begun ? CH_OK
+		     : ch_err_set(err, CH_ECLOSED,
+			       "plan %" PRId64 " was stopped", plan);
 }
 
 int
-plans_move(struct ch_pg *pg, int64_t plan, int64_t place, const char *outcome,
+plans_end(struct ch_pg *pg, int64_t plan, int64_t place, const char *outcome,
 	const char *detail, struct ch_err *err)
 {
 	struct ch_pg_args args;
@@ -488,7 +469,8 @@ plans_move(struct ch_pg *pg, int64_t plan, int64_t place, const char *outcome,
 	ch_pg_arg_i64(&args, place);
 	ch_pg_arg_str(&args, outcome);
 	ch_pg_arg_str(&args, detail);
-	return ch_pg_query(pg, &move_stmt, &args, NULL, err);
+	return refusal_of(pg, ch_pg_query(pg, &end_stmt, &args, NULL, err),
+		err);
 }
 
 int

@@ -3,11 +3,13 @@
  * plans: replay plans in PostgreSQL: made, approved, stopped, and their cursor.
  *
  * States: planned -> approved -> running -> done, with running -> stopped ->
- * running in between, and cancelled from any of them but done. A turn is one
- * statement that writes its audit row with it; it is refused when the plan is
- * in another state than it asks for. The letters are chosen when the plan is
- * made. The cursor moves in the transaction that decides the letter, so that a
- * run that was killed goes on at the first letter that is not decided.
+ * running in between, and cancelled from any of them but done. Whatever changes
+ * a plan is a function of the schema that checks what may follow and writes the
+ * audit row: people have no right to its tables themselves. The letters are
+ * chosen when the plan is made; the approval keeps their number and digest, and
+ * each step is checked against it. The cursor moves in the transaction that
+ * decides the letter, so that a run that was killed goes on at the first letter
+ * that is not decided.
  *
  * Codes: CH_ENOTFOUND (no such plan), CH_EEXIST (not in the right state), and
  * as in io/pg.h.
@@ -32,13 +34,19 @@ struct plans_wish {
 	int64_t per_second, bytes_per_second; /* 0: no limit */
 	int64_t canary, canary_returns;
 	int32_t replays_max;
+	bool discards; /* else they are sent again */
 };
 
+/* How the letters are sent. to: where foreign ones go; NULL: where they came
+ * from. again: those too whose last sending may still be taken. */
+struct plans_sending {
+	const char *to;
+	bool again;
+};
 /* How the letters were named, as JSON, for those who approve and who audit, and
- * where foreign ones go (NULL: where they came from). where: the expression as
- * it was written; NULL: none. */
+ * how they are sent. where: the expression as it was written; NULL: none. */
 void plans_selection(const struct letters_filter *f, const char *where,
-	const char *to, struct ch_buf *out);
+	const struct plans_sending *s, struct ch_buf *out);
 /* Inside of a transaction: makes the plan and chooses its letters;
  * CH_ENOTFOUND when none fits. */
 int plans_make(struct ch_pg *pg, const struct plans_wish *w,
@@ -49,11 +57,12 @@ int plans_approve(struct ch_pg *pg, int64_t plan, const char *actor,
 
 struct plans_turn {
 	const char *state, *detail;
-	bool canary_passed;
-	const char *const *from; /* NULL-terminated */
-	const char *actor, *action, *reason;
+	const char *actor, *reason;
 };
 int plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
+	struct ch_err *err);
+/* The run may go on behind its canary. CH_EEXIST: it has not passed. */
+int plans_canary(struct ch_pg *pg, int64_t plan, const char *actor,
 	struct ch_err *err);
 
 /* Of a run, which goes on where it stopped; for_good: cancelled. */
@@ -79,6 +88,8 @@ struct plans_row {
 	int64_t letters, next_place;
 	int64_t sent, refused, quarantined, held, judged, returned;
 	struct ch_view to; /* of foreign letters; empty: where they came from */
+	bool again, discards;
+	int64_t discarded;
 };
 /* plan 0: the newest `limit` ones; else CH_ENOTFOUND when there is none. */
 int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
@@ -116,11 +127,12 @@ struct plans_next {
 };
 int plans_next(struct ch_pg *pg, int64_t plan, struct plans_next *out,
 	struct ch_err *err);
-/* Inside of a transaction: CH_ECLOSED when the plan was stopped meanwhile. */
-int plans_lock(struct ch_pg *pg, int64_t plan, int64_t place,
-	struct ch_err *err);
+/* Inside of a transaction: CH_ECLOSED when the plan was stopped meanwhile,
+ * CH_EEXIST when the letter is not what was approved. */
+int plans_begin(struct ch_pg *pg, int64_t plan, int64_t place,
+	const struct ch_uuid *letter, struct ch_err *err);
 /* Inside of it: what became of the letter there, and the cursor behind it. */
-int plans_move(struct ch_pg *pg, int64_t plan, int64_t place,
+int plans_end(struct ch_pg *pg, int64_t plan, int64_t place,
 	const char *outcome, const char *detail, struct ch_err *err);
 
 struct plans_returns {

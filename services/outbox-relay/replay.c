@@ -13,7 +13,6 @@
 #include "base/mem.h"
 #include "daemon/client_conf.h"
 #include "dialect.h"
-#include "hook_letter.h"
 #include "io/kafka_producer.h"
 #include "io/kafka_topic.h"
 #include "message.h"
@@ -127,13 +126,13 @@ check_copied(const struct letters_row *row, struct ch_err *err)
 
 int
 replay_check(struct ch_pg *pg, const struct letters_row *row,
-	int32_t replays_max, struct ch_err *err)
+	const struct replay_options *opt, struct ch_err *err)
 {
 	struct letters_command c;
 	int rc;
 
-	if (!letter_may(LETTER_REPLAY, row->state, count_of(row), replays_max,
-		    err))
+	if (!letter_may(opt->again ? LETTER_REPLAY_AGAIN : LETTER_REPLAY,
+		    row->state, count_of(row), opt->replays_max, err))
 		return err->code;
 	rc = check_copied(row, err);
 	if (rc != CH_OK)
@@ -182,27 +181,31 @@ check_topic(struct replay *r, const char *topic, struct ch_err *err)
 	return CH_OK;
 }
 
-/* Where a foreign letter goes to a header has said: that it is not there is
- * this letter's matter alone. */
+/* That its partition is not there is this letter's matter alone; so is its
+ * topic, when only a header has named that. */
 static int
-check_origin(struct replay *r, const char *topic, int32_t part,
+check_place(struct replay *r, const char *topic, const struct letters_row *row,
 	struct ch_err *err)
 {
 	int rc = check_topic(r, topic, err);
 
-	if (rc == CH_ENOTFOUND)
+	if (rc == CH_ENOTFOUND && row->is_foreign)
 		return ch_err_set(err, CH_ERANGE,
 			"topic %s, which its headers name, does not exist: "
 			"create it, or send it elsewhere with --to TOPIC",
 			topic);
-	if (rc == CH_OK && part >= r->known_parts)
+	if (rc != CH_OK || row->part < r->known_parts)
+		return rc;
+	if (row->is_foreign)
 		return ch_err_set(err, CH_ERANGE,
 			"partition %" PRId32 ", which its headers name, is not "
 			"in topic %s, which has %" PRId32
-			": send it by its key "
-			"with --to %s",
-			part, topic, r->known_parts, topic);
-	return rc;
+			": send it by its key with --to %s",
+			row->part, topic, r->known_parts, topic);
+	return ch_err_set(err, CH_ERANGE,
+		"partition %" PRId32 ", which it came from, is not in topic "
+		"%s, which has %" PRId32 ": add partitions, or discard it",
+		row->part, topic, r->known_parts);
 }
 
 static int
@@ -237,26 +240,28 @@ send_message(struct replay *r, const char *topic, const struct message *m,
 	return CH_OK;
 }
 
+/* This record, whatever is tried? Of a topic that only a header has named all
+ * that it says is the letter's matter; else a topic's state stops the others
+ * too. */
 static bool
-refused_for_good(const struct replay *r, int rc)
+refused_for_good(const struct replay *r, bool foreign, int rc)
 {
 	if (rc == CH_EKAFKA && r->reported)
 		return r->delivery.class == CH_KAFKA_PERMANENT ||
-			r->delivery.class == CH_KAFKA_TOPIC;
-	return rc == CH_ENOTFOUND || rc == CH_EINVAL;
+			(foreign && r->delivery.class == CH_KAFKA_TOPIC);
+	return rc == CH_EINVAL || (foreign && rc == CH_ENOTFOUND);
 }
 
-/* A topic that a header has named may refuse the record whatever is tried: that
- * too is this letter's matter alone. The producer, which sends without gaps,
- * has ended with it. */
+/* CH_ERANGE: this letter is refused for good, and the next one may go. The
+ * producer, which sends without gaps, has ended with it. */
 static int
-send_foreign(struct replay *r, const char *topic, const struct message *m,
-	struct ch_err *err)
+send_or_hold(struct replay *r, const char *topic, bool foreign,
+	const struct message *m, struct ch_err *err)
 {
 	struct ch_err said = CH_ERR_INIT;
 	int rc = send_message(r, topic, m, &said);
 
-	if (!refused_for_good(r, rc))
+	if (!refused_for_good(r, foreign, rc))
 		return rc == CH_OK
 			? CH_OK
 			: ch_err_set(err, said.code, "%s", said.text);
@@ -264,9 +269,9 @@ send_foreign(struct replay *r, const char *topic, const struct message *m,
 	if (rc != CH_OK)
 		return rc;
 	return ch_err_set(err, CH_ERANGE,
-		"%s: mend the topic, dlq edit the letter, or send it elsewhere "
-		"with --to TOPIC",
-		said.text);
+		"%s: mend the topic, or dlq edit or dlq discard the letter%s",
+		said.text,
+		foreign ? ", or send it elsewhere with --to TOPIC" : "");
 }
 
 /* What was edited is another message: whoever drops repeated ids must not drop
@@ -338,8 +343,7 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_arena *arena, struct ch_err *err)
 {
 	const char *topic = ch_arena_str(arena, row->topic);
-	struct letters_decision d = {.action = "dlq.replay",
-		.actor = r->opt.actor,
+	struct letters_decision d = {.actor = r->opt.actor,
 		.reason = r->opt.reason,
 		.state = row->is_delivery || row->is_foreign ? LETTER_RESOLVED
 							     : LETTER_REPLAYED,
@@ -347,14 +351,12 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 		.plan = r->opt.plan};
 	struct letter_command command;
 	struct message m;
-	int rc = row->is_foreign ? check_origin(r, topic, row->part, err)
-				 : check_topic(r, topic, err);
+	int rc = check_place(r, topic, row, err);
 
 	if (rc == CH_OK)
 		rc = build(row, arena, &m, &d.replays, err);
 	if (rc == CH_OK)
-		rc = row->is_foreign ? send_foreign(r, topic, &m, err)
-				     : send_message(r, topic, &m, err);
+		rc = send_or_hold(r, topic, row->is_foreign, &m, err);
 	if (rc != CH_OK)
 		return rc;
 	CH_FAILPOINT("relay.after_replay");
@@ -366,29 +368,34 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	return letters_write(pg, row, &d, err);
 }
 
+/* Is its target an endpoint? (No topic has a ':' in its name.) */
+static bool
+is_hook(const struct letters_row *row)
+{
+	return row->is_delivery &&
+		ch_view_starts(row->topic, CH_VIEW("webhook:"));
+}
+
 /* An endpoint's: the relay sends it, and says so in its state. */
 static int
 put_back(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_arena *arena, struct ch_err *err)
 {
-	struct letters_decision d = {.action = "dlq.replay",
-		.actor = r->opt.actor,
-		.reason = r->opt.reason,
-		.state = LETTER_REPLAYED,
-		.replays = count_of(row) + 1,
-		.topic = ch_arena_str(arena, row->topic),
-		.plan = r->opt.plan};
-	int rc = hook_letter_back(pg, row, d.replays, &d.offset, err);
-
-	return rc == CH_OK ? letters_write(pg, row, &d, err) : rc;
+	return letters_write(pg, row,
+		&(struct letters_decision){.actor = r->opt.actor,
+			.reason = r->opt.reason,
+			.state = LETTER_REPLAYED,
+			.replays = count_of(row) + 1,
+			.topic = ch_arena_str(arena, row->topic),
+			.plan = r->opt.plan},
+		err);
 }
 
 static int
 quarantine(struct replay *r, struct ch_pg *pg, const struct letters_row *row,
 	struct ch_err *err)
 {
-	struct letters_decision d = {.action = "dlq.quarantine",
-		.actor = r->opt.actor,
+	struct letters_decision d = {.actor = r->opt.actor,
 		.reason = r->opt.reason,
 		.state = LETTER_QUARANTINED,
 		.replays = row->replays};
@@ -407,11 +414,11 @@ replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err)
 {
 	struct ch_arena arena = CH_ARENA_INIT;
-	int rc = replay_check(pg, row, r->opt.replays_max, err);
+	int rc = replay_check(pg, row, &r->opt, err);
 
 	if (rc == CH_ERANGE && replay_looped(row, r->opt.replays_max))
 		rc = quarantine(r, pg, row, err);
-	else if (rc == CH_OK && hook_letter_is(row))
+	else if (rc == CH_OK && is_hook(row))
 		rc = put_back(r, pg, row, &arena, err);
 	else if (rc == CH_OK)
 		rc = send_and_write(r, pg, row, &arena, err);

@@ -3,7 +3,7 @@
  * replay: a dead letter to its topic once more, and the decision stored.
  *
  * A rejected record goes to the topic it came from, a delivery to the topic
- * that refused it (a webhook's is put back, hook_letter.h), a foreign letter to
+ * that refused it (a webhook's is put back in its place), a foreign letter to
  * the one that its headers name: original bytes, key, headers and partition,
  * without what a dead-letter queue has added; ch_replay_count is one more,
  * ch_letter_id names the letter. The letter is locked while it is
@@ -34,6 +34,7 @@ struct replay_options {
 	const char *actor, *reason;
 	int32_t replays_max;
 	int64_t plan; /* 0: by hand */
+	bool again;   /* though it was sent and may still be taken */
 };
 
 /* Opens a producer (no network yet). NULL with CH_ECONFIG. */
@@ -41,11 +42,11 @@ struct replay *replay_open(const struct ch_params *p,
 	const struct replay_options *opt, struct ch_err *err);
 void replay_close(struct replay *r);
 
-/* What the letter says against it: CH_OK, CH_EEXIST (decided), CH_ERANGE
+/* What the letter says against it: CH_OK, CH_EEXIST (decided, or sent), CH_ERANGE
  * (too often, its id's day is gone, no topic is known, or nothing is
  * there to send). Reads only. */
 int replay_check(struct ch_pg *pg, const struct letters_row *row,
-	int32_t replays_max, struct ch_err *err);
+	const struct replay_options *opt, struct ch_err *err);
 /* The row as it is to be sent when `to` (NULL: as it is) says where: a foreign
  * letter goes there by its key. CH_EEXIST: of another kind the topic is known
  * for certain. `to` must live as long as the row is used. */
@@ -61,8 +62,9 @@ bool replay_looped(const struct letters_row *row, int32_t replays_max);
 int replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err);
 /* In a transaction of its own. CH_OK; as replay_check(), and CH_ERANGE has
- * quarantined it when it looped, or says that a foreign letter's topic or
- * partition is not there, or refuses it for good (a header's word stops nobody
+ * quarantined it when it looped, or says that its partition is not there, that
+ * its topic refuses this record for good (it is too large), or that a foreign
+ * letter's topic is not there or refuses it (a header's word stops nobody
  * else's replay); CH_ENOTFOUND (no such topic), CH_ETIMEOUT (no
  * acknowledgement: it may still arrive), CH_EKAFKA, or as in io/pg.h. */
 int replay_one(struct replay *r, struct ch_pg *pg, struct letters_row *row,

@@ -33,9 +33,6 @@ class Shop(Cell):
             "pg_replication_slots WHERE slot_name = %s AND NOT active",
             (self.slot,)), 60, "the slot is dropped")
 
-    def run_dlq(self, *args, role="relay"):
-        return super().run_dlq(*args, role="relay")
-
     def poll(self):
         """For a relay that polls."""
         self.sql("CREATE UNIQUE INDEX ON outbox (n)")

@@ -89,63 +89,10 @@ CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	LEFT JOIN consumer_partitions c ON c.topic = r.topic AND c.part = r.part
 	$$;
 
--- The only way to an approval: the role is the session's own, not what the
--- caller says. two_person may ask for more than the plan does, never for less.
-CREATE FUNCTION approve_plan(plan int8, actor text, reason text,
-	two_person text DEFAULT 'off') RETURNS text
-	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
-DECLARE
-	p      ch.replay_plans;
-	rule   text;
-BEGIN
-	PERFORM ch.insist_who_and_why('approve_plan', actor, reason);
-	SELECT * INTO p FROM ch.replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
-	IF p.state <> 'planned' THEN
-		RAISE EXCEPTION 'plan % is %: only a planned one is approved',
-			plan, p.state USING ERRCODE = 'object_not_in_prerequisite_state';
-	END IF;
-	rule := CASE WHEN 'role' IN (p.two_person, approve_plan.two_person)
-		THEN 'role'
-		WHEN 'actor' IN (p.two_person, approve_plan.two_person)
-		THEN 'actor' ELSE 'off' END;
-	IF rule <> 'off' AND actor = p.planned_by THEN
-		RAISE EXCEPTION 'plan % was planned by % too: two people are '
-			'asked for', plan, actor
-			USING ERRCODE = 'insufficient_privilege',
-			HINT = 'let somebody else approve it';
-	END IF;
-	IF rule = 'role' AND session_user = p.planned_role THEN
-		RAISE EXCEPTION 'plan % was planned by database role % too: two '
-			'roles are asked for', plan, session_user
-			USING ERRCODE = 'insufficient_privilege',
-			HINT = 'let somebody approve it who logs in with a role of '
-			'their own';
-	END IF;
-	UPDATE ch.replay_plans q SET state = 'approved', two_person = rule,
-		approved_by = actor, approved_role = session_user,
-		approved_at = clock_timestamp(), changed_at = clock_timestamp()
-		WHERE q.plan_id = plan;
-	INSERT INTO ch.audit_events (actor, action, subject, reason, before, after)
-	VALUES (actor, 'dlq.approve', 'plan ' || plan, reason,
-		jsonb_build_object('state', p.state),
-		jsonb_build_object('state', 'approved', 'letters', p.letters,
-			'selection', p.selection, 'planned_by', p.planned_by,
-			'two_person', rule));
-	RETURN rule;
-END $$;
-REVOKE ALL ON FUNCTION approve_plan FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION approve_plan TO ch_operator;
-
-GRANT SELECT, INSERT ON replay_plan_letters TO ch_operator;
-GRANT UPDATE (outcome, detail) ON replay_plan_letters TO ch_operator;
+-- What follows on the making of one is by the functions of decisions.
+GRANT SELECT ON replay_plan_letters TO ch_operator;
 GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
-	bytes_per_second, canary, canary_returns, replays_max),
-	UPDATE (letters, next_place, canary_passed, state, state_reason,
-		changed_at)
+	bytes_per_second, canary, canary_returns, replays_max)
 	ON replay_plans TO ch_operator;
 GRANT SELECT ON replay_plans, replay_plan_letters
 	TO ch_relay, ch_reconciler;

@@ -230,9 +230,8 @@ CREATE FUNCTION letter_fingerprint(class text, reason text) RETURNS text
 GRANT SELECT, INSERT, UPDATE ON relay_progress TO ch_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_retry TO ch_relay;
 GRANT SELECT, INSERT ON dead_letters TO ch_relay;
-GRANT SELECT, INSERT, UPDATE ON letter_states TO ch_relay, ch_operator;
-GRANT SELECT, INSERT ON letter_replays TO ch_relay, ch_operator;
-GRANT SELECT, INSERT ON letter_edits TO ch_operator;
+GRANT SELECT ON letter_states, letter_replays TO ch_relay, ch_operator;
+GRANT SELECT ON letter_edits TO ch_operator;
 GRANT SELECT ON letters TO ch_relay, ch_operator, ch_reconciler;
 GRANT SELECT ON relay_progress, outbox_retry, dead_letters
 	TO ch_operator, ch_reconciler;

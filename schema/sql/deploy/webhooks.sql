@@ -78,8 +78,7 @@ CREATE VIEW blocked_keys AS
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhook_deliveries, webhook_keys
 	TO ch_relay;
-GRANT SELECT, UPDATE ON webhook_deliveries TO ch_operator;
-GRANT SELECT, INSERT, UPDATE ON webhook_keys TO ch_operator;
+GRANT SELECT ON webhook_deliveries, webhook_keys TO ch_operator;
 GRANT SELECT ON webhook_deliveries, webhook_keys TO ch_reconciler;
 GRANT SELECT ON blocked_keys TO ch_relay, ch_operator, ch_reconciler;
 

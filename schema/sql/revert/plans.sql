@@ -1,6 +1,6 @@
 -- Revert countinghouse:plans from pg
 BEGIN;
 SET LOCAL search_path = ch;
-DROP FUNCTION approve_plan, replay_plan_returns;
+DROP FUNCTION replay_plan_returns;
 DROP TABLE replay_plan_letters, replay_plans;
 COMMIT;

@@ -8,8 +8,4 @@ SELECT 1 / (NOT has_column_privilege('ch_operator', 'ch.replay_plans',
 	column_name, privilege))::int
 FROM unnest(ARRAY['approved_by', 'approved_role', 'planned_role']) AS column_name,
 	unnest(ARRAY['insert', 'update']) AS privilege;
-SELECT 1 / has_function_privilege('ch_operator',
-	'ch.approve_plan(int8, text, text, text)', 'execute')::int,
-	1 / (NOT has_function_privilege('ch_relay',
-	'ch.approve_plan(int8, text, text, text)', 'execute'))::int;
 ROLLBACK;

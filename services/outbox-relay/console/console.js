@@ -323,6 +323,8 @@ function filterOf(sort, names) {
 		.map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
 }
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
 function sortRow(sort, names) {
 	const row = make("tr", {tabIndex: -1},
 		make("td", {className: "number"}, String(sort.letters)),
@@ -344,7 +346,7 @@ async function loadReasons() {
 	const shown = names.map((n) => n === "fingerprint" ? "message" : n);
 	const head = make("tr", {}, make("th", {className: "number"}, "Letters"),
 		make("th", {className: "number"}, "Oldest"), ...shown.map((n) =>
-			make("th", {}, n[0].toUpperCase() + n.slice(1))));
+			make("th", {}, capital(n))));
 	byId("reasons").tHead.replaceChildren(head);
 	replaceRows(byId("reasons"), groups.map((g, i) => {
 		const row = sortRow(g, shown);
@@ -822,12 +824,26 @@ function waitingView(ids) {
 			[String(k.waiting), "number"])))];
 }
 
+/* Where nobody decides alone it is a plan. */
+async function planChange(ids, c, reason) {
+	const plan = await ask("POST", "plans", {ids, kind: c.plan, reason});
+	now.chosen.clear();
+	showPlan(plan);
+	say(byId("dialog-notice"),
+		`plan ${plan.plan} is made; nothing is ${c.done} yet`, true);
+}
+
 /* c: what becomes of the letters, in the words of the dialog. */
 function openChange(ids, c) {
+	const alone = now.status.two_person === "off";
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
 	const shown = make("div", {});
-	const go = button(c.go, c.kind, async (b) => {
+	const go = button(alone ? capital(c.go) : `Plan to ${c.go}`, c.kind, async (b) => {
+		if (!alone) {
+			await planChange(ids, c, reason.value);
+			return;
+		}
 		const doc = await changeLetters(c.path, ids, {reason: reason.value});
 		shown.replaceChildren(resultsView(doc, c.done));
 		b.kept = true;
@@ -852,7 +868,7 @@ function openChange(ids, c) {
 function openDiscard(ids) {
 	const letters = count(ids.length, "letter");
 	openChange(ids, {title: "Discard", path: "letters/discard", kind: "danger",
-		go: `Discard ${letters} for good`, done: "discarded",
+		plan: "discard", go: `discard ${letters} for good`, done: "discarded",
 		would: "would discard", effect: `${letters} will never be sent. Keys that ` +
 		"wait behind flow again. Export before, if you may need what is in there."});
 }
@@ -860,7 +876,8 @@ function openDiscard(ids) {
 function openReplay(ids) {
 	const letters = count(ids.length, "letter");
 	openChange(ids, {title: "Replay now", path: "letters/replay", kind: "primary",
-		go: `Replay ${letters} now`, done: "replayed", would: "would replay",
+		plan: "replay", go: `replay ${letters} now`, done: "replayed",
+		would: "would replay",
 		effect: `${letters} will be sent again, with the same id. Keys that wait ` +
 		"behind flow again once it is taken; refused again, they wait on."});
 }
@@ -912,8 +929,9 @@ function openEdit(letter) {
 function outlook(plan) {
 	const parts = [];
 	if (plan.targets.length > 0) {
-		parts.push(make("h3", {}, "Still to be sent"));
-		parts.push(table("targets", ["To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
+		const discards = plan.kind === "discard";
+		parts.push(make("h3", {}, "Still to be " + (discards ? "discarded" : "sent")));
+		parts.push(table("targets", [discards ? "Of" : "To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
 			(h) => [h, "number"])], plan.targets.map((t) => cells(target(t),
 			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
 				(n) => [String(n), "number"])))));
@@ -934,7 +952,7 @@ function outlook(plan) {
 
 /* "3 letters: 2 to a[0], 1 to b (by the key)" */
 function effect(plan) {
-	if (plan.targets.length === 0)
+	if (plan.targets.length === 0 || plan.kind === "discard")
 		return count(plan.letters - plan.next_place + 1, "letter");
 	const n = plan.targets.reduce((sum, t) => sum + t.letters, 0);
 	const to = plan.targets.slice(0, 3).map((t) => `${t.letters} to ${target(t)}`);
@@ -1012,7 +1030,8 @@ function openPlan(ids) {
 }
 
 function planFields(plan) {
-	const done = `${plan.sent} sent (${plan.returned} came back), ` +
+	const done = (plan.kind === "discard" ? `${plan.discarded} discarded, `
+		: `${plan.sent} sent (${plan.returned} came back), `) +
 		`${plan.refused} refused, ${plan.quarantined} quarantined, ${plan.held} held`;
 	const pairs = [["State", plan.state +
 			(plan.state_reason ? `: ${plan.state_reason}` : "")],
@@ -1041,12 +1060,14 @@ function planButtons(plan, reason) {
 	const path = `plans/${plan.plan}/`;
 	const turn = (text, kind, what) => button(text, kind, async () =>
 		showPlan(await ask("POST", path + what, {reason: reason.value})));
+	const discards = plan.kind === "discard";
 	const buttons = [];
 	if (plan.state === "planned")
-		buttons.push(turn(`Approve ${effect(plan)}`, "primary", "approve"));
+		buttons.push(turn(`Approve ${discards ? "discarding " : ""}${effect(plan)}`,
+			"primary", "approve"));
 	if (plan.state === "approved" || plan.state === "stopped" ||
 		(plan.state === "running" && !plan.runs_here))
-		buttons.push(button(`Send ${effect(plan)}`, "primary", async () =>
+		buttons.push(button(`${discards ? "Discard" : "Send"} ${effect(plan)}`, "primary", async () =>
 			showPlan(await ask("POST", path + "run", {}))));
 	if (plan.state === "running")
 		buttons.push(turn("Stop after the letter in hand", "danger", "stop"));

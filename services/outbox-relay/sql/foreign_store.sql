@@ -23,9 +23,8 @@ WITH known AS (
 	WHERE NOT EXISTS (SELECT FROM known)
 	ON CONFLICT DO NOTHING RETURNING letter_id, came_back
 ), counted AS (
-	INSERT INTO letter_states (letter_id, replay_count)
-	SELECT letter_id, $20::int4 FROM made WHERE $20::int4 > 0
-	ON CONFLICT DO NOTHING
+	SELECT count(count_import(letter_id, $20::int4)) AS letters FROM made
 )
-SELECT EXISTS (SELECT FROM made), EXISTS (SELECT FROM known),
+SELECT c.letters > 0, EXISTS (SELECT FROM known),
 	EXISTS (SELECT FROM made WHERE came_back IS NOT NULL)
+FROM counted c

@@ -1,3 +1,1 @@
-SELECT CASE WHEN state = 'replayed' AND letter_resolved(letter_id)
-	THEN 'resolved' ELSE coalesce(held, state) END, replay_count
-FROM letter_states WHERE letter_id = $1 FOR UPDATE
+SELECT state, replay_count FROM lock_letter($1)

@@ -4,9 +4,11 @@ SELECT p.plan_id, p.state, p.state_reason, p.selection::text, p.reason,
 	coalesce(p.per_second, 0), coalesce(p.bytes_per_second, 0), p.canary,
 	p.canary_returns, p.canary_passed, p.replays_max, p.letters,
 	p.next_place, c.sent, c.refused, c.quarantined, c.held, r.judged,
-	r.returned, coalesce(p.selection->>'to', '')
+	r.returned, coalesce(p.selection->>'to', ''),
+	coalesce(p.selection->>'again', '') = 'true', p.kind, c.discarded
 FROM replay_plans p
 CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'sent') AS sent,
+	count(*) FILTER (WHERE outcome = 'discarded') AS discarded,
 	count(*) FILTER (WHERE outcome = 'refused') AS refused,
 	count(*) FILTER (WHERE outcome = 'quarantined') AS quarantined,
 	count(*) FILTER (WHERE outcome = 'held') AS held

@@ -7,6 +7,7 @@ import subprocess
 import urllib.parse
 import uuid
 
+import psycopg2
 import pytest
 
 from harness.alone import INSTALL, Alone
@@ -117,7 +118,7 @@ def test_operators_may_what_those_of_the_ledger_may(shop, db):
     names |= bodies(shop.db, "outbox_relay").keys()
     ledger = {r for r in rights(db, "ch", "ch_operator") if r[0] in names
               and r[0] not in OWN_BODIES}
-    assert ("letter_states", "", "UPDATE") in own
+    assert ("letter_states", "", "UPDATE") not in own
     assert ("approve_plan", "", "EXECUTE") in own
     assert own == ledger
 
@@ -211,6 +212,41 @@ def test_installed_by_default_and_uninstalled(bare, own_role, relay,
     may = bare.sql("SELECT has_table_privilege(%s, 'public.outbox', %s)",
                    (own_role, "INSERT, UPDATE, DELETE, TRUNCATE"))
     assert may == [(False,)]
+
+
+def test_people_of_their_own_decide_and_the_relay_does_not(bare):
+    """install.sql -v operator=: functions for them, for the relay none."""
+    people = "people_" + bare.alone.name
+    bare.alone.install("public.outbox", "outbox_relay", operator=people)
+    bare.sql(f"GRANT {people} TO ch_operator")
+    try:
+        bare.sql("INSERT INTO outbox_relay.dead_letters (letter_id, source, "
+                 "row_id, topic, error_class, reason, attempts, blocks_key) "
+                 "SELECT gen_random_uuid(), 's', n::text, 't', 'c', 'r', 1, "
+                 "false FROM generate_series(1, 2) n")
+        letters = bare.letters()
+        for verb in ("discard", "plan"):
+            ran = bare.run_dlq(verb, "--topic", "t", "--reason", "r",
+                               role="relay")
+            assert ran.returncode == 1 and "permission denied" in ran.stderr
+        bare.sql(f"SET ROLE {people}")
+        for wrong in ("INSERT INTO letter_states (letter_id) VALUES (%s)",
+                      "INSERT INTO replay_plan_letters (plan_id, place, "
+                      "letter_id) VALUES (1, 1, %s)"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                bare.sql("SET search_path = outbox_relay; " + wrong,
+                         (letters[0]["letter_id"],))
+        # a table of their own does not stand for the trail
+        bare.sql("CREATE TEMP TABLE audit_events AS TABLE "
+                 "outbox_relay.audit_events; SELECT outbox_relay.decide_letter("
+                 "%s, 'discarded', 'ann', 'junk', 0)",
+                 (letters[0]["letter_id"],))
+        bare.sql("RESET ROLE; RESET search_path")
+        assert bare.sql("SELECT action, actor FROM "
+                        "outbox_relay.audit_events") == [("dlq.discard", "ann")]
+        assert len(bare.letters()) == 1
+    finally:
+        bare.sql(f"RESET ROLE; DROP OWNED BY {people}; DROP ROLE {people}")
 
 
 def test_partitioned_table(shop, relay):

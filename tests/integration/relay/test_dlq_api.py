@@ -320,11 +320,13 @@ def test_discard_and_replay_by_name(relay_cell, api):
         cell.commands, "bob", None)
     assert [h["action"] for h in detail["history"]] == ["dlq.replay"]
     assert detail["decided_by"] == "bob"
-    events = asked.get("audit", limit=2)
+    events = asked.get("audit", limit=3)
     assert [(e["action"], e["actor"]) for e in events["events"]] == [
-        ("dlq.replay", "bob"), ("dlq.discard", "ann")]
+        ("dlq.replayed", "bob"), ("dlq.replay", "bob"),
+        ("dlq.discarded", "ann")]
     rest = asked.get("audit", cursor=events["next"])
-    assert [e["subject"] for e in rest["events"]] == [first]
+    assert [e["subject"] for e in rest["events"]] == [
+        second, "1 letters", first]
 
 
 def test_an_answer_that_has_no_room_is_refused(relay_cell, api):

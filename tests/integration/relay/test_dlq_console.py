@@ -220,6 +220,36 @@ def test_discard_asks_why_and_says_what_it_does(relay_cell, page, browser,
     browser.wait(lambda: len(browser.rows("letters")) == 1, "read again")
 
 
+def test_a_discard_under_two_person_is_a_plan(relay_cell, page, browser,
+                                              picture):
+    cell = relay_cell
+    letters = [cell.rejected(key=b"k%d" % n) for n in range(2)]
+    page(2, dlq_two_person="actor")
+    give_token(browser, "bob")
+    browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    browser.keys("x", "d")
+    titled(browser, "Discard")
+    browser.js("document.getElementById('field-0').focus()")
+    browser.keys("test data")
+    press(browser, "Dry run")
+    press(browser, "Plan to discard 1 letter for good")
+    [(plan,)] = browser.wait(lambda: cell.sql(
+        "SELECT plan_id FROM replay_plans"), "planned")
+    titled(browser, f"Plan {plan}: planned")
+    assert "nothing is discarded yet" in browser.text("#dialog-notice")
+    picture("discard-plan")
+    browser.js("document.getElementById('field-0').focus()")
+    browser.keys("mine too")
+    press(browser, "Approve discarding 1 letter")
+    browser.wait(lambda: "somebody else" in browser.text("#dialog-notice"),
+                 "not by oneself")
+    cell.dlq("approve", str(plan), "--reason", "seen", "--actor", "ann")
+    cell.dlq("run", str(plan))
+    states = dict(cell.sql("SELECT letter_id::text, state FROM letters"))
+    assert sorted(states.values()) == ["discarded", "pending"]
+    assert set(states) == set(letters)
+
+
 def test_what_is_hostile_is_text(relay_cell, page, browser, picture):
     cell = relay_cell
     letter = cell.rejected(key=HOSTILE.encode(), value=HOSTILE.encode(),
@@ -380,8 +410,10 @@ def test_a_blocked_key_appears_by_itself_and_is_skipped(
     browser.wait(lambda: browser.text("#blocked-said") == NOTHING, "said")
     until(lambda: first_seen(cell, topic).get("acme/u1") == later, 60,
           "its key goes on")
-    assert cell.sql("SELECT action, actor, reason FROM audit_events") == [
-        ("dlq.discard", "ann", "the customer left, INC-12")]
+    assert cell.sql("SELECT action, actor, reason FROM audit_events "
+                    "ORDER BY event_id") == [
+        ("dlq.discard", "ann", "the customer left, INC-12"),
+        ("dlq.discarded", "ann", "the customer left, INC-12")]
     assert all("/api/v1/" in c["message"] for c in browser.complaints())
 
 
@@ -408,7 +440,7 @@ def test_a_blocking_letter_is_replayed_when_its_topic_takes_it(
     # the topic still refuses it: so does the page, and nothing is decided
     browser.wait(lambda: "0 replayed" in browser.text("#dialog-notice"),
                  "refused")
-    assert browser.rows("results")[0][1] == "failed"
+    assert browser.rows("results")[0][1] == "refused"
     picture("blocked-replay-refused")
     cell.kafka.set_config(topic, "max.message.bytes=200000")
     press(browser, "Dry run")

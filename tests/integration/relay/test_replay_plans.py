@@ -2,6 +2,7 @@
 
 import collections
 import json
+import random
 import subprocess
 
 import pytest
@@ -324,3 +325,32 @@ def test_what_a_plan_would_overtake_is_said(relay_cell):
     assert "1 older open letters of these keys" in ran.stderr
     ran = cell.run_dlq("plan", "--where", "key = 'a'", "--dry-run")
     assert ran.stderr == ""
+
+
+def test_one_letter_that_is_too_large_is_held_and_the_plan_goes_on(
+        relay_cell, kafka):
+    cell = relay_cell
+    small = cell.prefix + "small"
+    kafka.create(small, config=["max.message.bytes=20000"])
+    rng = random.Random(1)
+    big = cell.rejected(key=b"a", value=rng.randbytes(60000))
+    behind = cell.rejected(key=b"a", value=b"behind")
+    free = [cell.rejected(key=b"k%d" % n, value=b"%d" % n) for n in range(3)]
+    gone = cell.rejected(part=7, key=b"g", value=b"gone")
+    cell.sql("UPDATE rejected SET topic = %s", (small,))
+    ran = cell.run_dlq("replay", big, behind, "--reason", "r")
+    assert ran.returncode == 2, ran.stderr
+    assert f"{big}: refused" in ran.stderr and "too large" in ran.stderr
+    assert f"{behind}: refused: it is behind {big}" in ran.stderr
+
+    number = approved(cell, "--topic", small)
+    ran = cell.run_dlq("run", number)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    done = shown(cell, number)
+    assert (done["state"], done["sent"], done["held"]) == ("done", 3, 3)
+    assert f"{big}  held: " in ran.stderr and "dlq edit" in ran.stderr
+    assert f"{behind}  held: behind {big}" in ran.stderr
+    assert f"{gone}  held: partition 7" in ran.stderr
+    assert [r["payload"] for r in cell.records(small)] == ["0", "1", "2"]
+    assert [states(cell)[x] for x in (big, behind, gone, *free)] == (
+        ["pending"] * 3 + ["replayed"] * 3)

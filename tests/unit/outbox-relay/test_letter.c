@@ -28,7 +28,12 @@ START_TEST(what_is_decided_is_not_done_again)
 	struct ch_err err = CH_ERR_INIT;
 
 	ck_assert(letter_may(LETTER_REPLAY, LETTER_PENDING, 0, 5, &err));
-	ck_assert(letter_may(LETTER_REPLAY, LETTER_REPLAYED, 4, 5, &err));
+	ck_assert(!letter_may(LETTER_REPLAY, LETTER_REPLAYED, 4, 5, &err));
+	ck_assert_int_eq(err.code, CH_EEXIST);
+	ck_assert(letter_may(LETTER_REPLAY_AGAIN, LETTER_REPLAYED, 4, 5, &err));
+	ck_assert(!letter_may(LETTER_REPLAY_AGAIN, LETTER_REPLAYED, 5, 5,
+		&err));
+	ck_assert_int_eq(err.code, CH_ERANGE);
 	ck_assert(!letter_may(LETTER_REPLAY, LETTER_REPLAYED, 5, 5, &err));
 	ck_assert_int_eq(err.code, CH_ERANGE);
 	ck_assert(!letter_may(LETTER_REPLAY, LETTER_RESOLVED, 0, 5, &err));

@@ -1,0 +1,509 @@
+-- Deploy countinghouse:decisions to pg
+-- Decisions about dead letters: functions that write the audit row with what
+-- they change. Operators have no other way: of the tables they only read, so
+-- that what was approved is what runs, and nothing is decided unseen.
+
+BEGIN;
+SET LOCAL search_path = ch;
+
+-- What a plan does with its letters. approved_letters and approved_digest: of
+-- what was approved; left_digest: of the letters from next_place on. rest: the
+-- digest of the letters behind this one, so that each step can be checked
+-- against the approval without the other letters.
+ALTER TABLE replay_plans
+	ADD COLUMN kind text NOT NULL DEFAULT 'replay'
+		CHECK (kind IN ('replay', 'discard')),
+	ADD COLUMN approved_letters int8,
+	ADD COLUMN approved_digest bytea,
+	ADD COLUMN left_digest bytea;
+ALTER TABLE replay_plan_letters
+	ADD COLUMN rest bytea,
+	DROP CONSTRAINT replay_plan_letters_outcome_check,
+	ADD CONSTRAINT replay_plan_letters_outcome_check CHECK (outcome IN
+		('sent', 'discarded', 'refused', 'quarantined', 'held'));
+
+-- The digest of letters in their order, from the last to the first.
+CREATE FUNCTION letters_digest_step(rest bytea, letter uuid) RETURNS bytea
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT sha256(uuid_send(letter) || rest) $$;
+CREATE AGGREGATE letters_digest (uuid) (
+	sfunc = letters_digest_step, stype = bytea, initcond = '');
+
+-- ---- letters ----
+
+-- The letter stays locked until the transaction ends. Returns where it stands.
+CREATE FUNCTION lock_letter(letter uuid, OUT state text, OUT replay_count int4)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM letter_states s WHERE s.letter_id = letter) THEN
+		IF NOT EXISTS (SELECT FROM letters l WHERE l.letter_id = letter) THEN
+			RAISE EXCEPTION 'there is no letter %', letter
+				USING ERRCODE = 'no_data_found', HINT = 'see dlq list';
+		END IF;
+		INSERT INTO letter_states (letter_id) VALUES (letter)
+			ON CONFLICT DO NOTHING;
+	END IF;
+	SELECT CASE WHEN s.state = 'replayed' AND letter_resolved(letter)
+		THEN 'resolved' ELSE coalesce(s.held, s.state) END, s.replay_count
+		INTO lock_letter.state, lock_letter.replay_count
+		FROM letter_states s WHERE s.letter_id = letter FOR UPDATE;
+END $$;
+
+-- The delivery of a webhook's letter, or of an edit of one, is pending again in
+-- its old place: its number. NULL: it is not dead now. Of an edit it goes out
+-- under its own letter's id: whoever drops repeated ids must not drop it.
+CREATE FUNCTION put_delivery_back(letter uuid, times int4) RETURNS int8
+	LANGUAGE sql SET search_path = ch, pg_temp AS $$
+	WITH RECURSIVE chain AS (
+		SELECT letter AS letter_id
+		UNION
+		SELECT e.original_id FROM letter_edits e JOIN chain USING (letter_id)
+	), back AS (
+		UPDATE webhook_deliveries d SET done_at = NULL, body = l.value,
+			attempts = 0, replays = times, letter_id = letter,
+			webhook_id = CASE WHEN l.original_id IS NULL
+				THEN d.webhook_id ELSE letter::text END,
+			last_status = NULL, refused_at = NULL, quota_since = NULL
+		FROM chain c, letters l
+		WHERE d.letter_id = c.letter_id AND d.done_at IS NOT NULL
+		AND l.letter_id = letter
+		RETURNING d.endpoint, d.key_digest, d.delivery_id
+	), keyed AS (
+		INSERT INTO webhook_keys AS k (endpoint, key_digest, version)
+		SELECT endpoint, key_digest,
+			(extract(epoch FROM now()) * 1000000)::int8 FROM back
+		ON CONFLICT (endpoint, key_digest) DO UPDATE
+		SET version = k.version + 1, next_at = clock_timestamp()
+	)
+	SELECT delivery_id FROM back $$;
+
+-- Decides a letter: discarded or quarantined; or sent to a topic and place
+-- there, which makes it replayed (what becomes of it is seen later) or resolved.
+-- times: how often it was sent, with this time. org, command and command_day:
+-- which command it was, where that could be read. plan: whose step it is; NULL:
+-- by hand. The letters that an edited one stands for are decided with it. False,
+-- and nothing is changed: an endpoint's delivery is not dead now.
+CREATE FUNCTION decide_letter(letter uuid, become text, actor text, reason text,
+	times int4, sent_to text DEFAULT NULL, sent_part int4 DEFAULT NULL,
+	sent_offset int8 DEFAULT NULL, org text DEFAULT NULL,
+	command uuid DEFAULT NULL, command_day date DEFAULT NULL,
+	plan int8 DEFAULT NULL) RETURNS boolean
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	sends boolean := become IN ('replayed', 'resolved');
+	was   letter_states;
+BEGIN
+	PERFORM insist_who_and_why('decide_letter', actor, reason);
+	PERFORM lock_letter(letter);
+	SELECT * INTO was FROM letter_states s WHERE s.letter_id = letter;
+	IF was.state IN ('resolved', 'discarded') OR was.held = 'edited' THEN
+		RAISE EXCEPTION 'letter % is %: it is decided already', letter,
+			coalesce(was.held, was.state)
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	IF (sends OR become IN ('discarded', 'quarantined')) IS NOT TRUE
+		OR sends <> (sent_to IS NOT NULL)
+		OR sends AND (times > was.replay_count) IS NOT TRUE THEN
+		RAISE EXCEPTION 'letter % cannot become "%" (sent to "%", % times '
+			'after %)', letter, become, sent_to, times, was.replay_count
+			USING ERRCODE = 'invalid_parameter_value', HINT =
+			'replayed or resolved with where it was sent, discarded, or '
+			'quarantined';
+	END IF;
+	IF plan IS NOT NULL AND NOT EXISTS (SELECT FROM replay_plans p
+		JOIN replay_plan_letters i ON i.plan_id = p.plan_id
+			AND i.place = p.next_place
+		WHERE p.plan_id = plan AND p.state = 'running'
+		AND i.letter_id = letter
+		AND (p.kind = 'discard') = (become = 'discarded')) THEN
+		RAISE EXCEPTION 'letter % is not the next one of plan %, or the plan '
+			'does not ask for it to be %', letter, plan, become
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'see dlq plans';
+	END IF;
+	IF sent_to LIKE 'webhook:%' THEN
+		sent_offset := put_delivery_back(letter, times);
+		sent_part := 0;
+		IF sent_offset IS NULL THEN
+			RETURN false;
+		END IF;
+	END IF;
+	UPDATE letter_states s SET
+		state = CASE become WHEN 'quarantined' THEN 'pending' ELSE become END,
+		held = CASE become WHEN 'quarantined' THEN become END,
+		replay_count = CASE WHEN sends THEN times ELSE s.replay_count END,
+		actor = decide_letter.actor, reason = decide_letter.reason,
+		changed_at = clock_timestamp()
+		WHERE s.letter_id = letter;
+	IF sends THEN
+		INSERT INTO letter_replays (letter_id, replay_count, topic, part,
+			log_offset, actor, reason, org, command_id, command_day, plan_id)
+		VALUES (letter, times, sent_to, sent_part, sent_offset, actor, reason,
+			org, command, command_day, plan);
+	END IF;
+	IF become <> 'quarantined' THEN
+		WITH RECURSIVE chain AS (
+			SELECT e.original_id FROM letter_edits e
+			WHERE e.letter_id = letter
+			UNION
+			SELECT e.original_id FROM letter_edits e
+			JOIN chain c ON e.letter_id = c.original_id
+		)
+		UPDATE letter_states s SET
+			state = CASE WHEN sends THEN 'resolved' ELSE become END,
+			held = NULL, actor = decide_letter.actor,
+			reason = decide_letter.reason, changed_at = clock_timestamp()
+			FROM chain c WHERE s.letter_id = c.original_id;
+	END IF;
+	INSERT INTO audit_events (actor, action, subject, reason, before, after)
+	SELECT decide_letter.actor, CASE become WHEN 'discarded' THEN 'dlq.discard'
+			WHEN 'quarantined' THEN 'dlq.quarantine' ELSE 'dlq.replay' END,
+		letter::text, decide_letter.reason,
+		jsonb_build_object('state', coalesce(was.held, was.state),
+			'replay_count', was.replay_count),
+		jsonb_build_object('state', become, 'replay_count', s.replay_count)
+		|| CASE WHEN sends THEN jsonb_build_object('topic', sent_to,
+			'partition', sent_part, 'offset', sent_offset)
+			ELSE '{}' END
+		|| CASE WHEN plan IS NOT NULL THEN jsonb_build_object('plan', plan)
+			ELSE '{}' END
+		FROM letter_states s WHERE s.letter_id = letter;
+	RETURN true;
+END $$;
+
+-- A letter of its own, like its original but for the value; the original waits
+-- as `edited`. difference: {"at", "removed", "inserted"}.
+CREATE FUNCTION edit_letter(original uuid, letter uuid, fresh bytea,
+	difference jsonb, actor text, reason text) RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	was letter_states;
+	l   letters;
+BEGIN
+	PERFORM insist_who_and_why('edit_letter', actor, reason);
+	PERFORM lock_letter(original);
+	SELECT * INTO was FROM letter_states s WHERE s.letter_id = original;
+	IF was.state <> 'pending' OR was.held = 'edited' THEN
+		RAISE EXCEPTION 'letter % is %: it may not be edited', original,
+			coalesce(was.held, was.state)
+			USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	SELECT * INTO STRICT l FROM letters v WHERE v.letter_id = original;
+	IF (overlay(coalesce(l.value, '')
+		PLACING decode(difference->>'inserted', 'hex')
+		FROM (difference->>'at')::int4 + 1
+		FOR length(difference->>'removed') / 2) = fresh) IS NOT TRUE THEN
+		RAISE EXCEPTION 'the difference does not make the new value of letter %',
+			original USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	INSERT INTO letter_edits (letter_id, original_id, kind, topic, part,
+		src_offset, row_id, row_order, record_key, value, header_names,
+		header_values, error_class, reason, attempts, sqlstate, at,
+		blocks_key, difference, edited_by, edited_why)
+	VALUES (letter, original, l.kind, l.topic, l.part, l.src_offset, l.row_id,
+		l.row_order, l.record_key, fresh, l.header_names, l.header_values,
+		l.error_class, l.reason, l.attempts, l.sqlstate, l.at, l.blocks_key,
+		difference, actor, edit_letter.reason);
+	INSERT INTO letter_states (letter_id, replay_count)
+		VALUES (letter, was.replay_count);
+	UPDATE letter_states s SET held = 'edited', actor = edit_letter.actor,
+		reason = edit_letter.reason, changed_at = clock_timestamp()
+		WHERE s.letter_id = original;
+	INSERT INTO audit_events (actor, action, subject, reason, before, after)
+	VALUES (actor, 'dlq.edited', letter::text, reason,
+		jsonb_build_object('original', original),
+		jsonb_build_object('difference', CASE
+			WHEN length(difference::text) < 4000 THEN difference
+			ELSE '"too long: see letter_edits"' END)),
+	(actor, 'dlq.edit', original::text, reason,
+		jsonb_build_object('state', coalesce(was.held, was.state),
+			'replay_count', was.replay_count),
+		jsonb_build_object('state', 'edited',
+			'replay_count', was.replay_count));
+END $$;
+
+-- How often an imported letter was sent before, as its headers say.
+CREATE FUNCTION count_import(letter uuid, times int4) RETURNS boolean
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+BEGIN
+	INSERT INTO letter_states (letter_id, replay_count)
+	SELECT f.letter_id, times FROM foreign_letters f
+	WHERE f.letter_id = letter AND times > 0
+	ON CONFLICT DO NOTHING;
+	RETURN FOUND;
+END $$;
+
+-- What a call meant and how much it did, beside the rows of its letters.
+CREATE FUNCTION audit_letters(action text, subject text, actor text, reason text,
+	after jsonb) RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+BEGIN
+	PERFORM insist_who_and_why('audit_letters', actor, reason);
+	IF (action IN ('dlq.import', 'dlq.imported', 'dlq.replayed',
+		'dlq.discarded')) IS NOT TRUE THEN
+		RAISE EXCEPTION '"%" is no action of many letters', action
+			USING ERRCODE = 'invalid_parameter_value', HINT =
+			'dlq.import, dlq.imported, dlq.replayed or dlq.discarded';
+	END IF;
+	INSERT INTO audit_events (actor, action, subject, reason, after)
+	VALUES (actor, action, subject, reason, after);
+END $$;
+
+-- ---- plans ----
+
+-- The letters of a plan in their order, once, by whoever has planned it. Returns
+-- how many.
+CREATE FUNCTION choose_letters(plan int8, chosen uuid[]) RETURNS int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p     replay_plans;
+	many  int8;
+BEGIN
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no plan %', plan
+			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
+	END IF;
+	IF p.state <> 'planned' OR p.letters > 0
+		OR p.planned_role <> session_user THEN
+		RAISE EXCEPTION 'plan % of role % is % and has % letters: they are '
+			'chosen once, by its planner', plan, p.planned_role, p.state,
+			p.letters USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'make another plan: dlq plan';
+	END IF;
+	INSERT INTO replay_plan_letters (plan_id, place, letter_id, key_digest, rest)
+	SELECT plan, d.place, d.letter_id, d.key_digest,
+		coalesce(lag(d.digest) OVER (ORDER BY d.place DESC), '')
+	FROM (SELECT o.*, letters_digest(o.letter_id)
+			OVER (ORDER BY o.place DESC) AS digest
+		FROM (SELECT row_number() OVER (ORDER BY l.at, l.row_order,
+				l.letter_id) AS place, l.letter_id,
+				CASE WHEN l.record_key IS NOT NULL THEN
+				sha256(convert_to(l.topic, 'UTF8')
+				|| decode('00', 'hex') || l.record_key) END AS key_digest
+			FROM (SELECT DISTINCT unnest(chosen) AS letter_id) c
+			JOIN letters l USING (letter_id)) o) d;
+	GET DIAGNOSTICS many = ROW_COUNT;
+	UPDATE replay_plans q SET letters = many WHERE q.plan_id = plan;
+	INSERT INTO audit_events (actor, action, subject, reason, after)
+	VALUES (p.planned_by, 'dlq.plan', 'plan ' || plan, p.reason,
+		jsonb_build_object('state', 'planned', 'kind', p.kind,
+			'selection', p.selection, 'letters', many));
+	RETURN many;
+END $$;
+
+-- The only way to an approval: the role is the session's own, not what the
+-- caller says. two_person may ask for more than the plan does, never for less.
+-- What is approved are the letters that are there now, by number and digest.
+CREATE OR REPLACE FUNCTION approve_plan(plan int8, actor text, reason text,
+	two_person text DEFAULT 'off') RETURNS text
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p      replay_plans;
+	rule   text;
+	many   int8;
+	digest bytea;
+BEGIN
+	PERFORM insist_who_and_why('approve_plan', actor, reason);
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no plan %', plan
+			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
+	END IF;
+	IF p.state <> 'planned' THEN
+		RAISE EXCEPTION 'plan % is %: only a planned one is approved',
+			plan, p.state USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	SELECT count(*), letters_digest(i.letter_id ORDER BY i.place DESC)
+		INTO many, digest
+		FROM replay_plan_letters i WHERE i.plan_id = plan;
+	IF many = 0 OR many <> p.letters THEN
+		RAISE EXCEPTION 'plan % has % letters, and % were chosen', plan, many,
+			p.letters USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'cancel it and plan again';
+	END IF;
+	rule := CASE WHEN 'role' IN (p.two_person, approve_plan.two_person)
+		THEN 'role'
+		WHEN 'actor' IN (p.two_person, approve_plan.two_person)
+		THEN 'actor' ELSE 'off' END;
+	IF rule <> 'off' AND actor = p.planned_by THEN
+		RAISE EXCEPTION 'plan % was planned by % too: two people are '
+			'asked for', plan, actor
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'let somebody else approve it';
+	END IF;
+	IF rule = 'role' AND session_user = p.planned_role THEN
+		RAISE EXCEPTION 'plan % was planned by database role % too: two '
+			'roles are asked for', plan, session_user
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'let somebody approve it who logs in with a role of '
+			'their own';
+	END IF;
+	UPDATE replay_plans q SET state = 'approved', two_person = rule,
+		approved_by = actor, approved_role = session_user,
+		approved_at = clock_timestamp(), approved_letters = many,
+		approved_digest = digest, left_digest = digest,
+		changed_at = clock_timestamp()
+		WHERE q.plan_id = plan;
+	INSERT INTO audit_events (actor, action, subject, reason, before, after)
+	VALUES (actor, 'dlq.approve', 'plan ' || plan, reason,
+		jsonb_build_object('state', p.state),
+		jsonb_build_object('state', 'approved', 'kind', p.kind,
+			'letters', many, 'digest', encode(digest, 'hex'),
+			'selection', p.selection, 'planned_by', p.planned_by,
+			'two_person', rule));
+	RETURN rule;
+END $$;
+
+-- Into another state. detail: why, as `dlq plans` shows it.
+CREATE FUNCTION turn_plan(plan int8, become text, detail text, actor text,
+	reason text) RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p replay_plans;
+BEGIN
+	PERFORM insist_who_and_why('turn_plan', actor, reason);
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no plan %', plan
+			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
+	END IF;
+	IF (p.state = ANY (CASE become
+		WHEN 'running' THEN '{approved,stopped,running}'
+		WHEN 'stopped' THEN '{running}'
+		WHEN 'cancelled' THEN '{planned,approved,running,stopped}'
+		WHEN 'done' THEN CASE WHEN p.next_place > p.letters
+			THEN '{running}' END
+		END::text[])) IS NOT TRUE THEN
+		RAISE EXCEPTION 'plan % is % at % of % letters: it cannot become %',
+			plan, p.state, p.next_place - 1, p.letters, become
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'see dlq plans ' || plan;
+	END IF;
+	UPDATE replay_plans q SET state = become, state_reason = detail,
+		changed_at = clock_timestamp() WHERE q.plan_id = plan;
+	INSERT INTO audit_events (actor, action, subject, reason, before, after)
+	SELECT actor, CASE become WHEN 'running' THEN 'dlq.run'
+			WHEN 'stopped' THEN 'dlq.stop'
+			WHEN 'cancelled' THEN 'dlq.cancel' ELSE 'dlq.done' END,
+		'plan ' || plan, reason, jsonb_build_object('state', p.state),
+		jsonb_build_object('state', become, 'detail', detail, 'kind', p.kind,
+			'selection', p.selection, 'letters', p.letters, 'counts', (
+			SELECT jsonb_object_agg(k.outcome, k.n) FROM (
+				SELECT coalesce(i.outcome, 'waiting') AS outcome,
+					count(*) AS n
+				FROM replay_plan_letters i WHERE i.plan_id = plan
+				GROUP BY 1) k));
+END $$;
+
+-- The canary's letters were read, and no more of them came back than may.
+CREATE FUNCTION pass_canary(plan int8, actor text) RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p replay_plans;
+	r record;
+BEGIN
+	PERFORM insist_who_and_why('pass_canary', actor, 'it passed');
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	SELECT * INTO r FROM replay_plan_returns(plan);
+	IF (p.state = 'running' AND r.judged >= r.sent
+		AND r.returned <= p.canary_returns
+		AND (r.sent >= p.canary OR p.next_place > p.letters)) IS NOT TRUE THEN
+		RAISE EXCEPTION 'plan % is %, its canary % of %, % read, % came back, '
+			'at most % may: it has not passed', plan, p.state, r.sent,
+			p.canary, r.judged, r.returned, p.canary_returns
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'see dlq plans ' || plan;
+	END IF;
+	UPDATE replay_plans q SET canary_passed = true,
+		state_reason = 'the canary passed', changed_at = clock_timestamp()
+		WHERE q.plan_id = plan;
+	INSERT INTO audit_events (actor, action, subject, reason, after)
+	VALUES (actor, 'dlq.canary', 'plan ' || plan, 'the canary passed',
+		jsonb_build_object('sent', r.sent, 'judged', r.judged,
+			'returned', r.returned, 'selection', p.selection));
+END $$;
+
+-- The plan's row stays locked until the transaction ends, while its letter at
+-- this place is decided. False: somebody has stopped it, or it is elsewhere.
+CREATE FUNCTION begin_step(plan int8, at_place int8, letter uuid) RETURNS boolean
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p replay_plans;
+	i replay_plan_letters;
+BEGIN
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF (p.state = 'running' AND p.next_place = at_place) IS NOT TRUE THEN
+		RETURN false;
+	END IF;
+	SELECT * INTO i FROM replay_plan_letters l
+		WHERE l.plan_id = plan AND l.place = at_place;
+	IF (i.letter_id = letter AND at_place <= p.approved_letters
+		AND letters_digest_step(i.rest, i.letter_id) = p.left_digest)
+		IS NOT TRUE THEN
+		RAISE EXCEPTION 'plan %: letter % at place % is not what was approved '
+			'(% letters)', plan, letter, at_place, p.approved_letters
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT =
+			'find out who changed replay_plan_letters; dlq cancel it, and '
+			'plan again';
+	END IF;
+	IF p.canary > 0 AND NOT p.canary_passed AND at_place > p.canary
+		AND p.canary <= (SELECT count(*) FROM replay_plan_letters l
+			WHERE l.plan_id = plan AND l.outcome = 'sent') THEN
+		RAISE EXCEPTION 'plan %: its canary of % has not passed', plan,
+			p.canary USING ERRCODE = 'object_not_in_prerequisite_state';
+	END IF;
+	RETURN true;
+END $$;
+
+-- What became of the letter there, and the cursor behind it.
+CREATE FUNCTION end_step(plan int8, at_place int8, became text, why text)
+	RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	p replay_plans;
+	i replay_plan_letters;
+BEGIN
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	SELECT * INTO i FROM replay_plan_letters l
+		WHERE l.plan_id = plan AND l.place = at_place;
+	IF (p.state = 'running' AND p.next_place = at_place
+		AND at_place <= p.approved_letters AND CASE became
+		WHEN 'sent' THEN EXISTS (SELECT FROM letter_replays r
+			WHERE r.letter_id = i.letter_id AND r.plan_id = plan)
+		WHEN 'discarded' THEN EXISTS (SELECT FROM letter_states s
+			WHERE s.letter_id = i.letter_id AND s.state = 'discarded')
+		ELSE true END) IS NOT TRUE THEN
+		RAISE EXCEPTION 'plan % is % at place %: its letter at % was not %',
+			plan, p.state, p.next_place, at_place, became
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'see dlq plans ' || plan;
+	END IF;
+	UPDATE replay_plan_letters l SET outcome = became, detail = why
+		WHERE l.plan_id = plan AND l.place = at_place;
+	UPDATE replay_plans q SET next_place = at_place + 1, left_digest = i.rest,
+		changed_at = clock_timestamp() WHERE q.plan_id = plan;
+END $$;
+
+REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
+	edit_letter, count_import, audit_letters, choose_letters, approve_plan,
+	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter, count_import,
+	audit_letters, choose_letters, approve_plan, turn_plan, pass_canary,
+	begin_step, end_step TO ch_operator;
+GRANT INSERT (kind) ON replay_plans TO ch_operator;
+
+-- A database that was made before has granted more.
+REVOKE INSERT, UPDATE ON letter_states FROM ch_relay, ch_operator;
+REVOKE INSERT ON letter_replays FROM ch_relay, ch_operator;
+REVOKE INSERT ON letter_edits, replay_plan_letters FROM ch_operator;
+REVOKE INSERT (actor, action, subject, reason, before, after) ON audit_events
+	FROM ch_relay, ch_operator;
+REVOKE UPDATE (outcome, detail) ON replay_plan_letters FROM ch_operator;
+REVOKE UPDATE (letters, next_place, canary_passed, state, state_reason,
+	changed_at) ON replay_plans FROM ch_operator;
+REVOKE INSERT, UPDATE ON webhook_deliveries, webhook_keys FROM ch_operator;
+-- an endpoint has taken what was put back
+GRANT UPDATE (state, changed_at) ON letter_states TO ch_relay;
+
+COMMIT;

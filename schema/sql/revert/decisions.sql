@@ -1,0 +1,12 @@
+-- Revert countinghouse:decisions from pg
+BEGIN;
+SET LOCAL search_path = ch;
+DROP FUNCTION lock_letter, put_delivery_back, decide_letter, edit_letter,
+	count_import, audit_letters, choose_letters, approve_plan, turn_plan,
+	pass_canary, begin_step, end_step;
+DROP AGGREGATE letters_digest (uuid);
+DROP FUNCTION letters_digest_step;
+ALTER TABLE replay_plan_letters DROP COLUMN rest;
+ALTER TABLE replay_plans DROP COLUMN kind, DROP COLUMN approved_letters,
+	DROP COLUMN approved_digest, DROP COLUMN left_digest;
+COMMIT;

@@ -1,1 +1,0 @@
-INSERT INTO letter_states (letter_id) VALUES ($1) ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+SELECT audit_letters($1, $2, $3, $4, $5::text::jsonb)

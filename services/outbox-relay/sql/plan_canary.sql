@@ -1,0 +1,1 @@
+SELECT pass_canary($1, $2)

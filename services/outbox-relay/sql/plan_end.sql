@@ -1,0 +1,1 @@
+SELECT end_step($1, $2, $3, $4)
