@@ -26,6 +26,8 @@
 #define IDLE_MS 1000
 #define LOOK_MS 1000
 #define PUBLISH_MS 100
+/* Reading makes a moment for released keys that found none for so long. */
+#define RELEASE_MS 100
 /* Behind: what was read last was committed so long ago. */
 #define BEHIND_US 200000
 
@@ -246,7 +248,8 @@ static bool
 has_room(const struct relay *r)
 {
 	return inflight_bytes(r->inflight) < (size_t)r->inflight_bytes &&
-		!park_wants_release(r->park);
+		(r->unreleased.ns == 0 ||
+			ch_mono_ms_since(r->now, r->unreleased) < RELEASE_MS);
 }
 
 /* A transaction larger than the limit must be read whole. */
@@ -361,7 +364,7 @@ next_round(struct relay *r)
 	if (quiet)
 		r->progress.saved_snapshot = saved;
 	scan_begin(r->scan, r->inflight, r->progress.snapshot);
-	r->scan_done = false;
+	r->scan_done = r->released = false;
 	r->poll_at = (struct ch_mono){
 		r->now.ns + (quiet ? r->poll_ms * 1000000 : 0)};
 }

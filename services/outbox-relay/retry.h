@@ -70,11 +70,18 @@ void retry_unblock(struct retry *r, int topic, struct ch_view key);
 bool retry_is_blocked(const struct retry *r, int topic, struct ch_view key,
 	struct ch_uuid *letter);
 size_t retry_blocked(const struct retry *r);
-/* Calls fn with the letter of each blocked key. */
-void retry_each(struct retry *r,
-	void (*fn)(void *ctx, int topic, struct ch_view key,
-		const struct ch_uuid *letter),
-	void *ctx);
+
+struct retry_key {
+	struct retry_key *next, *prev; /* retry's own */
+	struct ch_uuid letter;
+	int topic;
+	bool released; /* the owner's: it is not asked about any more */
+	size_t len;
+	char key[];
+};
+/* Blocked keys that are not released, so many at most: those that were not
+ * asked about for longest. They live until one is blocked or unblocked. */
+size_t retry_next_blocked(struct retry *r, struct retry_key **out, size_t room);
 
 /* The row (it has a topic) is put on trial: its key is held from now on. */
 void retry_hold(struct retry *r, struct event *e);
