@@ -19,6 +19,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/pg_rows.h"
 #include "letter.h"
 #include "message.h"
 #include "outbox_relay_sql.h"
@@ -128,22 +129,26 @@ park_free(struct park *p)
 
 /* ---- what is known at the start ---- */
 
+static bool
+remember_row(void *ctx, const PGresult *res)
+{
+	struct park *p = ctx;
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	struct ch_view origin = ch_pg_next_text(&r);
+
+	retry_remember(p->retry, origin, ch_pg_next_text(&r));
+	return true;
+}
+
+/* All letters that there ever were, unless they are pruned: one by one. */
 static int
 load_remembered(struct park *p, struct ch_pg *pg, struct ch_err *err)
 {
-	PGresult *res;
-	int rc = ch_pg_query(pg, &remembered_stmt, NULL, &res, err), i;
+	struct ch_pg_row_sink sink = {.take = remember_row, .ctx = p};
+	int rc = ch_pg_rows(pg, &remembered_stmt, NULL, &sink, err);
 
-	if (rc != CH_OK)
-		return rc;
-	for (i = 0; i < PQntuples(res); i++) {
-		struct ch_pg_row r = ch_pg_row(res, i);
-		struct ch_view origin = ch_pg_next_text(&r);
-
-		retry_remember(p->retry, origin, ch_pg_next_text(&r));
-	}
-	PQclear(res);
-	return CH_OK;
+	PQclear(sink.end);
+	return rc;
 }
 
 static int
