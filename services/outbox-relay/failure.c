@@ -20,6 +20,8 @@ static const struct {
 	{OF_KAFKA_CODE, E(THROTTLING_QUOTA_EXCEEDED), FAILURE_QUOTA},
 	{OF_KAFKA_CODE, E(POLICY_VIOLATION), FAILURE_QUOTA},
 	{OF_KAFKA_CODE, E(_QUEUE_FULL), FAILURE_QUOTA},
+	/* an operator took it away, and may give it back */
+	{OF_KAFKA_CODE, E(TOPIC_AUTHORIZATION_FAILED), FAILURE_DENIED},
 
 	{OF_KAFKA, CH_KAFKA_OK, CH_KAFKA_OK, FAILURE_NONE},
 	{OF_KAFKA, CH_KAFKA_TRANSIENT, CH_KAFKA_TRANSIENT, FAILURE_TRANSIENT},
@@ -93,8 +95,8 @@ failure_of_http(enum ch_http_class class, int status)
 const char *
 failure_name(enum failure f)
 {
-	static const char *const names[FAILURES] = {
-		"none", "transient", "outage", "permanent", "poison", "quota"};
+	static const char *const names[FAILURES] = {"none", "transient",
+		"outage", "permanent", "poison", "quota", "denied"};
 
 	return names[f];
 }

@@ -9,6 +9,8 @@
  *	permanent  the target takes nothing like this: a dead letter
  *	poison	   the target does not take this one: a dead letter
  *	quota	   too much at once: no attempt, the breaker waits as told
+ *	denied	   no right to the target: no attempt until patience ends, then
+ *		   permanent (target.h)
  *
  * Of Kafka a code's own row counts before its class's: common/io/kafka_error.c
  * says what a code means to every daemon, a row here what it means to a
@@ -32,9 +34,10 @@ enum failure {
 	FAILURE_OUTAGE,
 	FAILURE_PERMANENT,
 	FAILURE_POISON,
-	FAILURE_QUOTA
+	FAILURE_QUOTA,
+	FAILURE_DENIED
 };
-#define FAILURES (FAILURE_QUOTA + 1)
+#define FAILURES (FAILURE_DENIED + 1)
 
 /* A report's: what librdkafka says, and how kafka_producer reads it. */
 enum failure failure_of_kafka(rd_kafka_resp_err_t code,

@@ -382,6 +382,7 @@ judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now,
 			f->verdict = HOOK_BURY;
 		break;
 	case FAILURE_OUTAGE:
+	case FAILURE_DENIED: /* Kafka's alone */
 		break;
 	}
 	note_verdict(l, f, wall);

@@ -104,6 +104,7 @@ open_sink(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.queue_kbytes = (int)(ch_params_bytes(p, "inflight") / 1024),
 		.topic_wait_ms = ch_params_ms(p, "topic_wait"),
 		.outage_ms = ch_params_ms(p, "outage_after"),
+		.denied_wait_ms = ch_params_ms(p, "denied_wait"),
 		.reported = pump_reported,
 		.ctx = r,
 	};

@@ -6,7 +6,8 @@
  * What a failure costs (failure.h has the classes):
  *
  *	class		among others	alone
- *	outage, quota	again, free	again, free
+ *	outage, quota,
+ *	denied		again, free	again, free
  *	transient	again, free	an attempt; for ever unless the route
  *					says after how many
  *	permanent	again, free	an attempt; parked after 3
