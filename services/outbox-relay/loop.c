@@ -234,7 +234,7 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 		free_relay(r);
 		return rc;
 	}
-	r->park = park_new(r->retry, r->routes);
+	r->park = park_new(r->retry, r->routes, r->contract == NULL);
 	r->latency = ch_metrics_get(rt->metrics, RELAY_LATENCY);
 	r->kafka_open = ch_metrics_series(rt->metrics, RELAY_BREAKER, "kafka");
 	r->now = r->state_since = ch_clock_mono(rt->clock);

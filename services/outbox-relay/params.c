@@ -195,6 +195,10 @@ const struct ch_metric_desc relay_metrics[] = {
 		NULL, 0},
 	[RELAY_BLOCKED_KEYS] = {"relay_blocked_keys", CH_GAUGE, CH_UNIT_NONE,
 		"Keys that wait behind a dead letter", {NULL}, NULL, 0},
+	[RELAY_REMEMBERED] = {"relay_remembered_rows", CH_GAUGE, CH_UNIT_NONE,
+		"Rows put aside before that are passed over when they are read "
+		"again, 16 bytes each",
+		{NULL}, NULL, 0},
 	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Refused deliveries that no operator has "
 		"decided; rejected records are not counted",

@@ -54,6 +54,7 @@ struct released {
 struct park {
 	struct retry *retry;
 	struct route_table *routes;
+	bool own;
 	struct parked *head, **tail;
 	size_t queued;
 	struct released *released, **released_end;
@@ -63,6 +64,8 @@ struct park {
 
 static const struct ch_pg_stmt remembered_stmt = {
 	"relay_remembered", outbox_relay_sql_letters_remembered};
+static const struct ch_pg_stmt readable_stmt = {
+	"relay_readable", outbox_relay_sql_letters_readable};
 static const struct ch_pg_stmt blocking_stmt = {
 	"relay_blocking", outbox_relay_sql_letters_blocking};
 static const struct ch_pg_stmt released_stmt = {
@@ -77,12 +80,13 @@ static const struct ch_pg_stmt done_stmt = {
 	"relay_retry_done", outbox_relay_sql_retry_done};
 
 struct park *
-park_new(struct retry *retry, struct route_table *routes)
+park_new(struct retry *retry, struct route_table *routes, bool own)
 {
 	struct park *p = ch_xcalloc(1, sizeof(*p));
 
 	p->retry = retry;
 	p->routes = routes;
+	p->own = own;
 	p->tail = &p->head;
 	p->released_end = &p->released;
 	ch_pg_array_init(&p->delivered, CH_PG_INT8_ARRAY);
@@ -140,12 +144,13 @@ remember_row(void *ctx, const PGresult *res)
 	return true;
 }
 
-/* All letters that there ever were, unless they are pruned: one by one. */
+/* One by one: they may be many. */
 static int
 load_remembered(struct park *p, struct ch_pg *pg, struct ch_err *err)
 {
 	struct ch_pg_row_sink sink = {.take = remember_row, .ctx = p};
-	int rc = ch_pg_rows(pg, &remembered_stmt, NULL, &sink, err);
+	int rc = ch_pg_rows(pg, p->own ? &readable_stmt : &remembered_stmt,
+		NULL, &sink, err);
 
 	PQclear(sink.end);
 	return rc;

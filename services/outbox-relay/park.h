@@ -26,7 +26,10 @@
 
 struct park;
 
-struct park *park_new(struct retry *retry, struct route_table *routes);
+/* own: the rows are of the ledger's tables, of which it is known which days
+ * are gone; else any row may be read again for ever. */
+struct park *park_new(struct retry *retry, struct route_table *routes,
+	bool own);
 void park_free(struct park *p);
 /* Forgets the queue and all keys and rows, before another park_load(). */
 void park_clear(struct park *p);

@@ -129,6 +129,7 @@ watch_publish(struct relay *r)
 		(int64_t)inflight_bytes(r->inflight));
 	ch_metric_set(m, RELAY_OLDEST, oldest_us(r));
 	ch_metric_set(m, RELAY_BLOCKED_KEYS, (int64_t)retry_blocked(r->retry));
+	ch_metric_set(m, RELAY_REMEMBERED, (int64_t)retry_remembered(r->retry));
 	ch_metric_set(m, RELAY_LEADER, session_is_leader(r));
 	ch_metric_set(m, RELAY_SOURCE_POLL, state == RELAY_POLLING);
 	ch_metric_set(m, RELAY_PARKED, (int64_t)park_counts(r->park)->letters);
