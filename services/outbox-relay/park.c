@@ -74,6 +74,8 @@ static const struct ch_pg_stmt park_stmt = {
 	"relay_park", outbox_relay_sql_letter_park};
 static const struct ch_pg_stmt wait_stmt = {
 	"relay_wait", outbox_relay_sql_retry_put};
+static const struct ch_pg_stmt move_stmt = {
+	"relay_retry_move", outbox_relay_sql_retry_move};
 static const struct ch_pg_stmt rows_stmt = {
 	"relay_retry_rows", outbox_relay_sql_retry_rows};
 static const struct ch_pg_stmt done_stmt = {
@@ -322,6 +324,26 @@ row_args_add(struct row_args *a, const struct event *e)
 	ch_pg_arg_array(&a->args, &a->values);
 }
 
+/* Of a waiting row that became a letter: else, read back anew, one key had two
+ * letters with rows behind each. */
+static int
+move_waiting(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+{
+	struct ch_view old = event_field(q->e, WAITED_LETTER);
+	struct ch_uuid letter;
+	struct ch_pg_args args;
+
+	if (q->e->source != EVENT_RETRY || q->waits || !q->blocks ||
+		old.len != sizeof(letter.bytes))
+		return CH_OK;
+	memcpy(letter.bytes, old.ptr, sizeof(letter.bytes));
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &q->letter);
+	ch_pg_arg_uuid(&args, &letter);
+	ch_pg_arg_i64(&args, q->e->order);
+	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
+}
+
 static int
 write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 {
@@ -366,6 +388,8 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
 		q = q->next) {
 		rc = write_one(pg, q, err);
+		if (rc == CH_OK)
+			rc = move_waiting(pg, q, err);
 		++*n;
 	}
 	if (rc == CH_OK)
@@ -474,16 +498,17 @@ park_look(struct park *p, struct ch_pg *pg, struct ch_err *err)
 	return rc == CH_OK ? rc : ch_err_wrap(err, "look at blocked keys");
 }
 
-struct page {
+struct release {
 	struct released *keys[RELEASE_KEYS];
-	int64_t rows[RELEASE_KEYS]; /* read of each */
+	int64_t rows[RELEASE_KEYS];  /* read of each */
+	int64_t after[RELEASE_KEYS]; /* the last of them */
 	size_t count;
 	int64_t most; /* rows of one key */
 	size_t whole; /* keys before this one were not cut off by bytes */
 };
 
 static int
-ask_page(const struct page *g, struct ch_pg *pg, PGresult **res,
+ask_page(const struct release *g, struct ch_pg *pg, PGresult **res,
 	struct ch_err *err)
 {
 	struct ch_pg_array letters, after;
@@ -512,8 +537,8 @@ ask_page(const struct page *g, struct ch_pg *pg, PGresult **res,
 enum { PAGE_PLACE = WAITED_FIELDS, PAGE_FOUND };
 
 static int
-read_waiting(struct page *g, const PGresult *res, int row, struct inflight *f,
-	struct ch_err *err)
+read_waiting(struct release *g, const PGresult *res, int row,
+	struct inflight *f, struct ch_err *err)
 {
 	struct ch_view fields[WAITED_FIELDS];
 	int64_t number = 0, found = 0;
@@ -531,7 +556,7 @@ read_waiting(struct page *g, const PGresult *res, int row, struct inflight *f,
 	if (e == NULL)
 		return CH_EPROTO;
 	place = (size_t)number - 1;
-	g->keys[place]->after = e->order;
+	g->after[place] = e->order;
 	g->rows[place]++;
 	g->whole = found > PQntuples(res) ? place : g->count;
 	inflight_add(f, e);
@@ -539,7 +564,7 @@ read_waiting(struct page *g, const PGresult *res, int row, struct inflight *f,
 }
 
 static int
-read_page(struct page *g, const PGresult *res, struct inflight *f,
+read_page(struct release *g, const PGresult *res, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
 	int rc = CH_OK, i;
@@ -559,11 +584,13 @@ static void
 unblock(struct park *p, struct released *r)
 {
 	struct ch_view key = {r->key, r->key_len};
-	struct ch_uuid now;
+	struct retry_key *k = retry_blocked_key(p->retry, r->topic, key);
 
-	/* one of the waiting rows may have been refused meanwhile */
-	if (retry_is_blocked(p->retry, r->topic, key, &now) &&
-		memcmp(&now, &r->letter, sizeof(now)) == 0)
+	/* one of the waiting rows may have been refused meanwhile: then its
+	 * letter can be asked about now */
+	if (k != NULL && memcmp(&k->letter, &r->letter, sizeof(k->letter)) != 0)
+		k->released = false;
+	else
 		retry_unblock(p->retry, r->topic, key);
 	ch_debug("relay.key_released",
 		CH_S("topic", route_topic_at(p->routes, r->topic)->name),
@@ -574,13 +601,15 @@ unblock(struct park *p, struct released *r)
 
 /* Keys all of whose rows are read flow again. */
 static void
-unblock_read(struct park *p, const struct page *g)
+unblock_read(struct park *p, const struct release *g)
 {
 	struct released **at = &p->released, *r;
 	size_t i;
 
 	for (i = 0; i < g->count; i++) {
 		r = *at;
+		if (g->rows[i] > 0)
+			r->after = g->after[i];
 		if (i >= g->whole || g->rows[i] == g->most) {
 			at = &r->next;
 			continue;
@@ -596,7 +625,7 @@ int
 park_release(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
-	struct page g = {.count = 0};
+	struct release g = {.count = 0};
 	struct released *r;
 	uint64_t before = p->counts.released;
 	PGresult *res;

@@ -119,7 +119,7 @@ retry_block(struct retry *r, int topic, struct ch_view key,
 	const struct ch_uuid *letter)
 {
 	struct ch_buf name = CH_BUF_INIT;
-	struct retry_key *k;
+	struct retry_key *k, *old;
 
 	if (key.ptr == NULL)
 		return;
@@ -130,7 +130,9 @@ retry_block(struct retry *r, int topic, struct ch_view key,
 	memcpy(k->key, key.ptr, key.len);
 	DL_PREPEND(r->turn, k);
 	blocked_key(&name, topic, key);
-	forget_key(r, ch_map_put(r->blocked, ch_buf_view(&name), k));
+	old = ch_map_put(r->blocked, ch_buf_view(&name), k);
+	k->released = old != NULL && old->released;
+	forget_key(r, old);
 	ch_buf_free(&name);
 }
 
@@ -144,18 +146,26 @@ retry_unblock(struct retry *r, int topic, struct ch_view key)
 	ch_buf_free(&name);
 }
 
+struct retry_key *
+retry_blocked_key(const struct retry *r, int topic, struct ch_view key)
+{
+	struct ch_buf name = CH_BUF_INIT;
+	struct retry_key *k;
+
+	if (key.ptr == NULL || ch_map_count(r->blocked) == 0)
+		return NULL;
+	blocked_key(&name, topic, key);
+	k = ch_map_get(r->blocked, ch_buf_view(&name));
+	ch_buf_free(&name);
+	return k;
+}
+
 bool
 retry_is_blocked(const struct retry *r, int topic, struct ch_view key,
 	struct ch_uuid *letter)
 {
-	struct ch_buf name = CH_BUF_INIT;
-	const struct retry_key *k;
+	const struct retry_key *k = retry_blocked_key(r, topic, key);
 
-	if (key.ptr == NULL || ch_map_count(r->blocked) == 0)
-		return false;
-	blocked_key(&name, topic, key);
-	k = ch_map_get(r->blocked, ch_buf_view(&name));
-	ch_buf_free(&name);
 	if (k == NULL)
 		return false;
 	*letter = k->letter;

@@ -76,10 +76,15 @@ struct retry_key {
 	struct retry_key *next, *prev; /* retry's own */
 	struct ch_uuid letter;
 	int topic;
-	bool released; /* the owner's: it is not asked about any more */
+	/* The owner's: it is not asked about. Stays with the key when another
+	 * letter blocks it, until the owner is done with the one before. */
+	bool released;
 	size_t len;
 	char key[];
 };
+/* NULL: it is not blocked. */
+struct retry_key *retry_blocked_key(const struct retry *r, int topic,
+	struct ch_view key);
 /* Blocked keys that are not released, so many at most: those that were not
  * asked about for longest. They live until one is blocked or unblocked. */
 size_t retry_next_blocked(struct retry *r, struct retry_key **out, size_t room);

@@ -278,7 +278,7 @@ take_outbox_row(void *ctx, const PGresult *res)
 		return false;
 	}
 	o->seq = e->order;
-	memcpy(o->id.bytes, fields[OUTBOX_ID].ptr, sizeof(o->id.bytes));
+	(void)ch_pg_get_uuid(res, 0, OUTBOX_ID, &o->id);
 	inflight_add(t->f, e);
 	return page_take(t->page, e->size);
 }
