@@ -364,8 +364,8 @@ prepare(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 	return 0;
 }
 
-int
-ch_pg_send(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
+static int
+send_statement(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 	const struct ch_pg_args *args, struct ch_err *err)
 {
 	int binary[CH_PG_ARGS_MAX];
@@ -389,7 +389,32 @@ ch_pg_send(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 			n > 0 ? args->lengths : NULL, binary, 1);
 	if (!ok)
 		return ch_pg_fail_connection(pg, stmt->name, err);
+	return CH_OK;
+}
+
+int
+ch_pg_send(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
+	const struct ch_pg_args *args, struct ch_err *err)
+{
+	int rc = send_statement(pg, stmt, args, err);
+
+	if (rc != CH_OK)
+		return rc;
 	ch_pg_ask_begin(pg, PG_ASK_SINGLE);
+	return ch_pg_pump(pg, err);
+}
+
+int
+ch_pg_send_rows(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
+	const struct ch_pg_args *args, struct ch_err *err)
+{
+	int rc = send_statement(pg, stmt, args, err);
+
+	if (rc != CH_OK)
+		return rc;
+	if (PQsetSingleRowMode(pg->conn) != 1)
+		return ch_pg_fail_connection(pg, stmt->name, err);
+	ch_pg_ask_begin(pg, PG_ASK_ROWS);
 	return ch_pg_pump(pg, err);
 }
 

@@ -253,8 +253,6 @@ bool ch_pg_get_time(const PGresult *res, int row, int col,
 /* The same where it lies before now; else, and where it is not known, now. */
 struct ch_time ch_pg_get_past(const PGresult *res, int row, int col,
 	struct ch_time now);
-/* The earliest of them over all rows. */
-struct ch_time ch_pg_oldest(const PGresult *res, int col, struct ch_time now);
 bool ch_pg_get_day(const PGresult *res, int row, int col, int64_t *out);
 bool ch_pg_get_tid(const PGresult *res, int row, int col, uint64_t *out);
 bool ch_pg_get_lsn(const PGresult *res, int row, int col, uint64_t *out);

@@ -16,6 +16,7 @@ enum pg_ask_kind {
 	PG_ASK_NONE,
 	PG_ASK_SINGLE,	 /* one query; ends with a NULL result */
 	PG_ASK_PIPELINE, /* entries, then the sync's answer */
+	PG_ASK_ROWS,	 /* one query; who asked takes its results himself */
 };
 
 struct pg_entry {
@@ -62,6 +63,12 @@ struct ch_pg {
 PQconninfoOption *ch_pg_target_parse(const char *conninfo, struct ch_err *err);
 /* NULL when not given. */
 const char *ch_pg_option_of(const PQconninfoOption *opts, const char *keyword);
+
+/* ---- pg.c ---- */
+
+/* As ch_pg_send(), in single-row mode; nothing is collected. */
+int ch_pg_send_rows(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
+	const struct ch_pg_args *args, struct ch_err *err);
 
 /* ---- pg_io.c ---- */
 

@@ -187,20 +187,6 @@ ch_pg_get_past(const PGresult *res, int row, int col, struct ch_time now)
 	return ch_pg_get_time(res, row, col, &at) && at.us < now.us ? at : now;
 }
 
-struct ch_time
-ch_pg_oldest(const PGresult *res, int col, struct ch_time now)
-{
-	struct ch_time oldest = now, at;
-	int row;
-
-	for (row = 0; row < PQntuples(res); row++) {
-		at = ch_pg_get_past(res, row, col, now);
-		if (at.us < oldest.us)
-			oldest = at;
-	}
-	return oldest;
-}
-
 bool
 ch_pg_get_day(const PGresult *res, int row, int col, int64_t *out)
 {

@@ -20,6 +20,8 @@ static const struct {
 	{OF_KAFKA_CODE, E(THROTTLING_QUOTA_EXCEEDED), FAILURE_QUOTA},
 	{OF_KAFKA_CODE, E(POLICY_VIOLATION), FAILURE_QUOTA},
 	{OF_KAFKA_CODE, E(_QUEUE_FULL), FAILURE_QUOTA},
+	/* an operator took it away, and may give it back */
+	{OF_KAFKA_CODE, E(TOPIC_AUTHORIZATION_FAILED), FAILURE_DENIED},
 
 	/* "unexpected server error": a broken broker, or a record that breaks
 	 * it */
@@ -98,7 +100,7 @@ const char *
 failure_name(enum failure f)
 {
 	static const char *const names[FAILURES] = {"none", "transient",
-		"outage", "permanent", "poison", "quota", "unclear"};
+		"outage", "permanent", "poison", "quota", "unclear", "denied"};
 
 	return names[f];
 }

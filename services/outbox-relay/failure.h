@@ -12,6 +12,8 @@
  *	unclear	   it failed, and the answer does not say whether the target or
  *		   this one is at fault: transient when the target takes others,
  *		   else an outage (target.h)
+ *	denied	   no right to the target: no attempt until patience ends, then
+ *		   permanent (target.h)
  *
  * Of Kafka a code's own row counts before its class's: common/io/kafka_error.c
  * says what a code means to every daemon, a row here what it means to a
@@ -36,9 +38,10 @@ enum failure {
 	FAILURE_PERMANENT,
 	FAILURE_POISON,
 	FAILURE_QUOTA,
-	FAILURE_UNCLEAR
+	FAILURE_UNCLEAR,
+	FAILURE_DENIED
 };
-#define FAILURES (FAILURE_UNCLEAR + 1)
+#define FAILURES (FAILURE_DENIED + 1)
 
 /* A report's: what librdkafka says, and how kafka_producer reads it. */
 enum failure failure_of_kafka(rd_kafka_resp_err_t code,

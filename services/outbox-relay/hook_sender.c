@@ -383,6 +383,7 @@ judge(struct hook_sender *s, struct hook_flight *f, struct ch_mono now,
 		break;
 	case FAILURE_OUTAGE:
 	case FAILURE_UNCLEAR: /* no answer of HTTP means it */
+	case FAILURE_DENIED:  /* Kafka's alone */
 		break;
 	}
 	note_verdict(l, f, wall);

@@ -253,6 +253,14 @@ inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
 }
 
 void
+inflight_written(struct inflight *f, struct ch_time at)
+{
+	assert(f->reading != NULL);
+	if (at.us < f->reading->at.us)
+		f->reading->at = at;
+}
+
+void
 inflight_abandon(struct inflight *f)
 {
 	if (f->reading != NULL)

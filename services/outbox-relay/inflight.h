@@ -44,6 +44,8 @@ void inflight_clear(struct inflight *f);
 void inflight_begin(struct inflight *f, struct ch_time at);
 void inflight_add(struct inflight *f, struct event *e);
 void inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark);
+/* A row of the commit that is being read was written then: it is no younger. */
+void inflight_written(struct inflight *f, struct ch_time at);
 /* Forgets the commit that is being read. */
 void inflight_abandon(struct inflight *f);
 bool inflight_is_reading(const struct inflight *f);

@@ -27,6 +27,8 @@
 #define IDLE_MS 1000
 #define LOOK_MS 1000
 #define PUBLISH_MS 100
+/* Reading makes a moment for released keys that found none for so long. */
+#define RELEASE_MS 100
 /* Behind: what was read last was committed so long ago. */
 #define BEHIND_US 200000
 
@@ -103,6 +105,7 @@ open_sink(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.queue_kbytes = (int)(ch_params_bytes(p, "inflight") / 1024),
 		.topic_wait_ms = ch_params_ms(p, "topic_wait"),
 		.outage_ms = ch_params_ms(p, "outage_after"),
+		.denied_wait_ms = ch_params_ms(p, "denied_wait"),
 		.reported = pump_reported,
 		.ctx = r,
 	};
@@ -236,7 +239,7 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 		free_relay(r);
 		return rc;
 	}
-	r->park = park_new(r->retry, r->routes);
+	r->park = park_new(r->retry, r->routes, r->contract == NULL);
 	r->latency = ch_metrics_get(rt->metrics, RELAY_LATENCY);
 	r->kafka_open = ch_metrics_series(rt->metrics, RELAY_BREAKER, "kafka");
 	r->now = r->state_since = ch_clock_mono(rt->clock);
@@ -251,7 +254,8 @@ static bool
 has_room(const struct relay *r)
 {
 	return inflight_bytes(r->inflight) < (size_t)r->inflight_bytes &&
-		!park_wants_release(r->park);
+		(r->unreleased.ns == 0 ||
+			ch_mono_ms_since(r->now, r->unreleased) < RELEASE_MS);
 }
 
 /* A transaction larger than the limit must be read whole. */
@@ -366,7 +370,7 @@ next_round(struct relay *r)
 	if (quiet)
 		r->progress.saved_snapshot = saved;
 	scan_begin(r->scan, r->inflight, r->progress.snapshot);
-	r->scan_done = false;
+	r->scan_done = r->released = false;
 	r->poll_at = (struct ch_mono){
 		r->now.ns + (quiet ? r->poll_ms * 1000000 : 0)};
 }

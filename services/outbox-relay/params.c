@@ -18,6 +18,7 @@
 #include "relay.h"
 
 #define MS_HOUR 3600000
+#define MS_DAY 86400000
 #define MIB ((int64_t)1048576)
 
 const struct ch_param relay_params[] = {
@@ -111,6 +112,9 @@ const struct ch_param relay_params[] = {
 		"ce_source: adds the headers of CloudEvents; empty: none"},
 	{"topic_wait", CH_PARAM_DURATION, "10s", 0, MS_HOUR, NULL, 0,
 		"how long a missing topic is waited for before rows are parked"},
+	{"denied_wait", CH_PARAM_DURATION, "60s", 0, MS_DAY, NULL, 0,
+		"how long a topic is waited for that may not be written to, "
+		"before rows are parked; its rows fill inflight meanwhile"},
 	{"message_max", CH_PARAM_BYTES, "1000000", 1024, 100000000, NULL, 0,
 		"largest record; the topics' max.message.bytes must allow it"},
 	{"linger", CH_PARAM_DURATION, "0ms", 0, 1000, NULL, 0,
@@ -205,6 +209,10 @@ const struct ch_metric_desc relay_metrics[] = {
 		{NULL}, NULL, 0},
 	[RELAY_BLOCKED_KEYS] = {"relay_blocked_keys", CH_GAUGE, CH_UNIT_NONE,
 		"Keys that wait behind a dead letter", {NULL}, NULL, 0},
+	[RELAY_REMEMBERED] = {"relay_remembered_rows", CH_GAUGE, CH_UNIT_NONE,
+		"Rows put aside before that are passed over when they are read "
+		"again, 16 bytes each",
+		{NULL}, NULL, 0},
 	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Refused deliveries that no operator has "
 		"decided; rejected records are not counted",

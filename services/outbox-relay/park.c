@@ -3,9 +3,10 @@
  * park: the queue of rows to put aside, and the release of blocked keys.
  *
  * Order of a blocked key: the letter, then its waiting rows by retry_id, then
- * the stream. A release reads a page of waiting rows while the owner's cursor
- * stands at the end, so nothing of the key is between them and the stream; the
- * key stays blocked (newer rows queue behind) until a page was the last.
+ * the stream. A release reads a page of waiting rows, of many keys, while the
+ * owner's cursor stands at the end, so nothing of a key is between them and the
+ * stream; a key stays blocked (newer rows queue behind) until a page held the
+ * last of its rows. Between two pages the owner reads and sends other rows.
  *
  * Failure: a crash after a waiting row was delivered and before it was swept
  * delivers it again, with its id.
@@ -18,12 +19,18 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "io/pg_rows.h"
 #include "letter.h"
 #include "message.h"
 #include "outbox_relay_sql.h"
 
-#define RELEASE_PAGE 500
-#define WRITE_MAX 500 /* rows in one transaction */
+#define WRITE_MAX 500  /* rows in one transaction */
+#define LOOK_MAX 10000 /* letters asked about at a time */
+
+/* One page of a release. */
+#define RELEASE_KEYS 500
+#define RELEASE_ROWS 2000
+#define RELEASE_BYTES (1 << 20)
 
 struct parked {
 	struct parked *next;
@@ -47,15 +54,18 @@ struct released {
 struct park {
 	struct retry *retry;
 	struct route_table *routes;
+	bool own;
 	struct parked *head, **tail;
 	size_t queued;
-	struct released *released;
+	struct released *released, **released_end;
 	struct ch_pg_array delivered; /* retry_ids to be swept */
 	struct park_counts counts;
 };
 
 static const struct ch_pg_stmt remembered_stmt = {
 	"relay_remembered", outbox_relay_sql_letters_remembered};
+static const struct ch_pg_stmt readable_stmt = {
+	"relay_readable", outbox_relay_sql_letters_readable};
 static const struct ch_pg_stmt blocking_stmt = {
 	"relay_blocking", outbox_relay_sql_letters_blocking};
 static const struct ch_pg_stmt released_stmt = {
@@ -64,19 +74,23 @@ static const struct ch_pg_stmt park_stmt = {
 	"relay_park", outbox_relay_sql_letter_park};
 static const struct ch_pg_stmt wait_stmt = {
 	"relay_wait", outbox_relay_sql_retry_put};
+static const struct ch_pg_stmt move_stmt = {
+	"relay_retry_move", outbox_relay_sql_retry_move};
 static const struct ch_pg_stmt rows_stmt = {
 	"relay_retry_rows", outbox_relay_sql_retry_rows};
 static const struct ch_pg_stmt done_stmt = {
 	"relay_retry_done", outbox_relay_sql_retry_done};
 
 struct park *
-park_new(struct retry *retry, struct route_table *routes)
+park_new(struct retry *retry, struct route_table *routes, bool own)
 {
 	struct park *p = ch_xcalloc(1, sizeof(*p));
 
 	p->retry = retry;
 	p->routes = routes;
+	p->own = own;
 	p->tail = &p->head;
+	p->released_end = &p->released;
 	ch_pg_array_init(&p->delivered, CH_PG_INT8_ARRAY);
 	return p;
 }
@@ -103,6 +117,7 @@ park_clear(struct park *p)
 		released_free(r);
 	}
 	p->tail = &p->head;
+	p->released_end = &p->released;
 	p->queued = 0;
 	ch_pg_array_clear(&p->delivered);
 	retry_clear(p->retry);
@@ -120,22 +135,27 @@ park_free(struct park *p)
 
 /* ---- what is known at the start ---- */
 
+static bool
+remember_row(void *ctx, const PGresult *res)
+{
+	struct park *p = ctx;
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	struct ch_view origin = ch_pg_next_text(&r);
+
+	retry_remember(p->retry, origin, ch_pg_next_text(&r));
+	return true;
+}
+
+/* One by one: they may be many. */
 static int
 load_remembered(struct park *p, struct ch_pg *pg, struct ch_err *err)
 {
-	PGresult *res;
-	int rc = ch_pg_query(pg, &remembered_stmt, NULL, &res, err), i;
+	struct ch_pg_row_sink sink = {.take = remember_row, .ctx = p};
+	int rc = ch_pg_rows(pg, p->own ? &readable_stmt : &remembered_stmt,
+		NULL, &sink, err);
 
-	if (rc != CH_OK)
-		return rc;
-	for (i = 0; i < PQntuples(res); i++) {
-		struct ch_pg_row r = ch_pg_row(res, i);
-		struct ch_view origin = ch_pg_next_text(&r);
-
-		retry_remember(p->retry, origin, ch_pg_next_text(&r));
-	}
-	PQclear(res);
-	return CH_OK;
+	PQclear(sink.end);
+	return rc;
 }
 
 static int
@@ -304,6 +324,26 @@ row_args_add(struct row_args *a, const struct event *e)
 	ch_pg_arg_array(&a->args, &a->values);
 }
 
+/* Of a waiting row that became a letter: else, read back anew, one key had two
+ * letters with rows behind each. */
+static int
+move_waiting(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+{
+	struct ch_view old = event_field(q->e, WAITED_LETTER);
+	struct ch_uuid letter;
+	struct ch_pg_args args;
+
+	if (q->e->source != EVENT_RETRY || q->waits || !q->blocks ||
+		old.len != sizeof(letter.bytes))
+		return CH_OK;
+	memcpy(letter.bytes, old.ptr, sizeof(letter.bytes));
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &q->letter);
+	ch_pg_arg_uuid(&args, &letter);
+	ch_pg_arg_i64(&args, q->e->order);
+	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
+}
+
 static int
 write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 {
@@ -348,6 +388,8 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
 		q = q->next) {
 		rc = write_one(pg, q, err);
+		if (rc == CH_OK)
+			rc = move_waiting(pg, q, err);
 		++*n;
 	}
 	if (rc == CH_OK)
@@ -400,133 +442,211 @@ park_wants_release(const struct park *p)
 }
 
 static void
-collect_letter(void *ctx, int topic, struct ch_view key,
-	const struct ch_uuid *letter)
+release_key(struct park *p, struct retry_key *k)
 {
-	(void)topic;
-	(void)key;
-	ch_pg_array_uuid(ctx, letter);
+	struct released *r = ch_xcalloc(1, sizeof(*r));
+
+	k->released = true;
+	r->letter = k->letter;
+	r->topic = k->topic;
+	r->key = ch_xviewdup((struct ch_view){k->key, k->len});
+	r->key_len = k->len;
+	*p->released_end = r;
+	p->released_end = &r->next;
 }
 
-struct releasing {
-	struct park *p;
-	struct ch_uuid letter;
-};
-
-static void
-release_key(void *ctx, int topic, struct ch_view key,
-	const struct ch_uuid *letter)
+static int
+ask_released(struct ch_pg *pg, struct retry_key *const *keys, size_t count,
+	PGresult **res, struct ch_err *err)
 {
-	struct releasing *g = ctx;
-	struct released *r;
+	struct ch_pg_array letters;
+	struct ch_pg_args args;
+	size_t i;
+	int rc;
 
-	if (memcmp(letter, &g->letter, sizeof(*letter)) != 0)
-		return;
-	r = ch_xcalloc(1, sizeof(*r));
-	r->letter = *letter;
-	r->topic = topic;
-	r->key = ch_xviewdup(key);
-	r->key_len = key.len;
-	r->next = g->p->released;
-	g->p->released = r;
+	ch_pg_array_init(&letters, CH_PG_UUID_ARRAY);
+	for (i = 0; i < count; i++)
+		ch_pg_array_uuid(&letters, &keys[i]->letter);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, &letters);
+	rc = ch_pg_query(pg, &released_stmt, &args, res, err);
+	ch_pg_array_free(&letters);
+	return rc;
 }
 
 int
 park_look(struct park *p, struct ch_pg *pg, struct ch_err *err)
 {
-	struct ch_pg_array letters;
-	struct ch_pg_args args;
-	PGresult *res;
-	int rc, i;
+	struct retry_key **keys;
+	PGresult *res = NULL;
+	int64_t place;
+	size_t count;
+	int rc = CH_OK, i;
 
-	if (retry_blocked(p->retry) == 0 || p->released != NULL)
+	if (retry_blocked(p->retry) == 0)
 		return CH_OK;
+	keys = ch_xcalloc(LOOK_MAX, sizeof(struct retry_key *));
+	count = retry_next_blocked(p->retry, keys, LOOK_MAX);
+	if (count > 0)
+		rc = ask_released(pg, keys, count, &res, err);
+	for (i = 0; i < PQntuples(res); i++)
+		if (ch_pg_get_i64(res, i, 0, &place) && place >= 1 &&
+			(size_t)place <= count)
+			release_key(p, keys[place - 1]);
+	PQclear(res);
+	free(keys);
+	return rc == CH_OK ? rc : ch_err_wrap(err, "look at blocked keys");
+}
+
+struct release {
+	struct released *keys[RELEASE_KEYS];
+	int64_t rows[RELEASE_KEYS];  /* read of each */
+	int64_t after[RELEASE_KEYS]; /* the last of them */
+	size_t count;
+	int64_t most; /* rows of one key */
+	size_t whole; /* keys before this one were not cut off by bytes */
+};
+
+static int
+ask_page(const struct release *g, struct ch_pg *pg, PGresult **res,
+	struct ch_err *err)
+{
+	struct ch_pg_array letters, after;
+	struct ch_pg_args args;
+	size_t i;
+	int rc;
+
 	ch_pg_array_init(&letters, CH_PG_UUID_ARRAY);
-	retry_each(p->retry, collect_letter, &letters);
+	ch_pg_array_init(&after, CH_PG_INT8_ARRAY);
+	for (i = 0; i < g->count; i++) {
+		ch_pg_array_uuid(&letters, &g->keys[i]->letter);
+		ch_pg_array_i64(&after, g->keys[i]->after);
+	}
 	ch_pg_args_clear(&args);
 	ch_pg_arg_array(&args, &letters);
-	rc = ch_pg_query(pg, &released_stmt, &args, &res, err);
+	ch_pg_arg_array(&args, &after);
+	ch_pg_arg_i64(&args, g->most);
+	ch_pg_arg_i64(&args, RELEASE_BYTES);
+	rc = ch_pg_query(pg, &rows_stmt, &args, res, err);
 	ch_pg_array_free(&letters);
-	if (rc != CH_OK)
-		return ch_err_wrap(err, "look at blocked keys");
-	for (i = 0; i < PQntuples(res); i++) {
-		struct releasing g = {p, {{0}}};
+	ch_pg_array_free(&after);
+	return rc == CH_OK ? rc : ch_err_wrap(err, "read waiting rows");
+}
 
-		if (ch_pg_get_uuid(res, i, 0, &g.letter))
-			retry_each(p->retry, release_key, &g);
-	}
-	PQclear(res);
+/* Columns of retry_rows.sql behind the row's own. */
+enum { PAGE_PLACE = WAITED_FIELDS, PAGE_FOUND };
+
+static int
+read_waiting(struct release *g, const PGresult *res, int row,
+	struct inflight *f, struct ch_err *err)
+{
+	struct ch_view fields[WAITED_FIELDS];
+	int64_t number = 0, found = 0;
+	struct event *e;
+	size_t place;
+	int i;
+
+	for (i = 0; i < WAITED_FIELDS; i++)
+		fields[i] = ch_pg_value(res, row, i);
+	if (!ch_pg_get_i64(res, row, PAGE_PLACE, &number) || number < 1 ||
+		(size_t)number > g->count ||
+		!ch_pg_get_i64(res, row, PAGE_FOUND, &found))
+		return ch_err_set(err, CH_EPROTO, "a waiting row of no key");
+	e = event_new(EVENT_RETRY, fields, err);
+	if (e == NULL)
+		return CH_EPROTO;
+	place = (size_t)number - 1;
+	g->after[place] = e->order;
+	g->rows[place]++;
+	g->whole = found > PQntuples(res) ? place : g->count;
+	inflight_add(f, e);
 	return CH_OK;
 }
 
 static int
-read_waiting(struct released *r, const PGresult *res, struct inflight *f,
-	struct ch_err *err)
+read_page(struct release *g, const PGresult *res, struct inflight *f,
+	struct ch_time now, struct ch_err *err)
 {
-	struct ch_view fields[WAITED_FIELDS];
-	struct event *e;
-	int i, place;
+	int rc = CH_OK, i;
 
-	for (i = 0; i < PQntuples(res); i++) {
-		for (place = 0; place < WAITED_FIELDS; place++)
-			fields[place] = ch_pg_value(res, i, place);
-		e = event_new(EVENT_RETRY, fields, err);
-		if (e == NULL)
-			return CH_EPROTO;
-		r->after = e->order;
-		inflight_add(f, e);
-	}
-	return CH_OK;
+	g->whole = g->count;
+	inflight_begin(f, now);
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++)
+		rc = read_waiting(g, res, i, f, err);
+	if (rc == CH_OK)
+		inflight_end(f, 0, NULL);
+	else
+		inflight_abandon(f);
+	return rc;
 }
 
 static void
 unblock(struct park *p, struct released *r)
 {
 	struct ch_view key = {r->key, r->key_len};
-	struct ch_uuid now;
+	struct retry_key *k = retry_blocked_key(p->retry, r->topic, key);
 
-	/* one of the waiting rows may have been refused meanwhile */
-	if (retry_is_blocked(p->retry, r->topic, key, &now) &&
-		memcmp(&now, &r->letter, sizeof(now)) == 0)
+	/* one of the waiting rows may have been refused meanwhile: then its
+	 * letter can be asked about now */
+	if (k != NULL && memcmp(&k->letter, &r->letter, sizeof(k->letter)) != 0)
+		k->released = false;
+	else
 		retry_unblock(p->retry, r->topic, key);
-	ch_info("relay.key_released",
+	ch_debug("relay.key_released",
 		CH_S("topic", route_topic_at(p->routes, r->topic)->name),
 		CH_V("key", key));
-	p->released = r->next;
 	p->counts.released++;
 	released_free(r);
+}
+
+/* Keys all of whose rows are read flow again. */
+static void
+unblock_read(struct park *p, const struct release *g)
+{
+	struct released **at = &p->released, *r;
+	size_t i;
+
+	for (i = 0; i < g->count; i++) {
+		r = *at;
+		if (g->rows[i] > 0)
+			r->after = g->after[i];
+		if (i >= g->whole || g->rows[i] == g->most) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		unblock(p, r);
+	}
+	if (*at == NULL)
+		p->released_end = at;
 }
 
 int
 park_release(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
-	struct released *r = p->released;
-	struct ch_pg_args args;
+	struct release g = {.count = 0};
+	struct released *r;
+	uint64_t before = p->counts.released;
 	PGresult *res;
-	bool last;
 	int rc;
 
-	if (r == NULL)
+	for (r = p->released; r != NULL && g.count < RELEASE_KEYS; r = r->next)
+		g.keys[g.count++] = r;
+	if (g.count == 0)
 		return CH_OK;
-	ch_pg_args_clear(&args);
-	ch_pg_arg_uuid(&args, &r->letter);
-	ch_pg_arg_i64(&args, r->after);
-	ch_pg_arg_i64(&args, RELEASE_PAGE);
-	rc = ch_pg_query(pg, &rows_stmt, &args, &res, err);
+	g.most = RELEASE_ROWS / (int64_t)g.count;
+	rc = ask_page(&g, pg, &res, err);
 	if (rc != CH_OK)
-		return ch_err_wrap(err, "read waiting rows");
-	last = PQntuples(res) < RELEASE_PAGE;
-	inflight_begin(f, now);
-	rc = read_waiting(r, res, f, err);
-	PQclear(res);
-	if (rc != CH_OK) {
-		inflight_abandon(f);
 		return rc;
-	}
-	inflight_end(f, 0, NULL);
-	if (last)
-		unblock(p, r);
+	rc = read_page(&g, res, f, now, err);
+	PQclear(res);
+	if (rc != CH_OK)
+		return rc;
+	unblock_read(p, &g);
+	ch_info("relay.keys_released",
+		CH_U("keys", p->counts.released - before),
+		CH_U("blocked", retry_blocked(p->retry)));
 	return CH_OK;
 }
 

@@ -26,7 +26,10 @@
 
 struct park;
 
-struct park *park_new(struct retry *retry, struct route_table *routes);
+/* own: the rows are of the ledger's tables, of which it is known which days
+ * are gone; else any row may be read again for ever. */
+struct park *park_new(struct retry *retry, struct route_table *routes,
+	bool own);
 void park_free(struct park *p);
 /* Forgets the queue and all keys and rows, before another park_load(). */
 void park_clear(struct park *p);
@@ -50,12 +53,12 @@ size_t park_queued(const struct park *p);
 int park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_err *err);
 
-/* Is a released key waiting for its rows to be read? Then the owner reads
- * nothing else until the cursor is at the end and calls park_release(). */
+/* Is a released key waiting for its rows to be read? Then the owner calls
+ * park_release() whenever its cursor is at the end and nothing is queued. */
 bool park_wants_release(const struct park *p);
-/* Asks which letters were decided. */
+/* Asks which letters were decided: of many blocked keys some, in turn. */
 int park_look(struct park *p, struct ch_pg *pg, struct ch_err *err);
-/* Reads one page of rows of one released key into f. */
+/* Reads one page of rows of released keys into f. */
 int park_release(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err);
 /* Takes out of outbox_retry what was delivered. */

@@ -302,14 +302,34 @@ serve_sink(struct relay *r)
 	inflight_wake(r->inflight, NULL);
 }
 
-/* Rows of a released key are read back while nothing else is to be sent. */
+/* A round of the tables, and the end of a re-scan, begin with nothing in
+ * flight: they come before the next page of released keys. */
+static bool
+tables_are_due(const struct relay *r)
+{
+	int state = ch_sm_state(&r->state);
+
+	return (state == RELAY_SCANNING && r->scan_done) ||
+		(state == RELAY_POLLING && r->queue == NULL && r->released);
+}
+
+/* Rows of released keys are read back while nothing else is to be sent. */
 static int
 release_keys(struct relay *r, struct ch_err *err)
 {
-	if (!park_wants_release(r->park) || park_queued(r->park) > 0 ||
-		inflight_is_reading(r->inflight) ||
-		inflight_next(r->inflight) != NULL)
+	if (!park_wants_release(r->park) || r->draining || tables_are_due(r)) {
+		r->unreleased.ns = 0;
 		return CH_OK;
+	}
+	if (park_queued(r->park) > 0 || inflight_is_reading(r->inflight) ||
+		inflight_next(r->inflight) != NULL ||
+		inflight_bytes(r->inflight) >= (size_t)r->inflight_bytes) {
+		if (r->unreleased.ns == 0)
+			r->unreleased = r->now;
+		return CH_OK;
+	}
+	r->unreleased.ns = 0;
+	r->released = true;
 	return park_release(r->park, r->pg, r->inflight, r->wall, err);
 }
 

@@ -21,13 +21,14 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "contract_rows.h"
+#include "io/pg_rows.h"
 #include "outbox_relay_sql.h"
+#include "page.h"
 
-#define PAGE 2000
 #define OWN_COLUMNS 2 /* behind the table's: number, id */
 
-struct page {
-	struct page *next;
+struct taken {
+	struct taken *next;
 	uint64_t mark;
 	size_t count;
 	struct ch_pg_array numbers, ids;
@@ -39,9 +40,10 @@ struct queue {
 	char *table, *id, *key, *order_by, *time;
 	bool timeless;	     /* the last page had no such column */
 	char *read, *delete; /* NULL: not looked at yet */
-	struct page *first, **last;
+	struct taken *first, **last;
 	size_t taken;
 	uint64_t mark, rows, deleted;
+	struct page page; /* that is read */
 };
 
 static const int32_t only_shard[] = {0};
@@ -72,11 +74,12 @@ queue_new(const struct queue_options *opt)
 	q->order_by = ch_xstrdup(opt->order_by);
 	q->time = ch_xstrdup(opt->time);
 	q->last = &q->first;
+	page_init(&q->page);
 	return q;
 }
 
 static void
-free_page(struct page *p)
+free_taken(struct taken *p)
 {
 	ch_pg_array_free(&p->numbers);
 	ch_pg_array_free(&p->ids);
@@ -86,13 +89,13 @@ free_page(struct page *p)
 static void
 drop_first(struct queue *q)
 {
-	struct page *p = q->first;
+	struct taken *p = q->first;
 
 	q->first = p->next;
 	if (q->first == NULL)
 		q->last = &q->first;
 	q->taken -= p->count;
-	free_page(p);
+	free_taken(p);
 }
 
 void
@@ -264,24 +267,82 @@ queue_check(struct queue *q, struct ch_pg *pg, struct ch_err *err)
 bool
 queue_has_room(const struct queue *q)
 {
-	return q->taken + PAGE <= QUEUE_TAKEN_MAX;
+	return q->taken + PAGE_ROWS <= QUEUE_TAKEN_MAX;
+}
+
+/* A page on its way into f. */
+struct taking {
+	struct queue *q;
+	struct taken *p;
+	struct inflight *f;
+	struct ch_time now;
+	int rc;
+	struct ch_err *err;
+};
+
+static struct event *
+row_event(struct taking *t, const PGresult *res, int columns, struct ch_time at)
+{
+	struct queue *q = t->q;
+	struct taken *p = t->p;
+	const struct contract_origin from = {
+		.number = (int64_t)(q->rows + p->count), .at = at};
+
+	if (p->count == 0)
+		t->rc = contract_rows_learn(q->opt.contract, res, columns,
+			t->err);
+	if (t->rc == CH_OK &&
+		!ch_pg_get_i64(res, 0, columns, &p->plain[p->count]))
+		t->rc = ch_err_set(t->err, CH_EPROTO, "a row without a number");
+	return t->rc == CH_OK ? contract_rows_event(q->opt.contract, res, 0,
+					columns, &from, t->err)
+			      : NULL;
+}
+
+static bool
+take_row(void *ctx, const PGresult *res)
+{
+	struct taking *t = ctx;
+	struct taken *p = t->p;
+	int columns = PQnfields(res) - OWN_COLUMNS;
+	int time = contract_rows_time(res, columns, t->q->time);
+	struct ch_time at = ch_pg_get_past(res, 0, time, t->now);
+	struct event *e = row_event(t, res, columns, at);
+	struct ch_view id;
+
+	if (e == NULL) {
+		t->rc = t->rc != CH_OK ? t->rc : CH_EPROTO;
+		return false;
+	}
+	inflight_add(t->f, e);
+	inflight_written(t->f, at);
+	t->q->timeless = time < 0;
+	ch_pg_array_i64(&p->numbers, p->plain[p->count]);
+	id = ch_pg_value(res, 0, columns + 1);
+	if (id.ptr != NULL)
+		ch_pg_array_text(&p->ids, id);
+	else
+		ch_pg_array_null(&p->ids);
+	p->count++;
+	return page_take(&t->q->page, e->size);
 }
 
 static int
-ask(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
-	PGresult **res, struct ch_err *err)
+ask(struct taking *t, struct ch_pg *pg, const struct queue_part *part,
+	int64_t *found, struct ch_err *err)
 {
 	/* never prepared: a plan for these very arrays hashes them, and the
 	 * table may change its columns */
-	const struct ch_pg_stmt read = {"", q->read};
+	const struct ch_pg_stmt read = {"", t->q->read};
+	struct ch_pg_row_sink sink = {.take = take_row, .ctx = t};
 	struct ch_pg_array taken, shards;
 	struct ch_pg_args args;
-	const struct page *p;
+	const struct taken *p;
 	size_t i;
 	int rc;
 
 	ch_pg_array_init(&taken, CH_PG_INT8_ARRAY);
-	for (p = q->first; p != NULL; p = p->next)
+	for (p = t->q->first; p != NULL; p = p->next)
 		for (i = 0; i < p->count; i++)
 			ch_pg_array_i64(&taken, p->plain[i]);
 	queue_part_shards(part, &shards);
@@ -289,99 +350,61 @@ ask(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 	ch_pg_arg_array(&args, &taken);
 	ch_pg_arg_i32(&args, part->of);
 	ch_pg_arg_array(&args, &shards);
-	ch_pg_arg_i64(&args, PAGE);
-	rc = ch_pg_query(pg, &read, &args, res, err);
+	ch_pg_arg_i64(&args, t->q->page.ask);
+	rc = ch_pg_rows(pg, &read, &args, &sink, err);
 	ch_pg_array_free(&taken);
 	ch_pg_array_free(&shards);
-	return rc;
+	PQclear(sink.end);
+	*found = sink.found;
+	return rc == CH_OK ? t->rc : rc;
 }
 
-static int
-add_row(struct queue *q, struct page *p, const PGresult *res, int row,
-	struct inflight *f, struct ch_time at, struct ch_err *err)
+static struct taken *
+new_taken(int64_t rows)
 {
-	const struct contract_origin from = {
-		.number = (int64_t)(q->rows + p->count), .at = at};
-	int n = PQnfields(res) - OWN_COLUMNS;
-	struct ch_view id;
-	struct event *e;
-
-	if (!ch_pg_get_i64(res, row, n, &p->plain[p->count]))
-		return ch_err_set(err, CH_EPROTO, "a row without a number");
-	e = contract_rows_event(q->opt.contract, res, row, n, &from, err);
-	if (e == NULL)
-		return CH_EPROTO;
-	inflight_add(f, e);
-	ch_pg_array_i64(&p->numbers, p->plain[p->count]);
-	id = ch_pg_value(res, row, n + 1);
-	if (id.ptr != NULL)
-		ch_pg_array_text(&p->ids, id);
-	else
-		ch_pg_array_null(&p->ids);
-	p->count++;
-	return CH_OK;
-}
-
-static struct page *
-new_page(struct queue *q, int rows)
-{
-	struct page *p =
+	struct taken *p =
 		ch_xcalloc(1, sizeof(*p) + (size_t)rows * sizeof(p->plain[0]));
 
-	p->mark = ++q->mark;
 	ch_pg_array_init(&p->numbers, CH_PG_INT8_ARRAY);
 	ch_pg_array_init(&p->ids, CH_PG_TEXT_ARRAY);
 	return p;
 }
 
-static int
-take(struct queue *q, const PGresult *res, struct inflight *f,
-	struct ch_time now, struct ch_err *err)
+static void
+keep(struct queue *q, struct taken *p, struct inflight *f)
 {
-	int columns = PQnfields(res) - OWN_COLUMNS;
-	int rc = contract_rows_learn(q->opt.contract, res, columns, err);
-	int i, time = contract_rows_time(res, columns, q->time);
-	struct page *p;
 	char mark[24];
 
-	if (rc != CH_OK)
-		return rc;
-	p = new_page(q, PQntuples(res));
-	q->timeless = time < 0;
-	inflight_begin(f, ch_pg_oldest(res, time, now));
-	for (i = 0; rc == CH_OK && i < PQntuples(res); i++)
-		rc = add_row(q, p, res, i, f, ch_pg_get_past(res, i, time, now),
-			err);
-	if (rc != CH_OK) {
-		inflight_abandon(f);
-		free_page(p);
-		return rc;
-	}
+	p->mark = ++q->mark;
 	*q->last = p;
 	q->last = &p->next;
 	q->taken += p->count;
+	q->rows += p->count;
 	(void)snprintf(mark, sizeof(mark), "%" PRIu64, p->mark);
 	inflight_end(f, 0, mark);
-	q->rows += p->count;
-	return CH_OK;
 }
 
 int
 queue_read(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 	struct inflight *f, struct ch_time now, struct ch_err *err)
 {
-	PGresult *res;
-	int rc = ask(q, pg, part, &res, err), n;
+	struct taking t = {q, new_taken(q->page.ask), f, now, CH_OK, err};
+	int64_t found;
+	int rc;
 
-	if (rc != CH_OK)
-		return ch_err_wrap(err, "read table %s", q->table);
-	n = PQntuples(res);
-	if (n > 0)
-		rc = take(q, res, f, now, err);
-	PQclear(res);
-	if (rc != CH_OK)
-		return rc;
-	return n == PAGE;
+	inflight_begin(f, now);
+	page_begin(&q->page);
+	rc = ask(&t, pg, part, &found, err);
+	if (rc == CH_OK && t.p->count > 0) {
+		keep(q, t.p, f);
+		return page_end(&q->page, found);
+	}
+	inflight_abandon(f);
+	free_taken(t.p);
+	if (rc == CH_OK)
+		return 0;
+	page_init(&q->page);
+	return ch_err_wrap(err, "read table %s", q->table);
 }
 
 /* ---- deleting ---- */
@@ -404,7 +427,7 @@ static int
 delete_first(struct queue *q, struct ch_pg *pg, struct ch_err *err)
 {
 	const struct ch_pg_stmt stmt = {"", q->delete};
-	struct page *p = q->first;
+	struct taken *p = q->first;
 	struct ch_pg_args args;
 	PGresult *res;
 	int rc;

@@ -56,6 +56,7 @@ enum relay_metric {
 	RELAY_LATENCY,
 	RELAY_OLDEST,
 	RELAY_BLOCKED_KEYS,
+	RELAY_REMEMBERED,
 	RELAY_LETTERS_OPEN,
 	RELAY_SLOT_RETAINED,
 	RELAY_SLOT_RETAINED_MAX,
@@ -154,6 +155,8 @@ struct relay {
 	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	struct ch_mono delete_at, balanced_at, partitions_at;
+	struct ch_mono unreleased; /* keys wait for a moment since; 0: none */
+	bool released;	/* a page of keys, in this round of the tables */
 	size_t surplus; /* shards to be given up; nothing is read meanwhile */
 	struct ch_mono state_since;
 	bool other_leads;    /* asked for while STANDBY, and refused */

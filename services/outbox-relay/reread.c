@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reread: a cursor WITH HOLD on the server, fetched page by page.
+ * reread: a cursor WITH HOLD on the server, fetched page by page. Behind rows
+ * that came and did not fit the cursor goes back.
  *
  * Why held: the connection writes progress between two pages, so no
  * transaction can stay open. The server keeps the result in a temporary file
@@ -8,25 +9,25 @@
  */
 #include "reread.h"
 
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "contract_rows.h"
+#include "io/pg_rows.h"
+#include "page.h"
 
-#define PAGE 2000
 #define WAIT_MS 200
 
 struct reread {
 	struct reread_options opt; /* its texts are not kept */
 	char *declare;
 	bool open;
-	uint64_t rows;
+	uint64_t rows; /* and where the cursor stands */
+	struct page page;
 };
-
-/* The constant is PAGE. Never prepared: the table may change its columns. */
-static const struct ch_pg_stmt fetch_stmt = {
-	"", "FETCH 2000 FROM relay_reread"};
 
 static void
 add_identifier(struct ch_buf *sql, struct ch_view name)
@@ -51,7 +52,7 @@ reread_new(const struct reread_options *opt)
 
 	r->opt = *opt;
 	ch_buf_adds(&sql,
-		"DECLARE relay_reread NO SCROLL CURSOR WITH HOLD "
+		"DECLARE relay_reread SCROLL CURSOR WITH HOLD "
 		"FOR SELECT * FROM ");
 	if (ch_view_split(&rest, '.', &schema)) {
 		add_identifier(&sql, schema);
@@ -81,6 +82,7 @@ reread_begin(struct reread *r)
 {
 	r->open = false;
 	r->rows = 0;
+	page_init(&r->page);
 }
 
 /* The answer may take long: the watchdog hears of us meanwhile, and a stop
@@ -117,58 +119,92 @@ open_cursor(struct reread *r, struct ch_pg *pg, struct ch_err *err)
 	return CH_OK;
 }
 
-static int
-add_row(struct reread *r, const PGresult *res, int row, struct inflight *f,
-	struct ch_time now, struct ch_err *err)
-{
-	const struct contract_origin from = {
-		.number = (int64_t)r->rows, .at = now};
-	struct event *e = contract_rows_event(r->opt.contract, res, row,
-		PQnfields(res), &from, err);
+struct taking {
+	struct reread *r;
+	struct inflight *f;
+	struct ch_time now;
+	int rc;
+	struct ch_err *err;
+};
 
-	if (e == NULL)
-		return CH_EPROTO;
-	inflight_add(f, e);
+static bool
+take_row(void *ctx, const PGresult *res)
+{
+	struct taking *t = ctx;
+	struct reread *r = t->r;
+	const struct contract_origin from = {
+		.number = (int64_t)r->rows, .at = t->now};
+	struct event *e = NULL;
+
+	if (r->page.taken == 0)
+		t->rc = contract_rows_learn(r->opt.contract, res,
+			PQnfields(res), t->err);
+	if (t->rc != CH_OK)
+		return false;
+	e = contract_rows_event(r->opt.contract, res, 0, PQnfields(res), &from,
+		t->err);
+	if (e == NULL) {
+		t->rc = CH_EPROTO;
+		return false;
+	}
+	inflight_add(t->f, e);
 	r->rows++;
-	return CH_OK;
+	return page_take(&r->page, e->size);
+}
+
+/* Never prepared: the table may change its columns. */
+static int
+fetch(struct taking *t, struct ch_pg *pg, int64_t *found, struct ch_err *err)
+{
+	struct ch_pg_row_sink sink = {.take = take_row, .ctx = t};
+	struct reread *r = t->r;
+	char sql[64];
+	const struct ch_pg_stmt stmt = {"", sql};
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql), "FETCH %" PRId64 " FROM relay_reread",
+		r->page.ask);
+	page_begin(&r->page);
+	rc = ch_pg_rows(pg, &stmt, NULL, &sink, err);
+	if (rc == CH_OK && sink.found == 0)
+		t->rc = contract_rows_learn(r->opt.contract, sink.end,
+			PQnfields(sink.end), err);
+	PQclear(sink.end);
+	*found = sink.found;
+	return rc == CH_OK ? t->rc : rc;
 }
 
 static int
-add_page(struct reread *r, const PGresult *res, struct inflight *f,
-	struct ch_time now, struct ch_err *err)
+go_back(const struct reread *r, struct ch_pg *pg, struct ch_err *err)
 {
-	int rc = contract_rows_learn(r->opt.contract, res, PQnfields(res), err);
-	int i;
+	char sql[64];
 
-	if (rc != CH_OK)
-		return rc;
-	inflight_begin(f, now);
-	for (i = 0; rc == CH_OK && i < PQntuples(res); i++)
-		rc = add_row(r, res, i, f, now, err);
-	if (rc == CH_OK)
-		inflight_end(f, 0, NULL);
-	else
-		inflight_abandon(f);
-	return rc;
+	(void)snprintf(sql, sizeof(sql),
+		"MOVE ABSOLUTE %" PRIu64 " FROM relay_reread", r->rows);
+	return ch_pg_exec(pg, sql, err);
 }
 
 int
 reread_turn(struct reread *r, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
-	PGresult *res;
-	int rc = r->open ? CH_OK : open_cursor(r, pg, err), n;
+	struct taking t = {r, f, now, CH_OK, err};
+	int rc = r->open ? CH_OK : open_cursor(r, pg, err);
+	int64_t found;
 
-	if (rc == CH_OK)
-		rc = ch_pg_query(pg, &fetch_stmt, NULL, &res, err);
 	if (rc != CH_OK)
 		return rc;
-	n = PQntuples(res);
-	rc = add_page(r, res, f, now, err);
-	PQclear(res);
-	if (rc != CH_OK)
+	inflight_begin(f, now);
+	rc = fetch(&t, pg, &found, err);
+	if (rc == CH_OK && found > r->page.taken)
+		rc = go_back(r, pg, err);
+	if (rc != CH_OK) {
+		inflight_abandon(f);
+		reread_begin(r);
 		return rc;
-	if (n == PAGE)
+	}
+	inflight_end(f, 0, NULL);
+	if (page_end(&r->page, found))
 		return 1;
 	rc = ch_pg_exec(pg, "CLOSE relay_reread", err);
 	return rc == CH_OK ? 0 : rc;

@@ -11,16 +11,13 @@
 
 #include <stdlib.h>
 
+#include <utlist.h>
+
 #include "base/backoff.h"
 #include "base/digest.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "route.h"
-
-struct blocked {
-	int topic;
-	struct ch_uuid letter;
-};
 
 struct hold {
 	unsigned rows; /* on trial */
@@ -29,7 +26,8 @@ struct hold {
 };
 
 struct retry {
-	struct ch_map *blocked; /* be32 topic, key bytes -> struct blocked */
+	struct ch_map *blocked; /* be32 topic, key bytes -> struct retry_key */
+	struct retry_key *turn; /* the same: who is asked about next */
 	struct ch_map *holds;	/* be32 topic, 'k' key or 'r' row -> hold */
 	uint64_t *rows;		/* 0: free */
 	size_t row_count, row_room;
@@ -93,6 +91,7 @@ retry_clear(struct retry *r)
 {
 	ch_map_free(r->blocked, free);
 	ch_map_free(r->holds, free);
+	r->turn = NULL;
 	r->blocked = ch_map_new();
 	r->holds = ch_map_new();
 	free(r->rows);
@@ -107,19 +106,34 @@ blocked_key(struct ch_buf *b, int topic, struct ch_view key)
 	ch_buf_addv(b, key);
 }
 
+static void
+forget_key(struct retry *r, struct retry_key *k)
+{
+	if (k == NULL)
+		return;
+	DL_DELETE(r->turn, k);
+	free(k);
+}
+
 void
 retry_block(struct retry *r, int topic, struct ch_view key,
 	const struct ch_uuid *letter)
 {
 	struct ch_buf name = CH_BUF_INIT;
-	struct blocked *b;
+	struct retry_key *k, *old;
 
 	if (key.ptr == NULL)
 		return;
-	b = ch_xmalloc(sizeof(*b));
-	*b = (struct blocked){topic, *letter};
+	k = ch_xcalloc(1, sizeof(*k) + key.len);
+	k->topic = topic;
+	k->letter = *letter;
+	k->len = key.len;
+	memcpy(k->key, key.ptr, key.len);
+	DL_PREPEND(r->turn, k);
 	blocked_key(&name, topic, key);
-	free(ch_map_put(r->blocked, ch_buf_view(&name), b));
+	old = ch_map_put(r->blocked, ch_buf_view(&name), k);
+	k->released = old != NULL && old->released;
+	forget_key(r, old);
 	ch_buf_free(&name);
 }
 
@@ -129,25 +143,33 @@ retry_unblock(struct retry *r, int topic, struct ch_view key)
 	struct ch_buf name = CH_BUF_INIT;
 
 	blocked_key(&name, topic, key);
-	free(ch_map_del(r->blocked, ch_buf_view(&name)));
+	forget_key(r, ch_map_del(r->blocked, ch_buf_view(&name)));
 	ch_buf_free(&name);
+}
+
+struct retry_key *
+retry_blocked_key(const struct retry *r, int topic, struct ch_view key)
+{
+	struct ch_buf name = CH_BUF_INIT;
+	struct retry_key *k;
+
+	if (key.ptr == NULL || ch_map_count(r->blocked) == 0)
+		return NULL;
+	blocked_key(&name, topic, key);
+	k = ch_map_get(r->blocked, ch_buf_view(&name));
+	ch_buf_free(&name);
+	return k;
 }
 
 bool
 retry_is_blocked(const struct retry *r, int topic, struct ch_view key,
 	struct ch_uuid *letter)
 {
-	struct ch_buf name = CH_BUF_INIT;
-	const struct blocked *b;
+	const struct retry_key *k = retry_blocked_key(r, topic, key);
 
-	if (key.ptr == NULL || ch_map_count(r->blocked) == 0)
+	if (k == NULL)
 		return false;
-	blocked_key(&name, topic, key);
-	b = ch_map_get(r->blocked, ch_buf_view(&name));
-	ch_buf_free(&name);
-	if (b == NULL)
-		return false;
-	*letter = b->letter;
+	*letter = k->letter;
 	return true;
 }
 
@@ -157,30 +179,20 @@ retry_blocked(const struct retry *r)
 	return ch_map_count(r->blocked);
 }
 
-struct each {
-	void (*fn)(void *ctx, int topic, struct ch_view key,
-		const struct ch_uuid *letter);
-	void *ctx;
-};
-
-static bool
-each_blocked(void *ctx, struct ch_view key, void *value)
+size_t
+retry_next_blocked(struct retry *r, struct retry_key **out, size_t room)
 {
-	const struct each *e = ctx;
-	const struct blocked *b = value;
+	size_t left = ch_map_count(r->blocked), count = 0;
 
-	e->fn(e->ctx, b->topic, (struct ch_view){key.ptr + 4, key.len - 4},
-		&b->letter);
-	return true;
-}
+	for (; left > 0 && count < room; left--) {
+		struct retry_key *k = r->turn;
 
-void
-retry_each(struct retry *r,
-	void (*fn)(void *ctx, int topic, struct ch_view key,
-		const struct ch_uuid *letter),
-	void *ctx)
-{
-	ch_map_each(r->blocked, each_blocked, &(struct each){fn, ctx});
+		DL_DELETE(r->turn, k);
+		DL_APPEND(r->turn, k);
+		if (!k->released)
+			out[count++] = k;
+	}
+	return count;
 }
 
 /* ---- trials ---- */

@@ -6,7 +6,8 @@
  * What a failure costs (failure.h has the classes):
  *
  *	class		among others	alone
- *	outage, quota	again, free	again, free
+ *	outage, quota,
+ *	denied		again, free	again, free
  *	transient	again, free	an attempt; for ever unless the route
  *					says after how many
  *	permanent	again, free	an attempt; parked after 3
@@ -71,11 +72,23 @@ void retry_unblock(struct retry *r, int topic, struct ch_view key);
 bool retry_is_blocked(const struct retry *r, int topic, struct ch_view key,
 	struct ch_uuid *letter);
 size_t retry_blocked(const struct retry *r);
-/* Calls fn with the letter of each blocked key. */
-void retry_each(struct retry *r,
-	void (*fn)(void *ctx, int topic, struct ch_view key,
-		const struct ch_uuid *letter),
-	void *ctx);
+
+struct retry_key {
+	struct retry_key *next, *prev; /* retry's own */
+	struct ch_uuid letter;
+	int topic;
+	/* The owner's: it is not asked about. Stays with the key when another
+	 * letter blocks it, until the owner is done with the one before. */
+	bool released;
+	size_t len;
+	char key[];
+};
+/* NULL: it is not blocked. */
+struct retry_key *retry_blocked_key(const struct retry *r, int topic,
+	struct ch_view key);
+/* Blocked keys that are not released, so many at most: those that were not
+ * asked about for longest. They live until one is blocked or unblocked. */
+size_t retry_next_blocked(struct retry *r, struct retry_key **out, size_t room);
 
 /* The row (it has a topic) is put on trial: its key is held from now on. */
 void retry_hold(struct retry *r, struct event *e);

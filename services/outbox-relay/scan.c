@@ -8,17 +8,17 @@
  *		next round whatever its seq
  *
  * Each page becomes one commit of inflight without a position, as old as the
- * oldest of its rows.
+ * oldest of its rows. Rows that came and did not fit are read again by the next
+ * one.
  */
 #include "scan.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "io/pg_rows.h"
 #include "outbox_relay_sql.h"
-
-#define LOG_PAGE 1000 /* rows a stream */
-#define OUTBOX_PAGE 2000
+#include "page.h"
 
 enum phase { PHASE_LOG, PHASE_OUTBOX, PHASE_DONE };
 
@@ -36,6 +36,16 @@ struct scan {
 	int64_t seq;
 	struct ch_uuid id;
 	uint64_t rows;
+	struct page log, outbox;
+};
+
+/* A page on its way into f. */
+struct taking {
+	struct scan *s;
+	struct page *page;
+	struct inflight *f;
+	int rc;
+	struct ch_err *err;
 };
 
 static const struct ch_pg_stmt log_stmt = {
@@ -51,6 +61,8 @@ scan_new(void)
 	struct scan *s = ch_xcalloc(1, sizeof(*s));
 
 	s->phase = PHASE_DONE;
+	page_init(&s->log);
+	page_init(&s->outbox);
 	return s;
 }
 
@@ -133,32 +145,55 @@ log_event(const PGresult *res, int row, struct ch_err *err)
 	return event_new((enum event_source)source, fields, err);
 }
 
-static int
-add_log_rows(struct scan *s, const PGresult *res, struct inflight *f,
-	struct ch_err *err)
+static bool
+take_log_row(void *ctx, const PGresult *res)
 {
-	int i;
+	struct taking *t = ctx;
+	struct event *e = log_event(res, 0, t->err);
 
-	for (i = 0; i < PQntuples(res); i++) {
-		struct event *e = log_event(res, i, err);
-
-		if (e == NULL)
-			return CH_EPROTO;
-		cursor_set(s, e->stream, e->order);
-		inflight_add(f, e);
+	if (e == NULL) {
+		t->rc = CH_EPROTO;
+		return false;
 	}
+	cursor_set(t->s, e->stream, e->order);
+	inflight_add(t->f, e);
+	inflight_written(t->f, event_time(e));
+	return page_take(t->page, e->size);
+}
+
+/* *more: rows may be behind the page. On an error nothing was taken. */
+static int
+read_page(struct taking *t, struct ch_pg *pg, const struct ch_pg_stmt *stmt,
+	const struct ch_pg_args *args,
+	bool (*take)(void *ctx, const PGresult *res), bool *more)
+{
+	struct ch_pg_row_sink sink = {.take = take, .ctx = t};
+	int rc;
+
+	page_begin(t->page);
+	rc = ch_pg_rows(pg, stmt, args, &sink, t->err);
+	PQclear(sink.end);
+	if (rc == CH_OK)
+		rc = t->rc;
+	if (rc != CH_OK) {
+		inflight_abandon(t->f);
+		page_init(t->page);
+		return rc;
+	}
+	*more = page_end(t->page, sink.found);
+	t->s->rows += (uint64_t)t->page->taken;
 	return CH_OK;
 }
 
 static int
-log_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
-	struct ch_time now, struct ch_err *err)
+read_log(struct taking *t, struct ch_pg *pg, struct ch_err *err)
 {
+	const struct scan *s = t->s;
 	struct ch_pg_array streams, seqs;
 	struct ch_pg_args args;
-	PGresult *res;
+	bool more;
 	size_t i;
-	int rc, n;
+	int rc;
 
 	ch_pg_array_init(&streams, CH_PG_INT4_ARRAY);
 	ch_pg_array_init(&seqs, CH_PG_INT8_ARRAY);
@@ -169,27 +204,39 @@ log_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 	ch_pg_args_clear(&args);
 	ch_pg_arg_array(&args, &streams);
 	ch_pg_arg_array(&args, &seqs);
-	ch_pg_arg_i64(&args, LOG_PAGE);
-	rc = ch_pg_query(pg, &log_stmt, &args, &res, err);
+	ch_pg_arg_i64(&args, t->page->ask);
+	rc = read_page(t, pg, &log_stmt, &args, take_log_row, &more);
 	ch_pg_array_free(&streams);
 	ch_pg_array_free(&seqs);
+	return rc == CH_OK ? rc : ch_err_wrap(err, "scan the log");
+}
+
+static int
+log_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
+	struct ch_time now, struct ch_err *err)
+{
+	struct taking t = {s, &s->log, f, CH_OK, err};
+	size_t count = s->count;
+	struct cursor *before = ch_xcalloc(count + 1, sizeof(*before));
+	int rc;
+
+	if (count > 0)
+		memcpy(before, s->cursors, count * sizeof(*before));
+	inflight_begin(f, now);
+	rc = read_log(&t, pg, err);
+	if (rc != CH_OK && count > 0)
+		memcpy(s->cursors, before, count * sizeof(*before));
 	if (rc != CH_OK)
-		return ch_err_wrap(err, "scan the log");
-	n = PQntuples(res);
-	if (n == 0) {
-		s->phase = PHASE_OUTBOX;
-		PQclear(res);
-		return 1;
-	}
-	inflight_begin(f, ch_pg_oldest(res, 1 + RESULT_AT, now));
-	rc = add_log_rows(s, res, f, err);
-	PQclear(res);
-	if (rc != CH_OK) {
-		inflight_abandon(f);
+		s->count = count;
+	free(before);
+	if (rc != CH_OK)
 		return rc;
+	if (s->log.taken > 0) {
+		inflight_end(f, 0, NULL);
+	} else {
+		inflight_abandon(f);
+		s->phase = PHASE_OUTBOX;
 	}
-	inflight_end(f, 0, NULL);
-	s->rows += (uint64_t)n;
 	return 1;
 }
 
@@ -210,34 +257,43 @@ take_snapshot(struct scan *s, struct ch_pg *pg, struct ch_err *err)
 	return rc;
 }
 
-static int
-add_outbox_rows(struct scan *s, const PGresult *res, struct inflight *f,
-	struct ch_err *err)
+struct taking_outbox {
+	struct taking t;
+	int64_t seq;
+	struct ch_uuid id;
+};
+
+static bool
+take_outbox_row(void *ctx, const PGresult *res)
 {
+	struct taking *t = ctx;
+	struct taking_outbox *o = ctx;
 	struct ch_view fields[OUTBOX_FIELDS];
 	struct event *e;
-	int i, place;
+	int place;
 
-	for (i = 0; i < PQntuples(res); i++) {
-		for (place = 0; place < OUTBOX_FIELDS; place++)
-			fields[place] = ch_pg_value(res, i, place);
-		e = event_new(EVENT_OUTBOX, fields, err);
-		if (e == NULL)
-			return CH_EPROTO;
-		s->seq = e->order;
-		memcpy(s->id.bytes, fields[OUTBOX_ID].ptr, sizeof(s->id.bytes));
-		inflight_add(f, e);
+	for (place = 0; place < OUTBOX_FIELDS; place++)
+		fields[place] = ch_pg_value(res, 0, place);
+	e = event_new(EVENT_OUTBOX, fields, t->err);
+	if (e == NULL) {
+		t->rc = CH_EPROTO;
+		return false;
 	}
-	return CH_OK;
+	o->seq = e->order;
+	(void)ch_pg_get_uuid(res, 0, OUTBOX_ID, &o->id);
+	inflight_add(t->f, e);
+	inflight_written(t->f, event_time(e));
+	return page_take(t->page, e->size);
 }
 
 static int
 outbox_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
+	struct taking_outbox o = {
+		{s, &s->outbox, f, CH_OK, err}, s->seq, s->id};
 	struct ch_pg_args args;
-	PGresult *res;
-	bool last;
+	bool more;
 	int rc;
 
 	ch_pg_args_clear(&args);
@@ -245,24 +301,17 @@ outbox_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 	ch_pg_arg_str(&args, s->until);
 	ch_pg_arg_i64(&args, s->seq);
 	ch_pg_arg_uuid(&args, &s->id);
-	ch_pg_arg_i64(&args, OUTBOX_PAGE);
-	rc = ch_pg_query(pg, &outbox_stmt, &args, &res, err);
+	ch_pg_arg_i64(&args, s->outbox.ask);
+	inflight_begin(f, now);
+	rc = read_page(&o.t, pg, &outbox_stmt, &args, take_outbox_row, &more);
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "scan the outbox");
-	last = PQntuples(res) < OUTBOX_PAGE;
-	inflight_begin(f, ch_pg_oldest(res, OUTBOX_AT, now));
-	rc = add_outbox_rows(s, res, f, err);
-	if (rc == CH_OK)
-		s->rows += (uint64_t)PQntuples(res);
-	PQclear(res);
-	if (rc != CH_OK) {
-		inflight_abandon(f);
-		return rc;
-	}
-	inflight_end(f, 0, last ? s->until : NULL);
-	if (last)
+	s->seq = o.seq;
+	s->id = o.id;
+	inflight_end(f, 0, more ? NULL : s->until);
+	if (!more)
 		s->phase = PHASE_DONE;
-	return last ? 0 : 1;
+	return more;
 }
 
 int

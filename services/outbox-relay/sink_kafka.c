@@ -82,13 +82,19 @@ opened(struct sink_kafka *s, const struct topic *t)
 	settle(s);
 }
 
+static enum failure
+failure_of(const struct sink_kafka *s, struct topic *t,
+	const struct ch_kafka_delivery *d)
+{
+	return target_patience(&t->target, failure_of_kafka(d->code, d->class),
+		s->opt.denied_wait_ms, s->now);
+}
+
 /* A purge says nothing about a topic. */
 static enum failure
-failure_of(const struct ch_kafka_delivery *d, bool of_topic)
+failure_of_topic(enum failure f, const struct ch_kafka_delivery *d)
 {
-	if (of_topic && d->class == CH_KAFKA_FATAL)
-		return FAILURE_TRANSIENT;
-	return failure_of_kafka(d->code, d->class);
+	return d->class == CH_KAFKA_FATAL ? FAILURE_TRANSIENT : f;
 }
 
 static void
@@ -104,20 +110,21 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	struct sink_kafka *s = ctx;
 	struct event *e = opaque;
 	struct topic *t;
+	enum failure f;
 
 	if (s->dropping)
 		return;
 	t = &s->topics[e->topic->number];
+	f = failure_of(s, t, d);
 	s->heard = s->now;
-	if (target_reported(&t->target, failure_of(d, true), d->name, d->text,
-		    s->now))
+	if (target_reported(&t->target, failure_of_topic(f, d), d->name,
+		    d->text, s->now))
 		opened(s, t);
 	if (d->class != CH_KAFKA_OK)
 		settle(s);
 	forget_missing(t, d);
 	s->opt.reported(s->opt.ctx, e,
-		&(struct sink_report){
-			false, failure_of(d, false), d->name, d->text});
+		&(struct sink_report){false, f, d->name, d->text});
 }
 
 static void
@@ -125,16 +132,16 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 {
 	struct sink_kafka *s = ctx;
 	struct event *e = opaque;
-	enum failure f;
 	struct topic *t;
+	enum failure f;
 	bool was;
 
 	if (s->dropping)
 		return;
 	t = &s->topics[e->topic->number];
+	f = failure_of(s, t, d);
 	was = target_is_open(&t->target);
-	f = target_judged(&t->target, failure_of(d, false), d->name, d->text,
-		s->now);
+	f = target_judged(&t->target, f, d->name, d->text, s->now);
 	if (!was && target_is_open(&t->target))
 		opened(s, t);
 	if (was && !target_is_open(&t->target))

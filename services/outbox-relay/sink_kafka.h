@@ -13,6 +13,8 @@
  * when the failure was fatal or nothing came for a while); then the owner
  * rewinds and sends again in order.
  *
+ * A topic that may not be written to is waited for as long (denied_wait).
+ *
  * A topic that takes nothing has its breaker open (target.h), and one record at
  * a time tries it, by a client of its own (trial.h), as does each suspect; the
  * others flow. A broker that throttles is not given more before its time. When
@@ -56,6 +58,7 @@ struct sink_options {
 	int queue_kbytes;
 	int64_t topic_wait_ms;
 	int64_t outage_ms;
+	int64_t denied_wait_ms;
 	/* Once for each message sent, from sink_kafka_turn() or _close(). */
 	void (*reported)(void *ctx, struct event *e,
 		const struct sink_report *r);

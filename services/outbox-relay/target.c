@@ -84,7 +84,25 @@ static bool
 is_of_topic(enum failure f)
 {
 	return f == FAILURE_OUTAGE || f == FAILURE_QUOTA ||
-		f == FAILURE_PERMANENT;
+		f == FAILURE_PERMANENT || f == FAILURE_DENIED;
+}
+
+enum failure
+target_patience(struct target *t, enum failure f, int64_t patience_ms,
+	struct ch_mono now)
+{
+	/* who is away says nothing of rights */
+	if (f == FAILURE_OUTAGE || f == FAILURE_QUOTA)
+		return f;
+	if (f != FAILURE_DENIED) {
+		t->denied.ns = 0;
+		return f;
+	}
+	if (t->denied.ns == 0)
+		t->denied = now;
+	return ch_mono_ms_since(now, t->denied) < patience_ms
+		? FAILURE_DENIED
+		: FAILURE_PERMANENT;
 }
 
 /* A success of before an unclear answer says nothing about what comes after. */

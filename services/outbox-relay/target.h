@@ -7,7 +7,8 @@
  *	half-open --taken, or refused for itself--> closed
  *	half-open --refused as before--> open, for longer
  *
- * An outage makes rows wait. A permanent refusal (no right to the topic) makes
+ * An outage makes rows wait, and so does a right that was taken away, for as
+ * long as there is patience. A permanent refusal (it was not given back) makes
  * them wait until one of them has spent its attempts; from then on the topic
  * is `refusing`, and says no to each row at once until a trial is taken; while
  * one is out rows wait for its end.
@@ -53,6 +54,7 @@ struct target {
 	char why[200];	       /* "<code>: <text>" */
 	struct ch_mono since;  /* not closed */
 	struct ch_mono judged; /* the last trial */
+	struct ch_mono denied; /* no right to it since then; 0: it has */
 	size_t in_hand;	       /* sent, not on trial, not reported */
 	struct ch_mono moved;
 	bool taken; /* a record was, since the last unclear answer */
@@ -63,6 +65,11 @@ enum target_answer target_ask(struct target *t, bool suspect,
 	struct ch_mono now);
 void target_sent(struct target *t, struct ch_mono now);
 void target_tried(struct target *t, struct ch_mono now);
+
+/* What an answer of the topic means: one that denies it is permanent only when
+ * nothing else was answered for patience_ms. */
+enum failure target_patience(struct target *t, enum failure f,
+	int64_t patience_ms, struct ch_mono now);
 
 /* The end of what was sent: f FAILURE_NONE, it was taken. true: the breaker
  * opened. */

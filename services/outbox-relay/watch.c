@@ -91,21 +91,25 @@ publish_breakers(struct relay *r)
 	}
 }
 
+static const char give_back[] =
+	"; give the right back: after denied_wait rows are parked";
+
 static bool
 ready_breaker(const struct relay *r, struct ch_buf *verbose)
 {
 	struct opened all = {NULL, 0, 0, NULL, NULL};
-	char why[CH_ERR_TEXT_MAX];
+	char why[CH_ERR_TEXT_MAX + sizeof(give_back)];
 
 	sink_kafka_each_open(r->sink, count_open, &all);
 	if (all.count == 0)
 		return ch_ready_line(verbose, "breaker", true, "");
 	(void)snprintf(why, sizeof(why),
 		"%" PRId64 " topics take nothing now; %s for %" PRId64
-		" s: %s (%s)",
+		" s: %s (%s%s)",
 		all.count, all.route->name,
 		ch_mono_ms_since(r->now, all.target->since) / 1000,
-		all.target->why, failure_name(all.target->cause));
+		all.target->why, failure_name(all.target->cause),
+		all.target->cause == FAILURE_DENIED ? give_back : "");
 	if (all.out > 0)
 		return ch_ready_line(verbose, "breaker", false, why);
 	/* its rows are parked, not held up: seen, and no reason to be away */
@@ -136,6 +140,7 @@ watch_publish(struct relay *r)
 		(int64_t)inflight_bytes(r->inflight));
 	ch_metric_set(m, RELAY_OLDEST, oldest_us(r));
 	ch_metric_set(m, RELAY_BLOCKED_KEYS, (int64_t)retry_blocked(r->retry));
+	ch_metric_set(m, RELAY_REMEMBERED, (int64_t)retry_remembered(r->retry));
 	ch_metric_set(m, RELAY_LEADER, session_is_leader(r));
 	ch_metric_set(m, RELAY_SLOT_RETAINED_MAX, r->retained_max);
 	if (!session_is_leader(r))

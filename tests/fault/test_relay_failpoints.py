@@ -6,8 +6,10 @@ import random
 import pytest
 
 from harness.hook_server import HookServer
+from harness.kafka import header
 from harness.wait import until
 from integration.relay.conftest import relay, relay_cell  # noqa: F401
+from integration.relay.test_releases import block, decide, one_partition
 
 POINTS = ["relay.after_read", "relay.after_produce", "relay.before_progress",
           "relay.after_park"]
@@ -83,3 +85,45 @@ def test_webhooks_killed_at(point, relay_cell, relay, tmp_path):  # noqa: F811
     again = len(server.ids()) - len(events)
     assert again >= (3 if point == "relay.after_webhook" else 0)
     server.stop()
+
+
+def test_a_key_blocked_again_while_it_is_released(
+        relay_cell, relay, tmp_path):  # noqa: F811
+    """A waiting row is refused, and the relay dies before it has read the
+    rest: all of it waits behind the new letter, and nothing is left behind."""
+    cell, keys, rows = relay_cell, 600, 12
+    topic = one_partition(cell)
+    block(cell, topic, keys, rows)
+    cell.sql("UPDATE outbox_retry SET value = convert_to(repeat('x', 3000), "
+             "'UTF8') WHERE convert_from(value, 'UTF8') = '2' AND "
+             "convert_from(record_key, 'UTF8') IN ('b1', 'b2', 'b3')")
+    decide(cell)
+    rules = tmp_path / "rules"
+    rules.write_text("relay.after_park=kill\n")
+    daemon = relay(wait_ready=False, message_max="2000",
+                   env={"CH_FAILPOINTS_FILE": str(rules)})
+    until(lambda: not daemon.running(), 120, "killed")
+    # what it had not read waits behind the new letter too
+    assert cell.sql("SELECT count(*) > 0 FROM dead_letters WHERE "
+                    "error_class = 'too_large'") == [(True,)]
+    daemon = relay(message_max="2000")
+    until(lambda: cell.sql("SELECT count(*) FROM dead_letters WHERE "
+                           "error_class = 'too_large'") == [(3,)], 60,
+          "all three")
+    daemon.wait_metric(3, "relay_blocked_keys")
+    last = [cell.event(f"b{n}", "many") for n in range(1, keys + 1)]
+    until(lambda: set(last[3:]) <= set(cell.ids(topic)), 120, "the others")
+    cell.sql("INSERT INTO letter_states (letter_id, state, actor, reason) "
+             "SELECT letter_id, 'discarded', 'ann', 'r' FROM dead_letters "
+             "WHERE error_class = 'too_large'")
+    until(lambda: set(last) <= set(cell.ids(topic)), 120, "all came")
+    seen = {}
+    for r in cell.records(topic):
+        seen.setdefault(r["key"], []).append((header(r, "id"), r["payload"]))
+    for n in range(1, keys + 1):
+        got = list(dict.fromkeys(seen[f"b{n}"]))
+        assert [p for _, p in got[:-1]] == [
+            str(i) for i in range(1, rows + 1) if n > 3 or i != 2]
+        assert got[-1][0] == last[n - 1]
+    until(lambda: cell.sql("SELECT count(*) FROM outbox_retry") == [(0,)],
+          60, "and swept")

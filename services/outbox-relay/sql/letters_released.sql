@@ -1,3 +1,3 @@
--- Which of these letters do not block their keys any more.
-SELECT letter_id FROM letter_states
-WHERE letter_id = ANY($1) AND state <> 'pending'
+-- Which of these letters do not block their keys any more: their places.
+SELECT k.place FROM unnest($1::uuid[]) WITH ORDINALITY AS k (letter, place)
+JOIN letter_states s ON s.letter_id = k.letter AND s.state <> 'pending'

@@ -26,3 +26,4 @@ CROSS JOIN LATERAL (
 	AND log_seq > coalesce(d.after, 0)
 	ORDER BY log_seq LIMIT $3
 ) AS r
+ORDER BY r.stream, r.log_seq

@@ -12,6 +12,7 @@
 
 #include "io/pg.h"
 #include "io/pg_copy.h"
+#include "io/pg_rows.h"
 
 static struct ch_pg *pg;
 static struct ch_err err;
@@ -167,6 +168,58 @@ START_TEST(every_type_goes_there_and_back)
 		ck_assert(!ch_pg_row_ok(&r, &err));
 		PQclear(res);
 	}
+}
+END_TEST
+
+struct taking {
+	int64_t most, taken, last;
+};
+
+static bool
+take(void *ctx, const PGresult *res)
+{
+	struct taking *t = ctx;
+
+	ck_assert_int_eq(PQntuples(res), 1);
+	ck_assert(ch_pg_get_i64(res, 0, 0, &t->last));
+	return ++t->taken < t->most;
+}
+
+START_TEST(rows_come_one_by_one)
+{
+	static const struct ch_pg_stmt
+		many = {"it_many",
+			"SELECT g, repeat('x', 1000) FROM "
+			"generate_series(1, $1::int8) g"},
+		breaks = {"",
+			"SELECT 100 / (5 - g) FROM generate_series(1, 9) g"};
+	struct taking t = {.most = 7};
+	struct ch_pg_row_sink sink = {.take = take, .ctx = &t};
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, 20000);
+	ck_assert_int_eq(ch_pg_rows(pg, &many, &args, &sink, &err), 0);
+	ck_assert_int_eq(t.taken, 7);
+	ck_assert_int_eq(t.last, 7);
+	ck_assert_int_eq(sink.found, 20000);
+	ck_assert_int_eq(PQntuples(sink.end), 0);
+	ck_assert_str_eq(PQfname(sink.end, 1), "repeat");
+	PQclear(sink.end);
+	/* none; one that fails on its way; and the connection goes on */
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, 0);
+	t = (struct taking){.most = 100};
+	ck_assert_int_eq(ch_pg_rows(pg, &many, &args, &sink, &err), 0);
+	ck_assert_int_eq(sink.found, 0);
+	ck_assert_int_eq(PQnfields(sink.end), 2);
+	PQclear(sink.end);
+	ck_assert_int_eq(ch_pg_rows(pg, &breaks, NULL, &sink, &err), CH_ESQL);
+	ck_assert_str_eq(err.sqlstate, "22012");
+	ck_assert_int_eq(t.taken, 4);
+	ck_assert_ptr_null(sink.end);
+	ck_assert_int_eq(one_i64(pg, "SELECT 1::int8"), 1);
+	ck_assert_uint_eq(ch_pg_generation(pg), 1);
 }
 END_TEST
 
@@ -813,6 +866,7 @@ main(void)
 	tcase_add_checked_fixture(t, fresh_setup, teardown);
 	tcase_add_test(t, session_is_as_asked);
 	tcase_add_test(t, every_type_goes_there_and_back);
+	tcase_add_test(t, rows_come_one_by_one);
 	tcase_add_test(t, arrays_unnest_in_order);
 	tcase_add_test(t, arrays_come_back);
 	tcase_add_test(t, failures_have_their_class);

@@ -218,3 +218,32 @@ def test_list_filters(relay_cell):
     cell.dlq("discard", "--reason", "r", status=64)  # neither id nor filter
     cell.dlq("discard", "--topic", "nothing.here", "--reason", "r", status=2)
     cell.dlq("replay", "not-an-id", "--reason", "r", status=64)
+
+
+def test_only_rows_that_can_be_read_again_are_remembered(relay_cell, relay):
+    """A decided letter whose row's day went from its table is not; a pending
+    one is, however old."""
+    cell = relay_cell
+    cell.sql("""
+        WITH made AS (
+            INSERT INTO dead_letters (letter_id, source, row_id, topic,
+                error_class, reason, attempts, blocks_key)
+            SELECT (lpad(to_hex((extract(epoch FROM now() - days * interval
+                '1 day') * 1000)::int8), 12, '0') || '7'
+                || substr(md5(source || days || state), 1, 3) || '8'
+                || substr(md5(source || days || state), 4, 15))::uuid,
+                source, source || days || state, state, 'topic', 'r', 3, false
+            FROM (VALUES ('outbox'), ('answers'), ('public.theirs')) a (source),
+                (VALUES (0), (10)) b (days),
+                (VALUES ('pending'), ('discarded')) c (state)
+            RETURNING letter_id, topic AS state)
+        INSERT INTO letter_states (letter_id, state) SELECT * FROM made
+        WHERE state <> 'pending'""")
+    daemon = relay()
+    # not the two of old days of the ledger's own tables
+    daemon.wait_metric(12 - 2, "relay_remembered_rows")
+    assert daemon.stop() == 0
+
+    # all days are there: everything may be read again
+    cell.sql("UPDATE retention SET lowest_day = lowest_day - 20")
+    relay().wait_metric(12, "relay_remembered_rows")

@@ -254,7 +254,7 @@ def test_a_topic_without_rights_is_tried_alone_and_mended(guarded, daemons):
     for topic in (denied, skipped):
         cell.kafka.may_write(topic, False)
     daemon = daemons("outbox-relay", **cell.flags(
-        routes=f"skipped={skipped}:skip-after-2"))
+        routes=f"skipped={skipped}:skip-after-2", denied_wait="1s"))
     rows = [cell.event("a", "denied") for _ in range(3)]
     first = cell.event("x", "skipped")
     letters = until(lambda: (x := cell.letters()) and len(x) == 2 and x, 120,
@@ -284,3 +284,39 @@ def test_a_topic_without_rights_is_tried_alone_and_mended(guarded, daemons):
     later = cell.event("a", "denied")
     until(lambda: later in cell.ids(denied), 60, "the key flows")
     daemon.wait_metric(0, "relay_breaker_open", 120, route="outbox")
+
+
+def test_a_right_taken_away_is_waited_for(guarded, daemons):
+    """No key is parked: all flow when it is given back."""
+    cell = guarded
+    topic = cell.prefix + "denied"
+    cell.kafka.create(topic)
+    daemon = daemons("outbox-relay", **cell.flags(denied_wait="1h"))
+    before = cell.event("k0", "denied")
+    until(lambda: before in cell.ids(topic), 60, "it may be written to")
+    cell.kafka.may_write(topic, False)
+    rows = {f"k{n}": [cell.event(f"k{n}", "denied") for _ in range(2)]
+            for n in range(50)}
+    rows["k0"].insert(0, before)
+
+    def told():
+        status, text = daemon.get("/readyz?verbose")
+        return (status == 503 and "[-]breaker" in text
+                and "TOPIC_AUTHORIZATION_FAILED" in text
+                and "(denied; give the right back" in text)
+    until(told, 60, "/readyz says it")
+
+    def tried():
+        return daemon.metric("relay_rows_produced_total", route="outbox")
+    at = tried()
+    until(lambda: tried() >= at + 4, 120, "it is tried, more often than rows "
+          "had attempts")
+    stock = cell.event("s")
+    until(lambda: stock in cell.ids(cell.stock), 60, "others flow")
+    assert (cell.letters(), spent(daemon)) == ([], 0)
+    assert daemon.metric("relay_blocked_keys") == 0
+
+    cell.kafka.may_write(topic, True)
+    until(lambda: first_seen(cell, topic) == rows, 120, "all, in order")
+    daemon.wait_metric(0, "relay_breaker_open", 120, route="outbox")
+    assert (cell.letters(), spent(daemon)) == ([], 0)

@@ -144,6 +144,46 @@ START_TEST(a_blocked_key_is_blocked_in_its_topic_only)
 }
 END_TEST
 
+START_TEST(blocked_keys_are_asked_about_in_turn)
+{
+	struct retry *r = retry_new();
+	struct retry_key *keys[8];
+	struct ch_uuid letter = {{0}};
+	unsigned asked = 0;
+	char name[] = "a";
+	int i;
+
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 8), 0);
+	for (i = 0; i < 6; i++, name[0]++) {
+		letter.bytes[0] = (uint8_t)i;
+		retry_block(r, 1, ch_view_of(name), &letter);
+	}
+	/* four of six, then the other two first */
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 4), 4);
+	for (i = 0; i < 4; i++)
+		asked |= 1u << keys[i]->letter.bytes[0];
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 2), 2);
+	for (i = 0; i < 2; i++)
+		asked |= 1u << keys[i]->letter.bytes[0];
+	ck_assert_uint_eq(asked, 0x3f);
+	/* not what is released */
+	keys[0]->released = true;
+	name[0] = keys[0]->key[0];
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 8), 5);
+	letter.bytes[0] = 9;
+	retry_block(r, 1, ch_view_of(name), &letter);
+	ck_assert_uint_eq(retry_blocked(r), 6);
+	/* by another letter: not before the first is done with */
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 8), 5);
+	retry_blocked_key(r, 1, ch_view_of(name))->released = false;
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 8), 6);
+	ck_assert_ptr_null(retry_blocked_key(r, 2, ch_view_of(name)));
+	retry_unblock(r, 1, ch_view_of(name));
+	ck_assert_uint_eq(retry_next_blocked(r, keys, 8), 5);
+	retry_free(r);
+}
+END_TEST
+
 START_TEST(rows_put_aside_are_remembered)
 {
 	struct retry *r = retry_new();
@@ -216,5 +256,5 @@ SUITE_MAIN("letter", the_same_delivery_has_the_same_letter,
 	a_commands_day_is_its_ids,
 	a_command_under_another_id_is_the_same_command,
 	a_blocked_key_is_blocked_in_its_topic_only,
-	rows_put_aside_are_remembered, a_snapshot_sees_what_had_committed,
-	what_is_no_snapshot_sees_nothing)
+	blocked_keys_are_asked_about_in_turn, rows_put_aside_are_remembered,
+	a_snapshot_sees_what_had_committed, what_is_no_snapshot_sees_nothing)

@@ -33,6 +33,8 @@ START_TEST(the_table_of_costs)
 		{FAILURE_QUOTA, 1000, 1, true, RETRY_AGAIN, false},
 		{FAILURE_QUOTA, 0, 0, false, RETRY_AGAIN, false},
 		{FAILURE_UNCLEAR, 1000, 1, true, RETRY_LATER, false},
+		{FAILURE_DENIED, 1000, 1, true, RETRY_AGAIN, false},
+		{FAILURE_DENIED, 0, 0, false, RETRY_AGAIN, false},
 		/* a batch condemns nobody */
 		{FAILURE_UNCLEAR, 9, 1, false, RETRY_TRIAL, false},
 		{FAILURE_POISON, 9, 1, false, RETRY_TRIAL, false},
@@ -234,6 +236,40 @@ START_TEST(a_topic_without_rights_refuses_when_a_row_spent_its_attempts)
 }
 END_TEST
 
+START_TEST(a_right_taken_away_is_waited_for)
+{
+	struct target t;
+	struct ch_rng rng;
+	int64_t ms = 60000;
+
+	ch_rng_seed(&rng, 5);
+	target_init(&t, "t", &rng);
+	ck_assert_int_eq(target_patience(&t, FAILURE_DENIED, ms, start),
+		FAILURE_DENIED);
+	/* the brokers were away meanwhile: that says nothing of it */
+	ck_assert_int_eq(target_patience(&t, FAILURE_OUTAGE, ms, after(30)),
+		FAILURE_OUTAGE);
+	ck_assert_int_eq(target_patience(&t, FAILURE_DENIED, ms, after(59)),
+		FAILURE_DENIED);
+	ck_assert_int_eq(target_patience(&t, FAILURE_DENIED, ms, after(60)),
+		FAILURE_PERMANENT);
+	/* given back, and taken again: it begins anew */
+	ck_assert_int_eq(target_patience(&t, FAILURE_NONE, ms, after(61)),
+		FAILURE_NONE);
+	ck_assert_int_eq(target_patience(&t, FAILURE_DENIED, ms, after(62)),
+		FAILURE_DENIED);
+	/* rows wait, and one at a time tries */
+	target_sent(&t, after(62));
+	ck_assert(target_reported(&t, FAILURE_DENIED, "AUTH", "x", after(62)));
+	ck_assert_int_eq(target_ask(&t, false, after(62)), TARGET_WAIT);
+	ck_assert_int_eq(target_ask(&t, false, after(63)), TARGET_TRY);
+	/* without patience it is permanent at once */
+	target_init(&t, "t", &rng);
+	ck_assert_int_eq(target_patience(&t, FAILURE_DENIED, 0, start),
+		FAILURE_PERMANENT);
+}
+END_TEST
+
 START_TEST(a_trial_given_up_lets_another_come)
 {
 	struct target t;
@@ -377,4 +413,5 @@ SUITE_MAIN("retry", the_table_of_costs, a_trial_holds_its_key_and_no_other,
 	a_topic_without_rights_refuses_when_a_row_spent_its_attempts,
 	a_trial_given_up_lets_another_come,
 	an_unclear_answer_condemns_who_fails_where_others_do_not,
-	an_unclear_record_does_not_keep_the_others)
+	an_unclear_record_does_not_keep_the_others,
+	a_right_taken_away_is_waited_for)

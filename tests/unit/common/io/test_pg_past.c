@@ -47,10 +47,10 @@ START_TEST(only_a_time_of_the_past_counts)
 	ck_assert_int_eq(ch_pg_get_past(res, 1, 0, now).us, NOW);
 	ck_assert_int_eq(ch_pg_get_past(res, 2, 0, now).us, NOW);
 	ck_assert_int_eq(ch_pg_get_past(res, 3, 0, now).us, NOW);
-	ck_assert_int_eq(ch_pg_oldest(res, 0, now).us, NOW - 9);
-	ck_assert_int_eq(ch_pg_oldest(res, -1, now).us, NOW);
+	ck_assert_int_eq(ch_pg_get_past(res, 4, 0, now).us, NOW - 9);
+	ck_assert_int_eq(ch_pg_get_past(res, 0, -1, now).us, NOW);
 	other = result_of(CH_PG_INT8, values, 5);
-	ck_assert_int_eq(ch_pg_oldest(other, 0, now).us, NOW);
+	ck_assert_int_eq(ch_pg_get_past(other, 0, 0, now).us, NOW);
 	PQclear(res);
 	PQclear(other);
 }

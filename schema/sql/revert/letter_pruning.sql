@@ -1,0 +1,4 @@
+-- Revert countinghouse:letter_pruning from pg
+BEGIN;
+DROP FUNCTION ch.prune_letters;
+COMMIT;
