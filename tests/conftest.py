@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from harness.cell import Cell  # noqa: E402
 from harness.daemon import Daemon  # noqa: E402
 from harness.kafka import Kafka  # noqa: E402
+from harness.pg_server import Server  # noqa: E402
 from harness.wait import until  # noqa: E402
 
 DAY = 86400
@@ -53,6 +54,20 @@ def db(cell, database):
     connection = cell.connect("owner", database)
     yield connection
     connection.close()
+
+
+@pytest.fixture
+def server_of():
+    """server_of(cell, ...) starts a copy of its server that ends with the
+    test."""
+    made = []
+
+    def start(cell, **how):
+        made.append(Server(cell, **how))
+        return made[-1].start()
+    yield start
+    for server in made:
+        server.stop()
 
 
 @pytest.fixture

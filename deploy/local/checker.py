@@ -11,7 +11,7 @@ views. What is checked, and how each fault counts:
            offset; an outcome row (command_log, answers, rejected) or an event
            without its record in Kafka
   doubled  a record with more than one outcome; a fresh id with more than one
-           answer that is not marked as a duplicate; one row id (header `id`)
+           answer that is not marked as a duplicate; one row (by header `id`)
            with two different contents; a record that no row stands for
   books    postings of a command that do not sum to zero per asset, or are not
            as many as it makes, whatever its type; balances, stock, reversals
@@ -199,7 +199,9 @@ def check_results(db, records, sent, untaken, newest, faults):
     repeated = read = 0
     for record in records:
         read += 1
-        row, value = header(record, "id"), record.get("payload")
+        # <stream>-<log_seq>-<digest of the value>
+        row = header(record, "id").rpartition("-")[0]
+        value = record.get("payload")
         if row in seen:
             repeated += 1
             if seen[row] != hash(value):

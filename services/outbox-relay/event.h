@@ -131,8 +131,8 @@ struct event *event_new(enum event_source s, const struct ch_view *fields,
 void event_free(struct event *e);
 
 struct ch_view event_field(const struct event *e, int place);
-/* The stable id of the row: "<stream>-<log_seq>", the letter's id, the
- * outbox row's id. Equal in every repetition. */
+/* What the row is called in this database: "<stream>-<log_seq>", the letter's
+ * id, the outbox row's id. Equal in every repetition. */
 void event_id(const struct event *e, char out[EVENT_ID_MAX]);
 struct ch_view event_key(const struct event *e);  /* ptr NULL: none */
 struct ch_time event_time(const struct event *e); /* decided or created */

@@ -388,6 +388,16 @@ inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq)
 		m->seq = seq;
 }
 
+void
+inflight_forget(struct inflight *f)
+{
+	free(f->mark);
+	f->mark = NULL;
+	f->mark_count = f->mark_last = 0;
+	f->position.mark = NULL;
+	f->position.lsn = 0;
+}
+
 static void
 pass(struct inflight *f, struct commit *c)
 {

@@ -75,6 +75,9 @@ const struct inflight_position *inflight_position(const struct inflight *f);
 int64_t inflight_delivered(const struct inflight *f, int32_t stream);
 /* Sets it, when a stored progress is read. Never goes back. */
 void inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq);
+/* Another history of the database: what was delivered of the last one, its
+ * position, its mark and its log_seqs, says nothing there. Rows stay. */
+void inflight_forget(struct inflight *f);
 /* The i-th stream known; false at the end. */
 bool inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
 	int64_t *seq);

@@ -82,8 +82,8 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.publication = r->publication,
 		.contract = r->contract,
 		.update = r->on_update,
-		.alive = still_alive,
-		.ctx = (void *)(uintptr_t)r->rt,
+		.alive = session_keep_alive,
+		.ctx = r,
 	};
 
 	r->pg = ch_pg_new(&sql, err);

@@ -4,12 +4,18 @@
  *
  * Why header names are copied: librdkafka wants them with a NUL behind, and
  * they stand in the row without one. Values stay where they are.
+ *
+ * Why a result's id has a digest of its value: after a restore, or a failover to
+ * a standby that lagged, a place in the log is given to another result. Who
+ * drops repeated ids shall drop what is equal, and nothing else; and the relay
+ * can say so of a row alone, whenever and from wherever it is read.
  */
 #include "message.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/digest.h"
 #include "base/uuid.h"
 
 #define BYTEA_OID 17
@@ -55,13 +61,25 @@ id_of(const struct event *e, struct ch_arena *arena)
 	return ch_arena_view(arena, ch_view_of(text));
 }
 
+static struct ch_view
+result_id(const struct event *e, struct ch_arena *arena)
+{
+	struct ch_view value = event_field(e, RESULT_TEXT);
+	char place[EVENT_ID_MAX], text[EVENT_ID_MAX + 20];
+
+	event_id(e, place);
+	(void)snprintf(text, sizeof(text), "%s-%016" PRIx64, place,
+		ch_hash64(value.ptr, value.len));
+	return ch_arena_view(arena, ch_view_of(text));
+}
+
 static void
 result_message(const struct event *e, struct ch_arena *arena, struct message *m)
 {
 	m->key = event_field(e, RESULT_KEY);
 	m->value = event_field(e, RESULT_TEXT);
 	m->headers = ch_arena_calloc(arena, 3, sizeof(*m->headers));
-	add(m, "id", id_of(e, arena));
+	add(m, "id", result_id(e, arena));
 	if (e->stream_part >= 0)
 		add(m, "ch_seq", seq_text(arena, e->stream_part, e->order));
 	add_optional(m, "traceparent", event_field(e, RESULT_TRACEPARENT));

@@ -2,7 +2,8 @@
 /*
  * message: what an event becomes on the wire: key, value, headers, partition.
  *
- *	results	  id, ch_seq, traceparent; by key
+ *	results	  id (place and digest of the value), ch_seq, traceparent;
+ *		  by key
  *	outbox	  id, traceparent; by key (Debezium's contract, plus one)
  *	rejected  the record as it was, its own headers first, then the
  *		  __connect.errors.* set and ch_error_class, ch_attempts,

@@ -8,7 +8,9 @@
  */
 #include "progress.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/failpoint.h"
 #include "base/mem.h"
@@ -55,30 +57,83 @@ read_marks(struct ch_pg_row *r, const PGresult *res, struct inflight *f,
 	return CH_OK;
 }
 
-static int
-read_row(struct progress *p, const PGresult *res, struct inflight *f,
-	bool *ours, struct ch_err *err)
+static void
+read_identity(struct ch_pg_row *r, struct tail_identity *out)
 {
-	struct ch_pg_row r = ch_pg_row(res, 0);
-	struct ch_view owner = ch_pg_next_text(&r);
-	struct ch_view system_id = ch_pg_next_text(&r), snapshot;
+	ch_view_copy(ch_pg_next_text(r), out->system_id,
+		sizeof(out->system_id));
+	out->timeline = ch_pg_next_i32(r);
+}
+
+static bool
+is_same_system(const struct tail_identity *a, const struct tail_identity *b)
+{
+	return strcmp(a->system_id, b->system_id) == 0;
+}
+
+static bool
+is_same(const struct tail_identity *a, const struct tail_identity *b)
+{
+	return is_same_system(a, b) && a->timeline == b->timeline;
+}
+
+/* What the row says of the place where it was written. */
+static int
+read_place(struct progress *p, struct ch_pg_row *r, const PGresult *res,
+	struct inflight *f, struct ch_err *err)
+{
+	struct ch_view snapshot;
 	int rc;
 
-	*ours = ch_view_eq_str(owner, p->owner);
-	p->identity.timeline = ch_pg_next_i32(&r);
-	ch_view_copy(system_id, p->identity.system_id,
-		sizeof(p->identity.system_id));
-	p->has_lsn = !ch_pg_next_is_null(&r);
-	p->lsn = p->has_lsn ? ch_pg_next_lsn(&r) : 0;
-	rc = read_marks(&r, res, f, err);
+	p->has_lsn = !ch_pg_next_is_null(r);
+	p->lsn = p->has_lsn ? ch_pg_next_lsn(r) : 0;
+	rc = read_marks(r, res, f, err);
 	if (rc != CH_OK)
 		return rc;
-	snapshot = ch_pg_next_text_null(&r);
+	snapshot = ch_pg_next_text_null(r);
 	progress_snapshot_set(p, NULL);
 	if (snapshot.ptr != NULL)
 		p->snapshot = ch_xviewdup(snapshot);
 	p->saved_snapshot = true;
 	p->saved_lsn = p->lsn;
+	return CH_OK;
+}
+/* What is true nowhere but where the row was written. */
+static void
+leave_behind(struct progress *p, const struct tail_identity *was,
+	struct inflight *f)
+{
+	if (is_same(was, &p->identity))
+		return;
+	p->has_lsn = false;
+	p->lsn = 0;
+	if (is_same_system(was, &p->identity))
+		return;
+	inflight_forget(f);
+	progress_snapshot_set(p, NULL);
+}
+
+static int
+read_row(struct progress *p, const PGresult *res, struct inflight *f,
+	bool *ours, struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	const struct tail_identity known = p->identity;
+	struct tail_identity was;
+	bool owner = ch_view_eq_str(ch_pg_next_text(&r), p->owner);
+	int rc;
+
+	read_identity(&r, &p->identity);
+	read_identity(&r, &was);
+	p->begun = was.system_id[0] != '\0';
+	*ours = owner && is_same(&was, &p->identity) &&
+		is_same(&known, &p->identity);
+	if (!*ours)
+		inflight_forget(f);
+	rc = read_place(p, &r, res, f, err);
+	if (rc != CH_OK)
+		return rc;
+	leave_behind(p, &was, f);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -134,7 +189,7 @@ progress_send(struct progress *p, struct ch_pg *pg, const struct inflight *f,
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, p->slot);
 	ch_pg_arg_str(&args, p->owner);
-	ch_pg_arg_str(&args, p->identity.system_id);
+	ch_pg_arg_str(&args, p->begun ? p->identity.system_id : "");
 	ch_pg_arg_i32(&args, p->identity.timeline);
 	if (p->has_lsn)
 		ch_pg_arg_lsn(&args, p->lsn);
@@ -225,4 +280,18 @@ progress_snapshot_set(struct progress *p, const char *snapshot)
 	free(p->snapshot);
 	p->snapshot = snapshot != NULL ? ch_xstrdup(snapshot) : NULL;
 	p->saved_snapshot = false;
+}
+
+int
+progress_check(const struct progress *p, const struct tail_identity *of,
+	struct ch_err *err)
+{
+	if (is_same(&p->identity, of))
+		return CH_OK;
+	return ch_err_set(err, CH_EFENCED,
+		"the walsender is of system %s, timeline %" PRId32
+		", the SQL session of system %s, timeline %" PRId32
+		": both are made anew; let database_url name one server",
+		of->system_id, of->timeline, p->identity.system_id,
+		p->identity.timeline);
 }

@@ -10,6 +10,12 @@
  * lies behind everything it sees. When the deliveries have passed that
  * position, the snapshot is confirmed, and goes into the next save.
  *
+ * Whose it is: a position is true of one timeline of one system, log_seqs and
+ * snapshot of one system (a promoted standby has its row's rows; a dump that
+ * was restored elsewhere has other transactions). So a claim on another
+ * timeline forgets the position, on another system everything; and what this
+ * process knows beyond the row it forgets on either.
+ *
  * Thread: loop only.
  */
 #ifndef RELAY_PROGRESS_H
@@ -27,7 +33,8 @@
 struct progress {
 	const char *slot;
 	char owner[64];
-	struct tail_identity identity; /* of the position below */
+	struct tail_identity identity; /* of the server that was claimed */
+	bool begun; /* this slot's first start is over; stored as its system */
 	bool has_lsn;
 	uint64_t lsn;
 	char *snapshot;	 /* confirmed; NULL: none */
@@ -43,10 +50,14 @@ struct progress {
 void progress_init(struct progress *p, const char *slot, const char *owner);
 void progress_free(struct progress *p);
 
-/* Claims and reads the row; *ours: we were the owner, nobody came between.
- * Delivered numbers go into f. */
+/* Claims and reads the row; *ours: nobody came between, we were the owner and
+ * this is the history that we know. If not, f forgets what is delivered and
+ * takes it from the row. */
 int progress_claim(struct progress *p, struct ch_pg *pg, struct inflight *f,
 	bool *ours, struct ch_err *err);
+/* Does another connection see the server that was claimed? CH_EFENCED: no. */
+int progress_check(const struct progress *p, const struct tail_identity *of,
+	struct ch_err *err);
 /* Writes at once. */
 int progress_save(struct progress *p, struct ch_pg *pg,
 	const struct inflight *f, struct ch_err *err);

@@ -156,7 +156,8 @@ struct relay {
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	struct ch_mono delete_at, balanced_at, partitions_at;
 	struct ch_mono unreleased; /* keys wait for a moment since; 0: none */
-	bool released;	/* a page of keys, in this round of the tables */
+	bool released; /* a page of keys, in this round of the tables */
+	struct ch_mono kept_at; /* the SQL session, while a slot is made */
 	size_t surplus; /* shards to be given up; nothing is read meanwhile */
 	struct ch_mono state_since;
 	bool other_leads;    /* asked for while STANDBY, and refused */
@@ -179,6 +180,9 @@ void session_lose(struct relay *r, const struct ch_err *err);
 /* The stream broke, the lock is still ours. */
 void session_restart(struct relay *r, const struct ch_err *err);
 void session_close(struct relay *r);
+/* Of the walsender's long commands, ctx is the relay: keeps watchdog and SQL
+ * session, and the lock with it, from ending. false: stop, or it has ended. */
+bool session_keep_alive(void *ctx);
 bool session_is_leader(const struct relay *r);
 /* The rows of the polled table that are this relay's. */
 const struct queue_part *session_part(const struct relay *r);
@@ -188,9 +192,9 @@ int32_t session_part_of(struct relay *r, int32_t stream);
 /* ---- source.c: the WAL, or why not ---- */
 
 /* Connects the tail. CH_ECONFIG: this role cannot read this server's WAL; err
- * names the cause and the remedy. Others: not known now, as in io/pg.h. */
-int source_open_wal(struct relay *r, struct tail_identity *identity,
-	struct ch_err *err);
+ * names the cause and the remedy. CH_EFENCED: it is not the server of the SQL
+ * session. Others: not known now, as in io/pg.h. */
+int source_open_wal(struct relay *r, struct ch_err *err);
 /* The application's table by polling: may it be? CH_ECONFIG: no, and what to
  * do. */
 int source_open_queue(struct relay *r, struct ch_err *err);

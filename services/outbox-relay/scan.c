@@ -5,7 +5,8 @@
  *	LOG	until a page is empty; a cursor for each stream
  *	OUTBOX	in the order of (seq, id) below the round's snapshot, which is
  *		taken first, so that a row committed meanwhile belongs to the
- *		next round whatever its seq
+ *		next round whatever its seq; all of it, up to the largest seq
+ *		of that moment, when nothing is known to be delivered
  *
  * Each page becomes one commit of inflight without a position, as old as the
  * oldest of its rows. Rows that came and did not fit are read again by the next
@@ -33,6 +34,7 @@ struct scan {
 	size_t count;
 	char *from;  /* delivered snapshot; NULL: none */
 	char *until; /* the round's; NULL: not taken yet */
+	int64_t top; /* when all is read */
 	int64_t seq;
 	struct ch_uuid id;
 	uint64_t rows;
@@ -54,6 +56,8 @@ static const struct ch_pg_stmt snapshot_stmt = {
 	"relay_scan_snapshot", outbox_relay_sql_scan_snapshot};
 static const struct ch_pg_stmt outbox_stmt = {
 	"relay_scan_outbox", outbox_relay_sql_scan_outbox};
+static const struct ch_pg_stmt all_stmt = {
+	"relay_scan_all", outbox_relay_sql_scan_all};
 
 struct scan *
 scan_new(void)
@@ -243,12 +247,18 @@ log_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 static int
 take_snapshot(struct scan *s, struct ch_pg *pg, struct ch_err *err)
 {
+	struct ch_pg_args args;
 	struct ch_view text;
 	PGresult *res;
-	int rc = ch_pg_query(pg, &snapshot_stmt, NULL, &res, err);
+	int rc;
 
+	ch_pg_args_clear(&args);
+	ch_pg_arg_bool(&args, s->from == NULL);
+	rc = ch_pg_query(pg, &snapshot_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
+	if (!ch_pg_get_i64(res, 0, 1, &s->top))
+		s->top = INT64_MIN; /* no row */
 	if (ch_pg_get_text(res, 0, 0, &text))
 		s->until = ch_xviewdup(text);
 	else
@@ -287,23 +297,37 @@ take_outbox_row(void *ctx, const PGresult *res)
 }
 
 static int
+read_outbox(struct taking_outbox *o, struct ch_pg *pg, bool *more)
+{
+	const struct scan *s = o->t.s;
+	bool all = s->from == NULL;
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	if (!all) {
+		ch_pg_arg_str(&args, s->from);
+		ch_pg_arg_str(&args, s->until);
+	}
+	ch_pg_arg_i64(&args, s->seq);
+	ch_pg_arg_uuid(&args, &s->id);
+	if (all)
+		ch_pg_arg_i64(&args, s->top);
+	ch_pg_arg_i64(&args, o->t.page->ask);
+	return read_page(&o->t, pg, all ? &all_stmt : &outbox_stmt, &args,
+		take_outbox_row, more);
+}
+
+static int
 outbox_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err)
 {
 	struct taking_outbox o = {
 		{s, &s->outbox, f, CH_OK, err}, s->seq, s->id};
-	struct ch_pg_args args;
 	bool more;
 	int rc;
 
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, s->from);
-	ch_pg_arg_str(&args, s->until);
-	ch_pg_arg_i64(&args, s->seq);
-	ch_pg_arg_uuid(&args, &s->id);
-	ch_pg_arg_i64(&args, s->outbox.ask);
 	inflight_begin(f, now);
-	rc = read_page(&o.t, pg, &outbox_stmt, &args, take_outbox_row, &more);
+	rc = read_outbox(&o, pg, &more);
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "scan the outbox");
 	s->seq = o.seq;

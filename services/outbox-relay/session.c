@@ -12,11 +12,14 @@
  * has it but not its webhooks' endpoints, which a relay of another slot serves,
  * gives it up and tries again: nothing is read meanwhile, so nothing is lost.
  * What is in flight outlives a lost connection: when the claim of
- * relay_progress shows that nobody led meanwhile, the stream goes on behind
- * the last commit that was read; else everything is dropped and read again.
+ * relay_progress shows that nobody led meanwhile, on this history of this
+ * system, the stream goes on behind the last commit that was read; else
+ * everything is dropped and read again.
  *
  * The position is forgotten (NULL) and written before a slot is made, and set
- * when the re-scan behind it is delivered: a crash in between scans again.
+ * when the re-scan behind it is delivered: a crash in between scans again. A
+ * slot that is free is never dropped, whoever made it: it may have rows that are
+ * in no table any more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@
 #include "relay.h"
 
 #define STANDBY_MS 500
+#define KEEP_MS 4000
 
 static const struct ch_pg_stmt lock_stmt = {
 	"relay_lock", outbox_relay_sql_lock_try};
@@ -104,6 +108,22 @@ session_restart(struct relay *r, const struct ch_err *err)
 	if (ch_sm_state(&r->state) != RELAY_LEADING)
 		move_to(r, RELAY_LEADING);
 	try_later(r, err, "relay.stream_lost");
+}
+
+bool
+session_keep_alive(void *ctx)
+{
+	struct relay *r = ctx;
+	struct ch_mono now = ch_clock_mono(r->rt->clock);
+	struct ch_err err = CH_ERR_INIT;
+
+	ch_runtime_alive(r->rt);
+	if (ch_runtime_stopping(r->rt))
+		return false;
+	if (ch_mono_ms_since(now, r->kept_at) < KEEP_MS)
+		return true;
+	r->kept_at = now;
+	return ch_pg_exec(r->pg, "SELECT", &err) == CH_OK;
 }
 
 void
@@ -262,13 +282,6 @@ stand_by(struct relay *r)
 
 /* ---- the source ---- */
 
-static bool
-identity_is_same(const struct relay *r, const struct tail_identity *now)
-{
-	return r->progress.identity.timeline == now->timeline &&
-		strcmp(r->progress.identity.system_id, now->system_id) == 0;
-}
-
 static void
 begin_scan(struct relay *r)
 {
@@ -283,6 +296,7 @@ static void
 begin_polling(struct relay *r)
 {
 	tail_disconnect(r->tail);
+	r->progress.begun = true;
 	if (r->queue == NULL)
 		begin_scan(r);
 	else
@@ -312,14 +326,12 @@ begin_tailing(struct relay *r, struct ch_err *err)
 
 /* The position is not known: forget it durably, then make the slot. */
 static int
-make_slot(struct relay *r, bool drop, const struct tail_identity *identity,
-	struct ch_err *err)
+make_slot(struct relay *r, bool drop, struct ch_err *err)
 {
 	int rc;
 
 	r->progress.has_lsn = false;
 	r->progress.lsn = r->read_lsn = 0;
-	r->progress.identity = *identity;
 	rc = progress_save(&r->progress, r->pg, r->inflight, err);
 	if (rc == CH_OK && drop)
 		rc = tail_slot_drop(r->tail, err);
@@ -332,13 +344,9 @@ make_slot(struct relay *r, bool drop, const struct tail_identity *identity,
 }
 
 static int
-use_slot(struct relay *r, enum tail_slot slot,
-	const struct tail_identity *identity, struct ch_err *err)
+use_slot(struct relay *r, enum tail_slot slot, struct ch_err *err)
 {
-	bool known = r->progress.has_lsn && identity_is_same(r, identity);
-	bool moved = r->progress.has_lsn && !known;
-	bool whole = r->reread == NULL || r->first_whole ||
-		r->progress.identity.system_id[0] != '\0';
+	bool whole = r->reread == NULL || r->first_whole || r->progress.begun;
 	int rc = CH_OK;
 
 	if (slot == TAIL_SLOT_ACTIVE)
@@ -349,14 +357,14 @@ use_slot(struct relay *r, enum tail_slot slot,
 			"slot %s belongs to "
 			"another plugin or database: set `slot`",
 			r->slot);
-	if (slot == TAIL_SLOT_FREE && known)
+	if (slot == TAIL_SLOT_FREE && r->progress.has_lsn)
 		return begin_tailing(r, err);
 	r->slot_lsn = 0;
-	if (slot != TAIL_SLOT_FREE || moved)
-		rc = make_slot(r, slot != TAIL_SLOT_MISSING, identity, err);
+	if (slot != TAIL_SLOT_FREE)
+		rc = make_slot(r, slot != TAIL_SLOT_MISSING, err);
 	if (rc != CH_OK)
 		return rc;
-	r->progress.identity = *identity;
+	r->progress.begun = true;
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
 	r->trouble[0] = '\0';
@@ -400,13 +408,12 @@ poll_instead(struct relay *r, struct ch_err *err)
 static int
 choose_source(struct relay *r, struct ch_err *err)
 {
-	struct tail_identity identity;
 	enum tail_slot slot;
 	int rc;
 
 	if (r->source == RELAY_SOURCE_SCAN)
 		return poll_tables(r, err);
-	rc = source_open_wal(r, &identity, err);
+	rc = source_open_wal(r, err);
 	if (rc == CH_ECONFIG && r->source == RELAY_SOURCE_AUTO)
 		return poll_instead(r, err);
 	if (rc == CH_ECONFIG)
@@ -416,7 +423,7 @@ choose_source(struct relay *r, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	rc = tail_slot_look(r->tail, &slot, err);
-	return rc == CH_OK ? use_slot(r, slot, &identity, err) : rc;
+	return rc == CH_OK ? use_slot(r, slot, err) : rc;
 }
 
 static void
@@ -433,7 +440,9 @@ lead(struct relay *r)
 		session_restart(r, &err);
 }
 
-/* The re-scan is delivered: what it saw is the past, the slot the rest. */
+/* The re-scan is delivered: what it saw is the past, the slot the rest. An
+ * application's table tells no snapshot: a row that was deleted before it was
+ * read is in the slot alone. */
 static void
 end_scan(struct relay *r)
 {

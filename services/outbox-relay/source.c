@@ -98,9 +98,9 @@ explain(struct relay *r, const struct allowed *a, int rc, struct ch_err *err)
 }
 
 int
-source_open_wal(struct relay *r, struct tail_identity *identity,
-	struct ch_err *err)
+source_open_wal(struct relay *r, struct ch_err *err)
 {
+	struct tail_identity identity;
 	struct allowed a;
 	int rc = ask(r, &a, err);
 
@@ -108,11 +108,11 @@ source_open_wal(struct relay *r, struct tail_identity *identity,
 		rc = check_server(&a, err);
 	if (rc != CH_OK)
 		return rc;
-	rc = tail_connect(r->tail, identity, err);
+	rc = tail_connect(r->tail, &identity, err);
 	if (rc != CH_OK)
 		return explain(r, &a, rc, err);
 	r->refusals = 0;
-	return CH_OK;
+	return progress_check(&r->progress, &identity, err);
 }
 
 int
@@ -155,13 +155,12 @@ bool
 source_wal_came(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
-	struct tail_identity identity;
 
 	if (r->source != RELAY_SOURCE_AUTO ||
 		ch_mono_ms_since(r->now, r->state_since) < AGAIN_MS)
 		return false;
 	r->state_since = r->now;
-	if (source_open_wal(r, &identity, &err) == CH_OK &&
+	if (source_open_wal(r, &err) == CH_OK &&
 		(r->contract == NULL || source_check_table(r, &err) == CH_OK))
 		return true;
 	tail_disconnect(r->tail);

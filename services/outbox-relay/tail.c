@@ -153,8 +153,15 @@ wait_result(struct tail *t, int timeout_ms, struct ch_err *err)
 	for (waited = 0; PQflush(conn) == 1 || PQisBusy(conn); waited += 200) {
 		struct pollfd p = {PQsocket(conn), POLLIN, 0};
 
-		if (waited >= timeout_ms ||
-			(t->opt.alive != NULL && !t->opt.alive(t->opt.ctx))) {
+		if (t->opt.alive != NULL && !t->opt.alive(t->opt.ctx)) {
+			tail_disconnect(t);
+			return ch_err_set(err, CH_ECLOSED,
+				"given up after %d ms of waiting for the "
+				"walsender: the relay stops, or its SQL "
+				"session has ended",
+				waited);
+		}
+		if (waited >= timeout_ms) {
 			tail_disconnect(t);
 			return ch_err_set(err, CH_ETIMEOUT,
 				"no answer from "

@@ -138,8 +138,8 @@ class Run:
         return [f"{name}: {row}" for name, text in texts.items()
                 for row in self.rows(text)]
 
-    def delivered(self, name, topic, rows, id_header="id"):
-        records = [(judge.header(r, id_header), judge.raw(r["key"]),
+    def delivered(self, name, topic, rows, id_header="id", row_of=str):
+        records = [(row_of(judge.header(r, id_header)), judge.raw(r["key"]),
                     judge.raw(r["payload"])) for r in
                    judge.read_topic(self.kafka.bootstrap, topic)]
         wrong, self.repeated[name] = judge.delivered(name, rows, records)
@@ -149,7 +149,8 @@ class Run:
         return self.delivered("results", self.fleet.results, {
             f"{stream}-{seq}": (key and bytes(key), (stream, seq),
                                 result.encode())
-            for stream, seq, key, result in self.rows(RESULTS)})
+            for stream, seq, key, result in self.rows(RESULTS)},
+            row_of=lambda id_: id_.rpartition("-")[0])
 
     def letters(self):
         return self.delivered("letters", f"{self.topic}.dlq", {

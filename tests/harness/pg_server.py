@@ -21,7 +21,7 @@ BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 
 class Server(Cell):
     """Databases, roles and passwords are the cell's, at the time of the copy.
-    A standby streams from the cell. env: what the server finds besides."""
+    A standby streams from the cell, which may be another copy. env: what the server finds besides."""
 
     def __init__(self, cell, standby=False, waldir=None, env=None):
         # short: the socket's path must fit
@@ -41,20 +41,22 @@ class Server(Cell):
 
         def move(item):
             name, value = item
+            if name in ("PGHOST", "PGPORT"):
+                return name, str(self.dir if name == "PGHOST" else self.port)
             if not name.endswith("_URL"):
                 return item
-            value = value.replace(quote(cell.env["PGHOST"]), str(self.dir))
-            value = value.replace(f":{old}/", f":{self.port}/")
-            value = value.replace(f"port={old}", f"port={self.port}")
             before, _, passfile = value.partition("passfile=")
+            before = before.replace(quote(cell.env["PGHOST"]), str(self.dir))
+            before = before.replace(f":{old}/", f":{self.port}/")
+            before = before.replace(f"port={old}", f"port={self.port}")
             if passfile:
                 line = open(passfile).read().replace(f":{old}:",
                                                      f":{self.port}:")
                 mine = self.secrets / pathlib.Path(passfile).name
                 mine.write_text(line)
                 mine.chmod(0o600)
-                value = f"{before}passfile={mine}"
-            return name, value
+                return name, f"{before}passfile={mine}"
+            return name, before
         return move
 
     def as_owner(self, *argv):
@@ -113,9 +115,13 @@ class Server(Cell):
             cur.execute("SELECT pg_promote()")
             assert cur.fetchone()[0]
 
-    def stop(self):
-        """At once, and nothing of it stays."""
+    def crash(self):
+        """At once; its files stay."""
         if self.running():
             self.process.send_signal(signal.SIGQUIT)
             self.process.wait(60)
+
+    def stop(self):
+        """At once, and nothing of it stays."""
+        self.crash()
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -35,6 +35,14 @@ def small_topic(cell):
     return topic
 
 
+def result_id(stream, log_seq, text):
+    """Header `id`: the row's place, and FNV-1a of its value."""
+    digest = 0xcbf29ce484222325
+    for byte in text.encode():
+        digest = (digest ^ byte) * 0x100000001b3 % (1 << 64)
+    return f"{stream}-{log_seq}-{digest:016x}"
+
+
 class Cell:
     """Rows in, records out, of one test."""
 
@@ -85,7 +93,7 @@ class Cell:
 
     def result(self, key, part=0, source="command_log", cur=None,
                traceparent=None):
-        """One row of command_log or answers; its id."""
+        """One row of command_log or answers; its record's id."""
         stream, log_seq = self.next_log(part)
         text = json.dumps({"n": log_seq, "key": key})
         if source == "command_log":
@@ -104,7 +112,7 @@ class Cell:
                    "VALUES (%s, %s, 1, 1, %s, now(), 'x', 's', %s, %s, %s)")
             args = (stream, log_seq, log_seq, key.encode(), text, traceparent)
         self.run(cur, sql, args)
-        row_id = f"{stream}-{log_seq}"
+        row_id = result_id(stream, log_seq, text)
         self.sent.append((self.results, key, row_id))
         return row_id
 

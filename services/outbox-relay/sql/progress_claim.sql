@@ -1,4 +1,5 @@
--- Makes the slot's row ours and reads it as the last owner left it.
+-- Makes the slot's row ours and reads it as the last owner left it; then which
+-- history of which system this server writes, as IDENTIFY_SYSTEM says it.
 WITH old AS (
 	SELECT * FROM relay_progress WHERE slot = $1
 ), claimed AS (
@@ -6,8 +7,12 @@ WITH old AS (
 	ON CONFLICT (slot) DO UPDATE SET owner = excluded.owner
 	RETURNING p.slot
 )
-SELECT coalesce(old.owner, ''), coalesce(old.system_id, ''),
-	coalesce(old.timeline, 0), old.lsn,
+SELECT coalesce(old.owner, ''),
+	-- unsigned there, signed here
+	mod(system_identifier + 18446744073709551616, 18446744073709551616)::text,
+	('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)
+		::int4,
+	coalesce(old.system_id, ''), coalesce(old.timeline, 0), old.lsn,
 	coalesce(old.streams, '{}'), coalesce(old.log_seqs, '{}'),
 	old.snapshot::text
-FROM claimed LEFT JOIN old USING (slot)
+FROM claimed LEFT JOIN old USING (slot), pg_control_system()

@@ -330,6 +330,76 @@ def test_lost_slot_is_healed_without_first_snapshot(shop, relay):
     until(lambda: second in shop.ids(shop.topic), 60, "the row of meanwhile")
 
 
+@pytest.fixture
+def no_free_slot(shop):
+    """Every slot that the server has is taken, until the test calls it."""
+    taken = []
+
+    def release():
+        while taken:
+            shop.sql("SELECT pg_drop_replication_slot(%s)", (taken.pop(),))
+    (most, have), = shop.sql(
+        "SELECT current_setting('max_replication_slots')::int, count(*) "
+        "FROM pg_replication_slots")
+    for n in range(most - have):
+        shop.sql("SELECT pg_create_physical_replication_slot(%s)",
+                 (f"taken{n}",))
+        taken.append(f"taken{n}")
+    yield release
+    release()
+
+
+def test_no_data_holds_while_no_slot_is_free(shop, relay, no_free_slot):
+    """The first start is the one that begins, not the one that fails."""
+    for n in range(30):
+        shop.order(f"k{n % 3}")
+    shop.sent.clear()
+    daemon = relay(wait_ready=False, outbox_snapshot="no_data")
+    until(lambda: daemon.logged().count("all replication slots are in use")
+          >= 2, 60, "refused, and tried again")
+    daemon.kill()
+    daemon = relay(wait_ready=False, outbox_snapshot="no_data")
+    until(lambda: "all replication slots are in use" in daemon.logged(), 60,
+          "refused after a restart")
+    no_free_slot()
+    until(lambda: daemon.metric("relay_streams_total") >= 1, 120, "it tails")
+    shop.order("k1")
+    assert shop.arrived() == 0
+    assert len(shop.ids(shop.topic)) == 1
+
+
+def test_no_data_holds_while_a_transaction_lasts(shop, relay):
+    """A slot is made when the writes of that moment have ended. The session
+    with the lock, which would end after 15 s without a word, lives on."""
+    for n in range(30):
+        shop.order(f"k{n % 3}")
+    shop.sent.clear()
+    writer = shop.alone.connect()
+    writer.autocommit = False
+    with writer.cursor() as cur:
+        cur.execute("CREATE TABLE public.long (i int)")
+    daemon = relay(wait_ready=False, outbox_snapshot="no_data")
+
+    def leader():
+        return shop.sql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' "
+                        "AND classid = 17225 AND granted AND database = ("
+                        "SELECT oid FROM pg_database "
+                        "WHERE datname = current_database())")
+    first = until(leader, 60, "it leads")
+    until(lambda: shop.sql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND "
+        "query LIKE 'CREATE_REPLICATION_SLOT%%' AND "
+        "clock_timestamp() - query_start > '20 s'"), 60, "it waits for long")
+    assert leader() == first
+    writer.commit()
+    writer.close()
+    until(lambda: daemon.metric("relay_streams_total") >= 1, 120, "it tails")
+    shop.order("k1")
+    assert shop.arrived() == 0
+    assert len(shop.ids(shop.topic)) == 1
+    assert "relay.session_lost" not in daemon.logged()
+
+
 def test_poisoned_key_waits_and_is_replayed(shop, relay, kafka):
     daemon = relay(topic_wait="0s")
     missing = shop.order("k1", kind="Missing")

@@ -307,8 +307,36 @@ START_TEST(a_held_row_counts_only_when_it_is_let_go)
 }
 END_TEST
 
+START_TEST(what_is_forgotten_may_begin_lower)
+{
+	struct inflight *f = inflight_new();
+	int32_t stream;
+	int64_t seq;
+
+	commit_of(f, 90, (const int64_t[]){15}, 1);
+	inflight_done(f, inflight_next(f));
+	ck_assert(inflight_advance(f));
+	inflight_begin(f, (struct ch_time){0});
+	inflight_end(f, 0, "9:9:");
+	ck_assert(inflight_advance(f));
+	inflight_forget(f);
+	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
+	ck_assert_ptr_null(inflight_position(f)->mark);
+	ck_assert(!inflight_stream_at(f, 0, &stream, &seq));
+	inflight_delivered_set(f, 1, 10);
+	commit_of(f, 40, (const int64_t[]){11}, 1);
+	inflight_done(f, inflight_next(f));
+	ck_assert(inflight_advance(f));
+	ck_assert_int_eq(inflight_delivered(f, 1), 11);
+	ck_assert_uint_eq(inflight_position(f)->lsn, 40);
+	ck_assert_uint_eq(inflight_position(f)->events, 2);
+	inflight_free(f);
+}
+END_TEST
+
 SUITE_MAIN("inflight", what_passed_a_waiting_row_costs_nothing,
-	a_held_row_counts_only_when_it_is_let_go, rows_of_a_commit_leave_sorted,
+	a_held_row_counts_only_when_it_is_let_go,
+	what_is_forgotten_may_begin_lower, rows_of_a_commit_leave_sorted,
 	position_waits_for_the_first_gap, keepalives_move_behind_what_was_read,
 	rewind_sends_again_what_is_not_done_in_order,
 	random_walk_agrees_with_a_naive_model)

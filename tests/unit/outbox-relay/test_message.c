@@ -44,9 +44,21 @@ START_TEST(a_result_has_its_id_and_seq)
 	ck_assert_int_eq(message_of(e, &arena, &m, NULL), CH_OK);
 	ck_assert(ch_view_eq_str(m.key, "acme/u"));
 	ck_assert_int_eq(m.part, MESSAGE_BY_KEY);
-	expect(&m, "id", "3-42");
+	expect(&m, "id", "3-42-08f44b07b5901a25");
 	expect(&m, "ch_seq", "2-42");
 	ck_assert_ptr_null(find(&m, "traceparent", &times));
+	event_free(e);
+	ch_arena_free(&arena);
+}
+END_TEST
+
+START_TEST(a_place_with_another_result_has_another_id)
+{
+	struct event *e = result_row(3, 42, "acme/u", "{\"a\":1}");
+	struct message m;
+
+	ck_assert_int_eq(message_of(e, &arena, &m, NULL), CH_OK);
+	expect(&m, "id", "3-42-9c3e82dd6fcae8b1");
 	event_free(e);
 	ch_arena_free(&arena);
 }
@@ -131,6 +143,7 @@ START_TEST(broken_arrays_are_refused_at_every_length)
 }
 END_TEST
 
-SUITE_MAIN("message", a_result_has_its_id_and_seq, an_event_is_debeziums,
+SUITE_MAIN("message", a_result_has_its_id_and_seq,
+	a_place_with_another_result_has_another_id, an_event_is_debeziums,
 	a_rejected_record_keeps_its_headers_and_gets_ours_once,
 	broken_arrays_are_refused_at_every_length)
