@@ -192,8 +192,11 @@ def test_one_balance_edited_in_psql_while_commands_flow(db, fleet):
     assert set(late) <= set(again)
     assert all(fleet.sent[i]["org"] == "acme" for i in again)
     fleet.do(*[fleet.sent[i] for i in again])
-    until(lambda: all(fleet.statuses()[i] == ["trading_paused", "applied"]
-                      for i in again), 60, "results of the same ids")
+
+    def applied():
+        seen = fleet.statuses()
+        return all(seen[i] == ["trading_paused", "applied"] for i in again)
+    until(applied, 60, "results of the same ids")
     assert one(db, "SELECT count(*) FROM command_log WHERE status = 'applied' "
                "AND type = 'transfer.post'") == \
         len(load.ids["acme"]) + len(load.ids["beta"]) + 40 + 8
