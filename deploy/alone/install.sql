@@ -1030,8 +1030,9 @@ BEGIN
 END $$;
 
 -- What must be true before a partition may go, in the order in which it is
--- mended, as far as it makes sense to ask. A relay's position is what it has stored; while it reads its slot,
--- what it has told the slot, which moves on when there is nothing to deliver.
+-- mended, as far as it makes sense to ask. A relay's position is what it has
+-- stored; while it reads its slot, what it has told the slot, which moves on when
+-- there is nothing to deliver.
 CREATE OR REPLACE FUNCTION partition_conditions(t partitioned_tables,
 	part regclass)
 	RETURNS TABLE (condition text, ok boolean, value text, needed text,
