@@ -110,11 +110,12 @@ on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 		rd_kafka_message_status(m) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
 	assert(p->pending > 0);
 	p->pending--;
-	if (p->opening != NULL)
+	if (p->opening != NULL) {
 		ch_kafka_opening_reported(p->opening, d.topic, d.partition,
 			d.code == 0, p->now);
-	if (p->opening != NULL && p->pending == 0)
-		ch_kafka_opening_settled(p->opening);
+		if (p->pending == 0)
+			ch_kafka_opening_settled(p->opening);
+	}
 	if (d.code == 0) {
 		p->counts.delivered++;
 		p->reachable = true;

@@ -30,6 +30,13 @@ struct stream_mark {
 	int64_t seq;
 };
 
+/* The largest log_seq of each stream. */
+struct marks {
+	struct stream_mark *all;
+	struct stream_mark only; /* mostly there is one */
+	size_t count, last;	 /* last: mostly the next one's too */
+};
+
 struct commit {
 	struct commit *prev, *next;
 	uint64_t end_lsn;
@@ -40,9 +47,7 @@ struct commit {
 	size_t count, room, left;
 	size_t stands_for; /* commits, and their rows */
 	uint64_t rows;
-	struct stream_mark *marks; /* of rows that are done */
-	struct stream_mark only_mark;
-	size_t mark_count;
+	struct marks marks; /* of rows that are done */
 };
 
 struct inflight {
@@ -50,11 +55,49 @@ struct inflight {
 	struct commit *cursor; /* NULL: everything was looked at */
 	size_t cursor_at;
 	size_t events, bytes;
-	struct stream_mark *marks;
-	size_t mark_count, mark_last;
+	struct marks marks;
 	char *mark;
 	struct inflight_position position;
 };
+
+static void
+marks_free(struct marks *m)
+{
+	if (m->all != &m->only)
+		free(m->all);
+}
+
+static struct stream_mark *
+marks_find(struct marks *m, int32_t stream)
+{
+	if (m->last < m->count && m->all[m->last].stream == stream)
+		return &m->all[m->last];
+	for (m->last = 0; m->last < m->count; m->last++)
+		if (m->all[m->last].stream == stream)
+			return &m->all[m->last];
+	return NULL;
+}
+
+static void
+marks_raise(struct marks *m, struct stream_mark raised)
+{
+	struct stream_mark *known = marks_find(m, raised.stream);
+
+	if (known != NULL) {
+		if (raised.seq > known->seq)
+			known->seq = raised.seq;
+		return;
+	}
+	if (m->all == NULL) {
+		m->all = &m->only;
+	} else if (m->all == &m->only) {
+		m->all = ch_xcalloc(m->count + 1, sizeof(*m->all));
+		m->all[0] = m->only;
+	} else {
+		m->all = ch_xrealloc(m->all, m->count + 1, sizeof(*m->all));
+	}
+	m->all[m->count++] = raised;
+}
 
 struct inflight *
 inflight_new(void)
@@ -76,8 +119,7 @@ commit_free(struct inflight *f, struct commit *c)
 	}
 	if (c->events != &c->only)
 		free(c->events);
-	if (c->marks != &c->only_mark)
-		free(c->marks);
+	marks_free(&c->marks);
 	free(c->mark);
 	free(c);
 }
@@ -102,7 +144,7 @@ inflight_free(struct inflight *f)
 	if (f == NULL)
 		return;
 	inflight_clear(f);
-	free(f->marks);
+	marks_free(&f->marks);
 	free(f->mark);
 	free(f);
 }
@@ -117,7 +159,6 @@ inflight_begin(struct inflight *f, struct ch_time at)
 	c->events = &c->only;
 	c->room = 1;
 	c->stands_for = 1;
-	c->marks = &c->only_mark;
 	f->reading = c;
 }
 
@@ -147,28 +188,6 @@ inflight_add(struct inflight *f, struct event *e)
 	c->rows++;
 	f->events++;
 	f->bytes += e->size;
-}
-
-static void
-commit_mark(struct commit *c, struct stream_mark m)
-{
-	size_t i;
-
-	for (i = 0; i < c->mark_count; i++) {
-		if (c->marks[i].stream != m.stream)
-			continue;
-		if (m.seq > c->marks[i].seq)
-			c->marks[i].seq = m.seq;
-		return;
-	}
-	if (c->marks == &c->only_mark && c->mark_count == 1) {
-		c->marks = ch_xcalloc(2, sizeof(*c->marks));
-		c->marks[0] = c->only_mark;
-	} else if (c->mark_count > 1) {
-		c->marks = ch_xrealloc(c->marks, c->mark_count + 1,
-			sizeof(*c->marks));
-	}
-	c->marks[c->mark_count++] = m;
 }
 
 static void
@@ -203,8 +222,8 @@ join(struct inflight *f, struct commit *c, struct commit *next)
 		c->mark = next->mark;
 		next->mark = NULL;
 	}
-	for (i = 0; i < next->mark_count; i++)
-		commit_mark(c, next->marks[i]);
+	for (i = 0; i < next->marks.count; i++)
+		marks_raise(&c->marks, next->marks.all[i]);
 	unlink_commit(f, next);
 	commit_free(f, next);
 }
@@ -306,7 +325,8 @@ inflight_done(struct inflight *f, struct event *e)
 	f->events--;
 	f->bytes -= e->size;
 	if (e->stream != 0)
-		commit_mark(c, (struct stream_mark){e->stream, e->order});
+		marks_raise(&c->marks,
+			(struct stream_mark){e->stream, e->order});
 	event_free(e);
 	if (c->left == 0)
 		commit_done(f, c);
@@ -360,32 +380,10 @@ inflight_wake(struct inflight *f, const struct route_topic *topic)
 	make_new(f, topic, false);
 }
 
-static struct stream_mark *
-mark_of(struct inflight *f, int32_t stream)
-{
-	size_t i;
-
-	if (f->mark_last < f->mark_count &&
-		f->marks[f->mark_last].stream == stream)
-		return &f->marks[f->mark_last];
-	for (i = 0; i < f->mark_count; i++)
-		if (f->marks[i].stream == stream)
-			break;
-	if (i == f->mark_count) {
-		f->marks = ch_xrealloc(f->marks, i + 1, sizeof(*f->marks));
-		f->marks[f->mark_count++] = (struct stream_mark){stream, 0};
-	}
-	f->mark_last = i;
-	return &f->marks[i];
-}
-
 void
 inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq)
 {
-	struct stream_mark *m = mark_of(f, stream);
-
-	if (seq > m->seq)
-		m->seq = seq;
+	marks_raise(&f->marks, (struct stream_mark){stream, seq});
 }
 
 void
@@ -393,7 +391,7 @@ inflight_forget(struct inflight *f)
 {
 	free(f->mark);
 	f->mark = NULL;
-	f->mark_count = f->mark_last = 0;
+	f->marks.count = 0;
 	f->position.mark = NULL;
 	f->position.lsn = 0;
 }
@@ -403,8 +401,8 @@ pass(struct inflight *f, struct commit *c)
 {
 	size_t i;
 
-	for (i = 0; i < c->mark_count; i++)
-		inflight_delivered_set(f, c->marks[i].stream, c->marks[i].seq);
+	for (i = 0; i < c->marks.count; i++)
+		marks_raise(&f->marks, c->marks.all[i]);
 	if (c->end_lsn > f->position.lsn)
 		f->position.lsn = c->end_lsn;
 	if (c->mark != NULL) {
@@ -454,9 +452,9 @@ inflight_delivered(const struct inflight *f, int32_t stream)
 {
 	size_t i;
 
-	for (i = 0; i < f->mark_count; i++)
-		if (f->marks[i].stream == stream)
-			return f->marks[i].seq;
+	for (i = 0; i < f->marks.count; i++)
+		if (f->marks.all[i].stream == stream)
+			return f->marks.all[i].seq;
 	return 0;
 }
 
@@ -464,10 +462,10 @@ bool
 inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
 	int64_t *seq)
 {
-	if (i >= f->mark_count)
+	if (i >= f->marks.count)
 		return false;
-	*stream = f->marks[i].stream;
-	*seq = f->marks[i].seq;
+	*stream = f->marks.all[i].stream;
+	*seq = f->marks.all[i].seq;
 	return true;
 }
 

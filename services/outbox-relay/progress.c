@@ -98,6 +98,7 @@ read_place(struct progress *p, struct ch_pg_row *r, const PGresult *res,
 	p->saved_lsn = p->lsn;
 	return CH_OK;
 }
+
 /* What is true nowhere but where the row was written. */
 static void
 leave_behind(struct progress *p, const struct tail_identity *was,
