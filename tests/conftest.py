@@ -81,3 +81,5 @@ def daemons():
     yield start
     for daemon in reversed(started):
         daemon.kill()
+    for daemon in started:
+        daemon.assert_no_fault_of_ours()

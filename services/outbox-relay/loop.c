@@ -337,12 +337,11 @@ read_tables(struct relay *r)
 	struct ch_err err = CH_ERR_INIT;
 	uint64_t before = rows_of_scan(r);
 	int64_t rows;
-	int rc = CH_OK;
+	int rc;
 
 	if (r->scan_done)
 		return false;
-	if (r->progress.in_flight)
-		rc = progress_finish(&r->progress, r->pg, &err);
+	rc = progress_settle(&r->progress, r->pg, &err);
 	if (rc == CH_OK && r->reread != NULL)
 		rc = reread_turn(r->reread, r->pg, r->inflight, r->wall, &err);
 	else if (rc == CH_OK)

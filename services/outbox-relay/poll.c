@@ -54,7 +54,7 @@ poll_read(struct relay *r)
 	uint64_t before = queue_rows(r->queue);
 	struct ch_err err = CH_ERR_INIT;
 	int64_t rows;
-	int rc = CH_OK;
+	int rc;
 
 	if (r->poll_at.ns > r->now.ns || !queue_has_room(r->queue))
 		return false;
@@ -62,8 +62,7 @@ poll_read(struct relay *r)
 		rest(r);
 		return false;
 	}
-	if (r->progress.in_flight)
-		rc = progress_finish(&r->progress, r->pg, &err);
+	rc = progress_settle(&r->progress, r->pg, &err);
 	if (rc == CH_OK)
 		rc = queue_read(r->queue, r->pg, session_part(r), r->inflight,
 			r->wall, &err);
@@ -91,14 +90,13 @@ void
 poll_delete(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
-	int rc = CH_OK;
+	int rc;
 
 	if (r->queue == NULL || !session_is_leader(r) ||
 		r->delete_at.ns > r->now.ns ||
 		!queue_has_delivered(r->queue, r->inflight))
 		return;
-	if (r->progress.in_flight)
-		rc = progress_finish(&r->progress, r->pg, &err);
+	rc = progress_settle(&r->progress, r->pg, &err);
 	if (rc == CH_OK)
 		rc = queue_delete(r->queue, r->pg, r->inflight, &err);
 	if (rc == CH_OK)

@@ -249,13 +249,17 @@ progress_finish(struct progress *p, struct ch_pg *pg, struct ch_err *err)
 }
 
 int
+progress_settle(struct progress *p, struct ch_pg *pg, struct ch_err *err)
+{
+	return p->in_flight ? progress_finish(p, pg, err) : CH_OK;
+}
+
+int
 progress_save(struct progress *p, struct ch_pg *pg, const struct inflight *f,
 	struct ch_err *err)
 {
-	int rc = CH_OK;
+	int rc = progress_settle(p, pg, err);
 
-	if (p->in_flight)
-		rc = progress_finish(p, pg, err);
 	if (rc == CH_OK)
 		rc = progress_send(p, pg, f, err);
 	return rc == CH_OK ? progress_finish(p, pg, err) : rc;

@@ -68,6 +68,8 @@ bool progress_is_due(const struct progress *p, const struct inflight *f);
 int progress_send(struct progress *p, struct ch_pg *pg,
 	const struct inflight *f, struct ch_err *err);
 int progress_finish(struct progress *p, struct ch_pg *pg, struct ch_err *err);
+/* Waits for a save under way: before any other use of its connection. */
+int progress_settle(struct progress *p, struct ch_pg *pg, struct ch_err *err);
 /* Deliveries have come to lsn: confirms the candidate when it is passed. */
 void progress_reached(struct progress *p, uint64_t lsn);
 /* A scan has delivered all that this snapshot sees. */

@@ -317,6 +317,8 @@ tables_are_due(const struct relay *r)
 static int
 release_keys(struct relay *r, struct ch_err *err)
 {
+	int rc;
+
 	if (!park_wants_release(r->park) || r->draining || tables_are_due(r)) {
 		r->unreleased.ns = 0;
 		return CH_OK;
@@ -330,7 +332,10 @@ release_keys(struct relay *r, struct ch_err *err)
 	}
 	r->unreleased.ns = 0;
 	r->released = true;
-	return park_release(r->park, r->pg, r->inflight, r->wall, err);
+	rc = progress_settle(&r->progress, r->pg, err);
+	return rc == CH_OK
+		? park_release(r->park, r->pg, r->inflight, r->wall, err)
+		: rc;
 }
 
 int
@@ -342,8 +347,7 @@ pump_turn(struct relay *r, struct ch_err *err)
 	send_rows(r);
 	while (rc == CH_OK && session_is_leader(r) &&
 		park_queued(r->park) > 0) {
-		if (r->progress.in_flight)
-			rc = progress_finish(&r->progress, r->pg, err);
+		rc = progress_settle(&r->progress, r->pg, err);
 		if (rc == CH_OK)
 			rc = park_write(r->park, r->pg, r->inflight, err);
 	}

@@ -179,8 +179,7 @@ session_part_of(struct relay *r, int32_t stream)
 	part = find_part(r, stream);
 	if (part >= 0 || !session_is_leader(r))
 		return part;
-	if (r->progress.in_flight &&
-		progress_finish(&r->progress, r->pg, &err) != CH_OK)
+	if (progress_settle(&r->progress, r->pg, &err) != CH_OK)
 		return -1; /* the next use of the connection tells */
 	/* a partition that is new since we began; at most once for each */
 	if (load_streams(r, &err) != CH_OK)

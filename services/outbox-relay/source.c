@@ -35,11 +35,9 @@ ask(struct relay *r, struct allowed *a, struct ch_err *err)
 {
 	struct ch_pg_row row;
 	PGresult *res;
-	int rc = CH_OK;
+	int rc = progress_settle(&r->progress, r->pg, err);
 
 	*a = (struct allowed){.senders = 0};
-	if (r->progress.in_flight)
-		rc = progress_finish(&r->progress, r->pg, err);
 	if (rc == CH_OK)
 		rc = ch_pg_query(r->pg, &allowed_stmt, NULL, &res, err);
 	if (rc != CH_OK)
@@ -144,10 +142,8 @@ source_check_table(struct relay *r, struct ch_err *err)
 int
 source_open_queue(struct relay *r, struct ch_err *err)
 {
-	int rc = CH_OK;
+	int rc = progress_settle(&r->progress, r->pg, err);
 
-	if (r->progress.in_flight)
-		rc = progress_finish(&r->progress, r->pg, err);
 	return rc == CH_OK ? queue_check(r->queue, r->pg, err) : rc;
 }
 

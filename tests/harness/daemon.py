@@ -57,6 +57,13 @@ class Daemon:
                                 f"{self.process.returncode}:\n"
                                 f"{self.logged()[-3000:]}")
 
+    def assert_no_fault_of_ours(self):
+        """What no lost dependency and no input explains, though the daemon
+        lives on: two requests on one connection at a time."""
+        told = [line for line in self.logged().splitlines()
+                if "a request is under way on this connection" in line]
+        assert not told, f"{self.name}: {told[0][:600]}"
+
     def get(self, path):
         """(status, body) from the admin server."""
         url = f"http://127.0.0.1:{self.port()}{path}"
