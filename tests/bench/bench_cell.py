@@ -2,6 +2,7 @@
 """The test cell as the benchmarks use it: databases as copies of a prepared
 one, connections of a chosen kind, PostgreSQL's tools and bench-load."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -78,17 +79,31 @@ class BenchCell:
         db.close()
         return told
 
+    def argv(self, verb, flags):
+        return [str(OUT / "bin" / "bench-load"), verb,
+                f"--bootstrap={self.cell.bootstrap}",
+                *(f"--{k}={v}" for k, v in flags.items())]
+
     def load(self, verb, **flags):
         """bench-load's answer."""
-        argv = [str(OUT / "bin" / "bench-load"), verb,
-                f"--bootstrap={self.cell.bootstrap}"]
-        argv += [f"--{k}={v}" for k, v in flags.items()]
+        argv = self.argv(verb, flags)
         run = subprocess.run(argv, stdout=subprocess.PIPE, text=True,
                              check=False)
         if run.returncode != 0:
             raise RuntimeError(f"{argv}: status {run.returncode}: "
                                f"{run.stdout}")
         return json.loads(run.stdout)
+
+    @contextlib.contextmanager
+    def serving(self, verb, **flags):
+        """bench-load beside what is done meanwhile, until it has done all."""
+        argv = self.argv(verb, flags)
+        with subprocess.Popen(argv, stdout=subprocess.PIPE,
+                              text=True) as serving:
+            yield
+            told, _ = serving.communicate(timeout=120)
+        if serving.returncode != 0:
+            raise RuntimeError(f"{argv}: status {serving.returncode}: {told}")
 
     def pgbench(self, database, *args):
         """The last lines of pgbench, as it prints them."""

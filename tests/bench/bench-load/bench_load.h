@@ -19,17 +19,19 @@ struct ch_kafka_delivery;
 struct options {
 	const char *verb;
 	const char *bootstrap;
-	const char *topic;   /* that is written, or read */
-	const char *results; /* latency: where the answers come */
-	const char *out;     /* read: "<id header> <timestamp ms>" a line */
+	const char *topic;	  /* that is written, or read */
+	const char *results;	  /* latency, floor: where the answers come */
+	const char *database_url; /* floor: where a row is committed */
+	const char *out; /* read: "<id header> <timestamp ms>" a line */
 	struct commands commands;
 	int64_t count;
 	int64_t rate;	 /* latency: a second; 0: one at a time */
-	int64_t seconds; /* read, latency: patience */
+	int64_t seconds; /* read, latency, floor: patience */
 };
 
 int bench_produce(const struct options *o);
 int bench_latency(const struct options *o);
+int bench_floor(const struct options *o);
 int bench_read(const struct options *o);
 
 /* ---- Kafka, for tools: what fails ends the program with its reason ---- */

@@ -17,6 +17,8 @@ static const char usage[] =
 	"pair|uniform --count=N\n"
 	"       bench-load latency --bootstrap=B --topic=T --results=R "
 	"--case=C --count=N [--rate=N]\n"
+	"       bench-load floor --bootstrap=B --topic=T --results=R "
+	"--database-url=U --count=N\n"
 	"       bench-load read --bootstrap=B --topic=T [--count=N] "
 	"[--out=FILE]\n"
 	"  [--accounts=N] [--seed=N] [--duplicates=%] [--refusals=%] "
@@ -61,6 +63,9 @@ set(struct options *o, int which, const char *v)
 	case 't':
 		o->topic = v;
 		break;
+	case 'u':
+		o->database_url = v;
+		break;
 	case 'r':
 		o->results = v;
 		break;
@@ -104,6 +109,7 @@ read_options(struct options *o, int argc, char **argv)
 		{"bootstrap", required_argument, NULL, 'b'},
 		{"topic", required_argument, NULL, 't'},
 		{"results", required_argument, NULL, 'r'},
+		{"database-url", required_argument, NULL, 'u'},
 		{"out", required_argument, NULL, 'o'},
 		{"case", required_argument, NULL, 'c'},
 		{"count", required_argument, NULL, 'n'},
@@ -146,6 +152,9 @@ main(int argc, char **argv)
 		return bench_produce(&o);
 	if (strcmp(verb, "latency") == 0 && o.results != NULL)
 		return bench_latency(&o);
+	if (strcmp(verb, "floor") == 0 && o.results != NULL &&
+		o.database_url != NULL)
+		return bench_floor(&o);
 	if (strcmp(verb, "read") == 0)
 		return bench_read(&o);
 	fputs(usage, stderr);
