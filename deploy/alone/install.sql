@@ -28,8 +28,8 @@
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
 -- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql,
--- webhooks.sql, webhook_refusals.sql and decisions.sql: a test compares columns,
--- constraints and bodies.
+-- webhooks.sql, webhook_refusals.sql, decisions.sql and edit_approvals.sql: a test
+-- compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -194,6 +194,8 @@ CREATE TABLE IF NOT EXISTS replay_plans (
 	CONSTRAINT replay_plans_two_roles CHECK (
 		two_person <> 'role' OR approved_role <> planned_role)
 );
+ALTER TABLE letter_edits
+	ADD COLUMN IF NOT EXISTS edited_role text NOT NULL DEFAULT session_user;
 
 CREATE TABLE IF NOT EXISTS replay_plan_letters (
 	plan_id   int8 NOT NULL REFERENCES replay_plans,
@@ -871,6 +873,32 @@ BEGIN
 	UPDATE replay_plans q SET next_place = at_place + 1, left_digest = i.rest,
 		changed_at = clock_timestamp() WHERE q.plan_id = plan;
 END $$;
+
+CREATE OR REPLACE FUNCTION refuse_own_edits() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	e letter_edits;
+BEGIN
+	SELECT w.* INTO e FROM replay_plan_letters i
+		JOIN letter_edits w USING (letter_id)
+		WHERE i.plan_id = NEW.plan_id AND (w.edited_by = NEW.approved_by
+			OR NEW.two_person = 'role' AND w.edited_role = NEW.approved_role)
+		ORDER BY i.place LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'letter % of plan % was edited by % (database role %) '
+			'too: two people are asked for, and who wrote a message does not '
+			'approve it', e.letter_id, NEW.plan_id, e.edited_by, e.edited_role
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'let somebody else approve the plan';
+	END IF;
+	RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION refuse_own_edits FROM PUBLIC;
+
+-- What is discarded reaches nobody, whoever wrote it.
+CREATE OR REPLACE TRIGGER replay_plans_own_edits BEFORE UPDATE OF state ON replay_plans
+	FOR EACH ROW WHEN (NEW.state = 'approved' AND NEW.two_person <> 'off'
+		AND NEW.kind = 'replay') EXECUTE FUNCTION refuse_own_edits();
 
 REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
 	edit_letter, count_import, audit_letters, choose_letters, approve_plan,

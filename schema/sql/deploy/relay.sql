@@ -145,7 +145,8 @@ CREATE TABLE letter_edits (
 	difference    jsonb NOT NULL,
 	edited_by     text NOT NULL CHECK (edited_by <> ''),
 	edited_why    text NOT NULL CHECK (edited_why <> ''),
-	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+	edited_role   text NOT NULL DEFAULT session_user
 );
 
 -- Has the ledger taken the id of a command that was replayed? (A replay is

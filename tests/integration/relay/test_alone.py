@@ -61,6 +61,18 @@ def constraints(db, schema, tables):
         return sorted(cur.fetchall())
 
 
+def triggers(db, schema, tables=None):
+    with db.cursor() as cur:
+        cur.execute(
+            "SELECT replace(pg_get_triggerdef(t.oid), %s || '.', '') "
+            "FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "
+            "WHERE c.relnamespace = %s::regnamespace AND NOT t.tgisinternal "
+            "AND (%s IS NULL OR c.relname = ANY (%s))",
+            (schema, schema, None if tables is None else sorted(tables),
+             sorted(tables or [])))
+        return sorted(cur.fetchall())
+
+
 def bodies(db, schema):
     """Of functions, without the schema's name and how the text is broken."""
     with db.cursor() as cur:
