@@ -86,7 +86,13 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 	blocks_key    boolean NOT NULL,
 	parked_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE dead_letters
+	ADD COLUMN IF NOT EXISTS is_open boolean NOT NULL DEFAULT true,
+	ADD COLUMN IF NOT EXISTS parked_lsn pg_lsn NOT NULL
+		DEFAULT pg_current_wal_insert_lsn();
 CREATE INDEX IF NOT EXISTS dead_letters_parked ON dead_letters (parked_at);
+CREATE INDEX IF NOT EXISTS dead_letters_open ON dead_letters (parked_at)
+	WHERE is_open;
 CREATE INDEX IF NOT EXISTS dead_letters_row ON dead_letters (source, row_id);
 
 CREATE TABLE IF NOT EXISTS outbox_retry (
@@ -117,6 +123,25 @@ CREATE TABLE IF NOT EXISTS letter_states (
 	held         text CHECK (held IN ('quarantined', 'edited')),
 	CONSTRAINT letter_states_held CHECK (held IS NULL OR state = 'pending')
 );
+
+CREATE OR REPLACE FUNCTION mark_letter_open() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+	UPDATE dead_letters d SET is_open = NEW.state = 'pending'
+		WHERE d.letter_id = NEW.letter_id
+		AND d.is_open <> (NEW.state = 'pending');
+	RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION mark_letter_open FROM PUBLIC;
+CREATE OR REPLACE TRIGGER letter_states_decided AFTER INSERT ON letter_states
+	FOR EACH ROW WHEN (NEW.state <> 'pending')
+	EXECUTE FUNCTION mark_letter_open();
+CREATE OR REPLACE TRIGGER letter_states_turned AFTER UPDATE OF state ON letter_states
+	FOR EACH ROW WHEN ((NEW.state = 'pending') <> (OLD.state = 'pending'))
+	EXECUTE FUNCTION mark_letter_open();
+-- An install that was made before has not kept it.
+UPDATE dead_letters d SET is_open = false FROM letter_states s
+	WHERE s.letter_id = d.letter_id AND s.state <> 'pending' AND d.is_open;
 
 CREATE TABLE IF NOT EXISTS letter_replays (
 	replay_id    int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

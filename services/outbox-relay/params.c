@@ -214,8 +214,8 @@ const struct ch_metric_desc relay_metrics[] = {
 		"again, 16 bytes each",
 		{NULL}, NULL, 0},
 	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
-		"Refused deliveries that no operator has "
-		"decided; rejected records are not counted",
+		"Refused deliveries that no operator has decided, counted up "
+		"to 10000; rejected records are not",
 		{NULL}, NULL, 0},
 	[RELAY_SLOT_RETAINED] = {"relay_slot_retained_bytes", CH_GAUGE,
 		CH_UNIT_BYTES, "WAL that the slot keeps from being removed",

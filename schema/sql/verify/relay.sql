@@ -1,7 +1,8 @@
 -- Verify countinghouse:relay on pg
 BEGIN;
 SELECT slot, lsn, streams, log_seqs, snapshot FROM ch.relay_progress WHERE false;
-SELECT letter_id, topic, part, value FROM ch.dead_letters WHERE false;
+SELECT letter_id, topic, part, value, is_open, parked_lsn FROM ch.dead_letters
+	WHERE false;
 SELECT retry_id, blocked_by FROM ch.outbox_retry WHERE false;
 SELECT letter_id, state, replay_count, original_id FROM ch.letters WHERE false;
 SELECT letter_id, state, held FROM ch.letter_states WHERE false;
