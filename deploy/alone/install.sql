@@ -19,7 +19,8 @@
 -- ahead and dropped when all in them is delivered (docs/alone.md): by column
 -- partition_by (created_at; added where it is missing), each of partition_step
 -- (1 day), there for partition_ahead (7 days), kept for partition_keep (7 days);
--- outbox_id (id) is the column of the same parameter of the relay.
+-- outbox_id (id), which prune_letters() looks at too, is the column of the same
+-- parameter of the relay.
 --
 -- Uninstall: stop the relay, then
 --	SELECT pg_drop_replication_slot('outbox_relay');
@@ -187,6 +188,8 @@ CREATE TABLE IF NOT EXISTS letter_edits (
 	edited_why    text NOT NULL CHECK (edited_why <> ''),
 	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE letter_edits
+	ADD COLUMN IF NOT EXISTS edited_role text NOT NULL DEFAULT session_user;
 
 CREATE TABLE IF NOT EXISTS replay_plans (
 	plan_id      int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -219,8 +222,6 @@ CREATE TABLE IF NOT EXISTS replay_plans (
 	CONSTRAINT replay_plans_two_roles CHECK (
 		two_person <> 'role' OR approved_role <> planned_role)
 );
-ALTER TABLE letter_edits
-	ADD COLUMN IF NOT EXISTS edited_role text NOT NULL DEFAULT session_user;
 
 CREATE TABLE IF NOT EXISTS replay_plan_letters (
 	plan_id   int8 NOT NULL REFERENCES replay_plans,
@@ -964,6 +965,117 @@ GRANT INSERT ON foreign_letters TO :"operator";
 GRANT INSERT, UPDATE (next_offset, newest, updated_at) ON foreign_cursors
 	TO :"operator";
 
+-- ---- letters that nobody needs any more
+
+-- The tables that are relayed, as outbox_table says them, and the column of
+-- outbox_id where every row has one: else a row is not found by its letter.
+CREATE TABLE IF NOT EXISTS outbox_tables (
+	table_name text PRIMARY KEY,
+	id_column  text NOT NULL
+);
+
+CREATE OR REPLACE FUNCTION this_system() RETURNS text
+	LANGUAGE sql STABLE AS $$
+	SELECT system_identifier::text FROM pg_control_system() $$;
+
+-- What letters know a row by: an id of 64 bytes or more by its digest.
+CREATE OR REPLACE FUNCTION row_name(id text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT CASE WHEN octet_length(id) < 64 THEN id ELSE
+		left(encode(sha256(convert_to(id, 'UTF8')), 'hex'), 62) END $$;
+
+-- Those of the names that rows of the table have.
+CREATE OR REPLACE FUNCTION rows_named(of_table regclass, id_column text,
+	names text[]) RETURNS SETOF text
+	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT row_name(c.%1$I::text) FROM %2$s c '
+		'WHERE row_name(c.%1$I::text) = ANY ($1)', id_column, of_table)
+		USING names;
+END $$;
+
+-- Before it every relay of this schema has read its slot for good.
+CREATE OR REPLACE FUNCTION read_before() RETURNS pg_lsn
+	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT coalesce(min(coalesce(greatest(CASE p.system_id WHEN this_system()
+		THEN p.lsn END, s.confirmed_flush_lsn), '0/0')), 'FFFFFFFF/FFFFFFFF')
+	FROM relay_progress p JOIN pg_replication_slots s
+		ON s.slot_name = p.slot AND s.database = current_database() $$;
+
+-- Takes out letters of an application's rows that were decided more than
+-- keep_days ago; at most so many at once, the oldest first. What stays, however
+-- old: a pending one; one whose row may be read again, since it is in its table or
+-- not behind every slot's position (it would be delivered after all); one that was
+-- edited, is part of a plan, or has rows behind it; webhooks' and foreign ones.
+-- Their replays and what the audit trail says of each stay for good. Returns
+-- what goes, by source and state; dry_run only returns.
+CREATE OR REPLACE FUNCTION prune_letters(keep_days int4, actor text, reason text,
+	dry_run boolean DEFAULT false, most int4 DEFAULT 100000)
+	RETURNS TABLE (source text, state text, letters int8,
+		first_parked timestamptz, last_parked timestamptz)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	gone  uuid[];
+	shown jsonb;
+BEGIN
+	PERFORM insist_who_and_why('prune_letters', actor, reason);
+	IF keep_days IS NULL OR keep_days < 1 OR most IS NULL OR most < 1 THEN
+		RAISE EXCEPTION 'keep_days is % and most is %, each is 1 at least',
+			coalesce(keep_days::text, 'null'), coalesce(most::text, 'null')
+			USING ERRCODE = 'invalid_parameter_value', HINT =
+			'SELECT * FROM prune_letters(365, ''you'', ''why'', true)';
+	END IF;
+	WITH old AS MATERIALIZED (
+		SELECT d.letter_id, d.source, d.row_id, t.id_column
+		FROM letter_states s JOIN dead_letters d USING (letter_id)
+		JOIN outbox_tables t ON t.table_name = d.source
+		WHERE s.state IN ('resolved', 'discarded')
+		AND s.changed_at < now() - make_interval(
+			days => prune_letters.keep_days)
+		AND d.parked_lsn <= read_before()
+		AND to_regclass(d.source) IS NOT NULL
+		AND NOT EXISTS (SELECT FROM letter_edits e
+			WHERE s.letter_id IN (e.letter_id, e.original_id))
+		AND NOT EXISTS (SELECT FROM replay_plan_letters p
+			WHERE p.letter_id = s.letter_id)
+		AND NOT EXISTS (SELECT FROM outbox_retry r
+			WHERE r.blocked_by = s.letter_id)
+	), there AS MATERIALIZED (
+		SELECT o.source, n.row_id FROM (SELECT w.source, w.id_column,
+			array_agg(w.row_id) AS names FROM old w GROUP BY 1, 2) o,
+			rows_named(o.source::regclass, o.id_column, o.names) n (row_id)
+	)
+	SELECT array_agg(c.letter_id ORDER BY c.letter_id) INTO gone FROM (
+		SELECT s.letter_id FROM old o JOIN letter_states s USING (letter_id)
+		WHERE NOT EXISTS (SELECT FROM there h
+			WHERE h.source = o.source AND h.row_id = o.row_id)
+		-- locked as by whoever decides one
+		ORDER BY s.letter_id LIMIT most FOR UPDATE OF s) c;
+	SELECT jsonb_agg(to_jsonb(g)) INTO shown FROM (
+		SELECT d.source, s.state, count(*) AS letters,
+			min(d.parked_at) AS first_parked,
+			max(d.parked_at) AS last_parked
+		FROM dead_letters d JOIN letter_states s USING (letter_id)
+		WHERE d.letter_id = ANY (gone)
+		GROUP BY d.source, s.state ORDER BY d.source, s.state) g;
+	RETURN QUERY SELECT r.* FROM jsonb_to_recordset(shown) AS r (source text,
+		state text, letters int8, first_parked timestamptz,
+		last_parked timestamptz);
+	IF dry_run OR gone IS NULL THEN
+		RETURN;
+	END IF;
+	DELETE FROM dead_letters d WHERE d.letter_id = ANY (gone);
+	DELETE FROM letter_states s WHERE s.letter_id = ANY (gone);
+	INSERT INTO audit_events (actor, action, subject, reason, before)
+	VALUES (actor, 'prune_letters', 'dead_letters', reason,
+		jsonb_build_object('keep_days', keep_days, 'letters',
+			cardinality(gone), 'ids_sha256', encode(sha256(convert_to(
+			array_to_string(gone, ','), 'UTF8')), 'hex'), 'of', shown));
+END $$;
+REVOKE ALL ON FUNCTION this_system, row_name, rows_named, read_before, prune_letters
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION prune_letters TO :"operator";
+
 -- ---- time partitions, when asked for
 
 \if :partitions
@@ -1073,11 +1185,7 @@ BEGIN
 		WHERE d.source IN (t.table_name, 'webhook')
 		AND coalesce(s.state, 'pending') = 'pending') w;
 	IF ids IS NOT NULL THEN
-		-- an id of 64 bytes or more is known by its digest
-		EXECUTE format('SELECT count(*) FROM %1$s c WHERE CASE WHEN '
-			'octet_length(c.%2$I::text) < 64 THEN c.%2$I::text ELSE '
-			'left(encode(sha256(convert_to(c.%2$I::text, ''UTF8'')), ''hex''), '
-			'62) END = ANY ($1)', part, t.id_column) INTO found USING ids;
+		SELECT count(*) INTO found FROM rows_named(part, t.id_column, ids);
 	END IF;
 	RETURN found;
 END $$;
@@ -1492,6 +1600,14 @@ SELECT pg_temp.partition_table(:'table', :'partition_by', :'outbox_id',
 	:'publication', :'partition_step', :'partition_ahead', :'partition_keep',
 	:poll) \g /dev/null
 \endif
+
+INSERT INTO outbox_tables
+SELECT n.nspname || '.' || c.relname, a.attname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = :'outbox_id'
+	AND a.attnotnull AND NOT a.attisdropped
+WHERE c.oid = :'table'::regclass
+ON CONFLICT (table_name) DO UPDATE SET id_column = excluded.id_column;
 
 -- The application's table: read at the first start and after a lost slot; by
 -- polling it is read, and what is delivered deleted.
