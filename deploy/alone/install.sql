@@ -1167,9 +1167,16 @@ BEGIN
 	RETURN made;
 END $$;
 
-CREATE OR REPLACE FUNCTION this_system() RETURNS text
-	LANGUAGE sql STABLE AS $$
-	SELECT system_identifier::text FROM pg_control_system() $$;
+-- How many of the time ahead are not there: they were not to be had, or rows of
+-- their time lie in the rest.
+CREATE OR REPLACE FUNCTION partitions_missing() RETURNS int8
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+	SET timezone = 'UTC' AS $$
+	SELECT count(*) FROM partitioned_tables t, generate_series(
+		date_bin(t.step, now(), '2000-01-01 00:00+00'),
+		now() + t.ahead - interval '1 microsecond', t.step) at
+	WHERE NOT EXISTS (SELECT FROM partitions_of(t.relation) p
+		WHERE p.upper > at AND (p.lower IS NULL OR p.lower <= at)) $$;
 
 -- Letters and waiting rows that nobody has decided, of rows in a partition.
 CREATE OR REPLACE FUNCTION undecided_in(t partitioned_tables, part regclass)
@@ -1418,11 +1425,11 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION partitions_of, make_partition, ensure_partitions,
-	this_system, undecided_in, partition_conditions, close_partition,
+	partitions_missing, undecided_in, partition_conditions, close_partition,
 	close_when_free, drop_partition, drop_when_free, drop_due_partitions,
 	partition_status, set_partition_keep FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ensure_partitions, drop_due_partitions,
-	partition_status TO :"role";
+GRANT EXECUTE ON FUNCTION ensure_partitions, partitions_missing,
+	drop_due_partitions, partition_status TO :"role";
 GRANT SELECT ON partitioned_tables, closed_partitions TO :"role";
 
 -- What stands against a change of the table in place; NULL: nothing.

@@ -257,6 +257,11 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_SHARDS] = {"relay_shards", CH_GAUGE, CH_UNIT_NONE,
 		"Shards of a polled outbox table that are this relay's", {NULL},
 		NULL, 0},
+	[RELAY_PARTITIONS_MISSING] = {"relay_partitions_missing", CH_GAUGE,
+		CH_UNIT_NONE,
+		"Time partitions of an outbox table that should be there ahead "
+		"and are not",
+		{NULL}, NULL, 0},
 	[RELAY_HOOK_PENDING] = {"relay_webhook_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Deliveries that are not done, counted up to 100000",
 		{"endpoint"}, NULL, 0},
