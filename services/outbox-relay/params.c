@@ -348,7 +348,9 @@ check_shards(const struct ch_params *p, struct ch_err *err)
 	if (ch_params_str(p, "webhooks")[0] != '\0')
 		return ch_err_set(err, CH_ECONFIG,
 			"shards (from %s) with webhooks (from %s): an endpoint "
-			"is served by one relay; set shards = 1",
+			"is served by one relay, for breaker and order per "
+			"key, and these would each serve it; set shards = 1, "
+			"or read the WAL (source = wal), where one leads",
 			ch_params_origin(p, "shards"),
 			ch_params_origin(p, "webhooks"));
 	return CH_OK;

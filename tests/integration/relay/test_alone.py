@@ -560,6 +560,8 @@ def test_unpublished_table_is_refused(shop, relay):
     ({"source": "poll", "outbox_order_by": ""}, "set outbox_order_by"),
     ({"shards": 2}, "set outbox_table and source = poll"),
     ({"shards": 65, "source": "poll"}, "64"),
+    ({"shards": 2, "source": "poll", "webhooks": "/etc/hostname"},
+     "set shards = 1, or read the WAL (source = wal)"),
     ({"outbox_placements": "a:b"}, "<column>:header"),
     ({"outbox_topic_regex": "("}, "expression"),
 ])
