@@ -19,7 +19,8 @@
 -- ahead and dropped when all in them is delivered (docs/alone.md): by column
 -- partition_by (created_at; added where it is missing), each of partition_step
 -- (1 day), there for partition_ahead (7 days), kept for partition_keep (7 days);
--- outbox_id (id) is the column of the same parameter of the relay.
+-- outbox_id (id), which prune_letters() looks at too, is the column of the same
+-- parameter of the relay.
 --
 -- Uninstall: stop the relay, then
 --	SELECT pg_drop_replication_slot('outbox_relay');
@@ -28,8 +29,8 @@
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
 -- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql,
--- webhooks.sql, webhook_refusals.sql and decisions.sql: a test compares columns,
--- constraints and bodies.
+-- webhooks.sql, webhook_refusals.sql, decisions.sql and edit_approvals.sql: a test
+-- compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -86,7 +87,13 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 	blocks_key    boolean NOT NULL,
 	parked_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE dead_letters
+	ADD COLUMN IF NOT EXISTS is_open boolean NOT NULL DEFAULT true,
+	ADD COLUMN IF NOT EXISTS parked_lsn pg_lsn NOT NULL
+		DEFAULT pg_current_wal_insert_lsn();
 CREATE INDEX IF NOT EXISTS dead_letters_parked ON dead_letters (parked_at);
+CREATE INDEX IF NOT EXISTS dead_letters_open ON dead_letters (parked_at)
+	WHERE is_open;
 CREATE INDEX IF NOT EXISTS dead_letters_row ON dead_letters (source, row_id);
 
 CREATE TABLE IF NOT EXISTS outbox_retry (
@@ -117,6 +124,25 @@ CREATE TABLE IF NOT EXISTS letter_states (
 	held         text CHECK (held IN ('quarantined', 'edited')),
 	CONSTRAINT letter_states_held CHECK (held IS NULL OR state = 'pending')
 );
+
+CREATE OR REPLACE FUNCTION mark_letter_open() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+	UPDATE dead_letters d SET is_open = NEW.state = 'pending'
+		WHERE d.letter_id = NEW.letter_id
+		AND d.is_open <> (NEW.state = 'pending');
+	RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION mark_letter_open FROM PUBLIC;
+CREATE OR REPLACE TRIGGER letter_states_decided AFTER INSERT ON letter_states
+	FOR EACH ROW WHEN (NEW.state <> 'pending')
+	EXECUTE FUNCTION mark_letter_open();
+CREATE OR REPLACE TRIGGER letter_states_turned AFTER UPDATE OF state ON letter_states
+	FOR EACH ROW WHEN ((NEW.state = 'pending') <> (OLD.state = 'pending'))
+	EXECUTE FUNCTION mark_letter_open();
+-- An install that was made before has not kept it.
+UPDATE dead_letters d SET is_open = false FROM letter_states s
+	WHERE s.letter_id = d.letter_id AND s.state <> 'pending' AND d.is_open;
 
 CREATE TABLE IF NOT EXISTS letter_replays (
 	replay_id    int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -162,6 +188,8 @@ CREATE TABLE IF NOT EXISTS letter_edits (
 	edited_why    text NOT NULL CHECK (edited_why <> ''),
 	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+ALTER TABLE letter_edits
+	ADD COLUMN IF NOT EXISTS edited_role text NOT NULL DEFAULT session_user;
 
 CREATE TABLE IF NOT EXISTS replay_plans (
 	plan_id      int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -872,6 +900,32 @@ BEGIN
 		changed_at = clock_timestamp() WHERE q.plan_id = plan;
 END $$;
 
+CREATE OR REPLACE FUNCTION refuse_own_edits() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	e letter_edits;
+BEGIN
+	SELECT w.* INTO e FROM replay_plan_letters i
+		JOIN letter_edits w USING (letter_id)
+		WHERE i.plan_id = NEW.plan_id AND (w.edited_by = NEW.approved_by
+			OR NEW.two_person = 'role' AND w.edited_role = NEW.approved_role)
+		ORDER BY i.place LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'letter % of plan % was edited by % (database role %) '
+			'too: two people are asked for, and who wrote a message does not '
+			'approve it', e.letter_id, NEW.plan_id, e.edited_by, e.edited_role
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'let somebody else approve the plan';
+	END IF;
+	RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION refuse_own_edits FROM PUBLIC;
+
+-- What is discarded reaches nobody, whoever wrote it.
+CREATE OR REPLACE TRIGGER replay_plans_own_edits BEFORE UPDATE OF state ON replay_plans
+	FOR EACH ROW WHEN (NEW.state = 'approved' AND NEW.two_person <> 'off'
+		AND NEW.kind = 'replay') EXECUTE FUNCTION refuse_own_edits();
+
 REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
 	edit_letter, count_import, audit_letters, choose_letters, approve_plan,
 	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
@@ -910,6 +964,117 @@ GRANT INSERT (selection, reason, planned_by, two_person, per_second,
 GRANT INSERT ON foreign_letters TO :"operator";
 GRANT INSERT, UPDATE (next_offset, newest, updated_at) ON foreign_cursors
 	TO :"operator";
+
+-- ---- letters that nobody needs any more
+
+-- The tables that are relayed, as outbox_table says them, and the column of
+-- outbox_id where every row has one: else a row is not found by its letter.
+CREATE TABLE IF NOT EXISTS outbox_tables (
+	table_name text PRIMARY KEY,
+	id_column  text NOT NULL
+);
+
+CREATE OR REPLACE FUNCTION this_system() RETURNS text
+	LANGUAGE sql STABLE AS $$
+	SELECT system_identifier::text FROM pg_control_system() $$;
+
+-- What letters know a row by: an id of 64 bytes or more by its digest.
+CREATE OR REPLACE FUNCTION row_name(id text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT CASE WHEN octet_length(id) < 64 THEN id ELSE
+		left(encode(sha256(convert_to(id, 'UTF8')), 'hex'), 62) END $$;
+
+-- Those of the names that rows of the table have.
+CREATE OR REPLACE FUNCTION rows_named(of_table regclass, id_column text,
+	names text[]) RETURNS SETOF text
+	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT row_name(c.%1$I::text) FROM %2$s c '
+		'WHERE row_name(c.%1$I::text) = ANY ($1)', id_column, of_table)
+		USING names;
+END $$;
+
+-- Before it every relay of this schema has read its slot for good.
+CREATE OR REPLACE FUNCTION read_before() RETURNS pg_lsn
+	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT coalesce(min(coalesce(greatest(CASE p.system_id WHEN this_system()
+		THEN p.lsn END, s.confirmed_flush_lsn), '0/0')), 'FFFFFFFF/FFFFFFFF')
+	FROM relay_progress p JOIN pg_replication_slots s
+		ON s.slot_name = p.slot AND s.database = current_database() $$;
+
+-- Takes out letters of an application's rows that were decided more than
+-- keep_days ago; at most so many at once, the oldest first. What stays, however
+-- old: a pending one; one whose row may be read again, since it is in its table or
+-- not behind every slot's position (it would be delivered after all); one that was
+-- edited, is part of a plan, or has rows behind it; webhooks' and foreign ones.
+-- Their replays and what the audit trail says of each stay for good. Returns
+-- what goes, by source and state; dry_run only returns.
+CREATE OR REPLACE FUNCTION prune_letters(keep_days int4, actor text, reason text,
+	dry_run boolean DEFAULT false, most int4 DEFAULT 100000)
+	RETURNS TABLE (source text, state text, letters int8,
+		first_parked timestamptz, last_parked timestamptz)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	gone  uuid[];
+	shown jsonb;
+BEGIN
+	PERFORM insist_who_and_why('prune_letters', actor, reason);
+	IF keep_days IS NULL OR keep_days < 1 OR most IS NULL OR most < 1 THEN
+		RAISE EXCEPTION 'keep_days is % and most is %, each is 1 at least',
+			coalesce(keep_days::text, 'null'), coalesce(most::text, 'null')
+			USING ERRCODE = 'invalid_parameter_value', HINT =
+			'SELECT * FROM prune_letters(365, ''you'', ''why'', true)';
+	END IF;
+	WITH old AS MATERIALIZED (
+		SELECT d.letter_id, d.source, d.row_id, t.id_column
+		FROM letter_states s JOIN dead_letters d USING (letter_id)
+		JOIN outbox_tables t ON t.table_name = d.source
+		WHERE s.state IN ('resolved', 'discarded')
+		AND s.changed_at < now() - make_interval(
+			days => prune_letters.keep_days)
+		AND d.parked_lsn <= read_before()
+		AND to_regclass(d.source) IS NOT NULL
+		AND NOT EXISTS (SELECT FROM letter_edits e
+			WHERE s.letter_id IN (e.letter_id, e.original_id))
+		AND NOT EXISTS (SELECT FROM replay_plan_letters p
+			WHERE p.letter_id = s.letter_id)
+		AND NOT EXISTS (SELECT FROM outbox_retry r
+			WHERE r.blocked_by = s.letter_id)
+	), there AS MATERIALIZED (
+		SELECT o.source, n.row_id FROM (SELECT w.source, w.id_column,
+			array_agg(w.row_id) AS names FROM old w GROUP BY 1, 2) o,
+			rows_named(o.source::regclass, o.id_column, o.names) n (row_id)
+	)
+	SELECT array_agg(c.letter_id ORDER BY c.letter_id) INTO gone FROM (
+		SELECT s.letter_id FROM old o JOIN letter_states s USING (letter_id)
+		WHERE NOT EXISTS (SELECT FROM there h
+			WHERE h.source = o.source AND h.row_id = o.row_id)
+		-- locked as by whoever decides one
+		ORDER BY s.letter_id LIMIT most FOR UPDATE OF s) c;
+	SELECT jsonb_agg(to_jsonb(g)) INTO shown FROM (
+		SELECT d.source, s.state, count(*) AS letters,
+			min(d.parked_at) AS first_parked,
+			max(d.parked_at) AS last_parked
+		FROM dead_letters d JOIN letter_states s USING (letter_id)
+		WHERE d.letter_id = ANY (gone)
+		GROUP BY d.source, s.state ORDER BY d.source, s.state) g;
+	RETURN QUERY SELECT r.* FROM jsonb_to_recordset(shown) AS r (source text,
+		state text, letters int8, first_parked timestamptz,
+		last_parked timestamptz);
+	IF dry_run OR gone IS NULL THEN
+		RETURN;
+	END IF;
+	DELETE FROM dead_letters d WHERE d.letter_id = ANY (gone);
+	DELETE FROM letter_states s WHERE s.letter_id = ANY (gone);
+	INSERT INTO audit_events (actor, action, subject, reason, before)
+	VALUES (actor, 'prune_letters', 'dead_letters', reason,
+		jsonb_build_object('keep_days', keep_days, 'letters',
+			cardinality(gone), 'ids_sha256', encode(sha256(convert_to(
+			array_to_string(gone, ','), 'UTF8')), 'hex'), 'of', shown));
+END $$;
+REVOKE ALL ON FUNCTION this_system, row_name, rows_named, read_before, prune_letters
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION prune_letters TO :"operator";
 
 -- ---- time partitions, when asked for
 
@@ -1002,9 +1167,16 @@ BEGIN
 	RETURN made;
 END $$;
 
-CREATE OR REPLACE FUNCTION this_system() RETURNS text
-	LANGUAGE sql STABLE AS $$
-	SELECT system_identifier::text FROM pg_control_system() $$;
+-- How many of the time ahead are not there: they were not to be had, or rows of
+-- their time lie in the rest.
+CREATE OR REPLACE FUNCTION partitions_missing() RETURNS int8
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT
+	SET timezone = 'UTC' AS $$
+	SELECT count(*) FROM partitioned_tables t, generate_series(
+		date_bin(t.step, now(), '2000-01-01 00:00+00'),
+		now() + t.ahead - interval '1 microsecond', t.step) at
+	WHERE NOT EXISTS (SELECT FROM partitions_of(t.relation) p
+		WHERE p.upper > at AND (p.lower IS NULL OR p.lower <= at)) $$;
 
 -- Letters and waiting rows that nobody has decided, of rows in a partition.
 CREATE OR REPLACE FUNCTION undecided_in(t partitioned_tables, part regclass)
@@ -1020,11 +1192,7 @@ BEGIN
 		WHERE d.source IN (t.table_name, 'webhook')
 		AND coalesce(s.state, 'pending') = 'pending') w;
 	IF ids IS NOT NULL THEN
-		-- an id of 64 bytes or more is known by its digest
-		EXECUTE format('SELECT count(*) FROM %1$s c WHERE CASE WHEN '
-			'octet_length(c.%2$I::text) < 64 THEN c.%2$I::text ELSE '
-			'left(encode(sha256(convert_to(c.%2$I::text, ''UTF8'')), ''hex''), '
-			'62) END = ANY ($1)', part, t.id_column) INTO found USING ids;
+		SELECT count(*) INTO found FROM rows_named(part, t.id_column, ids);
 	END IF;
 	RETURN found;
 END $$;
@@ -1257,11 +1425,11 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION partitions_of, make_partition, ensure_partitions,
-	this_system, undecided_in, partition_conditions, close_partition,
+	partitions_missing, undecided_in, partition_conditions, close_partition,
 	close_when_free, drop_partition, drop_when_free, drop_due_partitions,
 	partition_status, set_partition_keep FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION ensure_partitions, drop_due_partitions,
-	partition_status TO :"role";
+GRANT EXECUTE ON FUNCTION ensure_partitions, partitions_missing,
+	drop_due_partitions, partition_status TO :"role";
 GRANT SELECT ON partitioned_tables, closed_partitions TO :"role";
 
 -- What stands against a change of the table in place; NULL: nothing.
@@ -1439,6 +1607,14 @@ SELECT pg_temp.partition_table(:'table', :'partition_by', :'outbox_id',
 	:'publication', :'partition_step', :'partition_ahead', :'partition_keep',
 	:poll) \g /dev/null
 \endif
+
+INSERT INTO outbox_tables
+SELECT n.nspname || '.' || c.relname, a.attname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = :'outbox_id'
+	AND a.attnotnull AND NOT a.attisdropped
+WHERE c.oid = :'table'::regclass
+ON CONFLICT (table_name) DO UPDATE SET id_column = excluded.id_column;
 
 -- The application's table: read at the first start and after a lost slot; by
 -- polling it is read, and what is delivered deleted.

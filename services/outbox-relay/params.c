@@ -214,8 +214,8 @@ const struct ch_metric_desc relay_metrics[] = {
 		"again, 16 bytes each",
 		{NULL}, NULL, 0},
 	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
-		"Refused deliveries that no operator has "
-		"decided; rejected records are not counted",
+		"Refused deliveries that no operator has decided, counted up "
+		"to 10000; rejected records are not",
 		{NULL}, NULL, 0},
 	[RELAY_SLOT_RETAINED] = {"relay_slot_retained_bytes", CH_GAUGE,
 		CH_UNIT_BYTES, "WAL that the slot keeps from being removed",
@@ -257,6 +257,11 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_SHARDS] = {"relay_shards", CH_GAUGE, CH_UNIT_NONE,
 		"Shards of a polled outbox table that are this relay's", {NULL},
 		NULL, 0},
+	[RELAY_PARTITIONS_MISSING] = {"relay_partitions_missing", CH_GAUGE,
+		CH_UNIT_NONE,
+		"Time partitions of an outbox table that should be there ahead "
+		"and are not",
+		{NULL}, NULL, 0},
 	[RELAY_HOOK_PENDING] = {"relay_webhook_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Deliveries that are not done, counted up to 100000",
 		{"endpoint"}, NULL, 0},
@@ -343,7 +348,9 @@ check_shards(const struct ch_params *p, struct ch_err *err)
 	if (ch_params_str(p, "webhooks")[0] != '\0')
 		return ch_err_set(err, CH_ECONFIG,
 			"shards (from %s) with webhooks (from %s): an endpoint "
-			"is served by one relay; set shards = 1",
+			"is served by one relay, for breaker and order per "
+			"key, and these would each serve it; set shards = 1, "
+			"or read the WAL (source = wal), where one leads",
 			ch_params_origin(p, "shards"),
 			ch_params_origin(p, "webhooks"));
 	return CH_OK;

@@ -14,6 +14,8 @@ static const struct ch_pg_stmt able_stmt = {
 	"", outbox_relay_sql_partitions_able};
 static const struct ch_pg_stmt ensure_stmt = {
 	"", outbox_relay_sql_partitions_ensure};
+static const struct ch_pg_stmt missing_stmt = {
+	"", outbox_relay_sql_partitions_missing};
 
 static int
 ensure(struct relay *r, struct ch_err *err)
@@ -32,10 +34,43 @@ ensure(struct relay *r, struct ch_err *err)
 	return CH_OK;
 }
 
+/* Of a table that an install.sql of before has partitioned nothing is known. */
+static int
+look(struct relay *r, bool told, struct ch_err *err)
+{
+	int64_t missing = 0;
+	PGresult *res;
+	int rc;
+
+	if (!told)
+		return CH_OK;
+	rc = ch_pg_query(r->pg, &missing_stmt, NULL, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	ch_pg_get_i64(res, 0, 0, &missing);
+	PQclear(res);
+	if (missing > 0)
+		ch_warn("relay.partitions_missing", CH_S("table", r->table),
+			CH_I("count", missing), CH_I("again_ms", EVERY_MS));
+	r->partitions_missing = missing;
+	return CH_OK;
+}
+
+/* Logs what PostgreSQL refused; negative when the connection is lost. */
+static int
+told_refusal(struct relay *r, int rc, const struct ch_err *err)
+{
+	if (rc == CH_OK || !ch_pg_is_up(r->pg))
+		return rc;
+	ch_warn("relay.partition_not_made", CH_S("table", r->table),
+		CH_ERR(err), CH_I("again_ms", EVERY_MS));
+	return CH_OK;
+}
+
 int
 partitions_turn(struct relay *r, struct ch_err *err)
 {
-	bool able = false;
+	bool able = false, told = false;
 	PGresult *res;
 	int rc;
 
@@ -48,11 +83,8 @@ partitions_turn(struct relay *r, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	ch_pg_get_bool(res, 0, 0, &able);
+	ch_pg_get_bool(res, 0, 1, &told);
 	PQclear(res);
-	rc = able ? ensure(r, err) : CH_OK;
-	if (rc == CH_OK || !ch_pg_is_up(r->pg))
-		return rc;
-	ch_warn("relay.partition_not_made", CH_S("table", r->table),
-		CH_ERR(err), CH_I("again_ms", EVERY_MS));
-	return CH_OK;
+	rc = told_refusal(r, able ? ensure(r, err) : CH_OK, err);
+	return rc == CH_OK ? told_refusal(r, look(r, told, err), err) : rc;
 }

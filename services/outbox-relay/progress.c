@@ -9,12 +9,16 @@
 #include "progress.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "outbox_relay_sql.h"
+
+#define LSN_TEXT_MAX 18
 
 static const struct ch_pg_stmt claim_stmt = {
 	"relay_claim", outbox_relay_sql_progress_claim};
@@ -63,6 +67,7 @@ read_identity(struct ch_pg_row *r, struct tail_identity *out)
 	ch_view_copy(ch_pg_next_text(r), out->system_id,
 		sizeof(out->system_id));
 	out->timeline = ch_pg_next_i32(r);
+	out->started_us = 0;
 }
 
 static bool
@@ -75,6 +80,13 @@ static bool
 is_same(const struct tail_identity *a, const struct tail_identity *b)
 {
 	return is_same_system(a, b) && a->timeline == b->timeline;
+}
+
+/* A server's files are put back in place while it is down. */
+static bool
+is_same_run(const struct tail_identity *a, const struct tail_identity *b)
+{
+	return is_same(a, b) && a->started_us == b->started_us;
 }
 
 /* What the row says of the place where it was written. */
@@ -114,6 +126,30 @@ leave_behind(struct progress *p, const struct tail_identity *was,
 	progress_snapshot_set(p, NULL);
 }
 
+static void
+lsn_text(uint64_t lsn, char out[LSN_TEXT_MAX])
+{
+	(void)snprintf(out, LSN_TEXT_MAX, "%" PRIX32 "/%" PRIX32,
+		(uint32_t)(lsn >> 32), (uint32_t)lsn);
+}
+
+/* A row of a WAL that this server has not written is of another one. */
+static void
+check_reached(const struct progress *p, uint64_t written,
+	struct tail_identity *was)
+{
+	char known[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
+
+	if (p->lsn <= written)
+		return;
+	lsn_text(p->lsn, known);
+	lsn_text(written, end);
+	ch_warn("relay.server_behind", CH_S("slot", p->slot),
+		CH_S("delivered_lsn", known), CH_S("server_lsn", end),
+		CH_S("then", "re-scan of the tables"));
+	was->system_id[0] = '\0';
+}
+
 static int
 read_row(struct progress *p, const PGresult *res, struct inflight *f,
 	bool *ours, struct ch_err *err)
@@ -122,18 +158,22 @@ read_row(struct progress *p, const PGresult *res, struct inflight *f,
 	const struct tail_identity known = p->identity;
 	struct tail_identity was;
 	bool owner = ch_view_eq_str(ch_pg_next_text(&r), p->owner);
+	uint64_t written;
 	int rc;
 
 	read_identity(&r, &p->identity);
+	p->identity.started_us = ch_pg_next_i64(&r);
+	written = ch_pg_next_lsn(&r);
 	read_identity(&r, &was);
 	p->begun = was.system_id[0] != '\0';
 	*ours = owner && is_same(&was, &p->identity) &&
-		is_same(&known, &p->identity);
+		is_same_run(&known, &p->identity) && p->lsn <= written;
 	if (!*ours)
 		inflight_forget(f);
 	rc = read_place(p, &r, res, f, err);
 	if (rc != CH_OK)
 		return rc;
+	check_reached(p, written, &was);
 	leave_behind(p, &was, f);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
@@ -291,12 +331,15 @@ int
 progress_check(const struct progress *p, const struct tail_identity *of,
 	struct ch_err *err)
 {
-	if (is_same(&p->identity, of))
+	if (is_same_run(&p->identity, of))
 		return CH_OK;
 	return ch_err_set(err, CH_EFENCED,
 		"the walsender is of system %s, timeline %" PRId32
-		", the SQL session of system %s, timeline %" PRId32
-		": both are made anew; let database_url name one server",
-		of->system_id, of->timeline, p->identity.system_id,
-		p->identity.timeline);
+		", started at %" PRId64 ", the SQL session of system %s, "
+		"timeline %" PRId32 ", started at %" PRId64
+		" (microseconds since 1970): both are made anew; let "
+		"database_url name one server",
+		of->system_id, of->timeline, of->started_us,
+		p->identity.system_id, p->identity.timeline,
+		p->identity.started_us);
 }

@@ -16,6 +16,12 @@
  * timeline forgets the position, on another system everything; and what this
  * process knows beyond the row it forgets on either.
  *
+ * A server may be set back in place, to a copy of its own files: the same
+ * system, the same timeline, another future. Its process is another one then:
+ * so the row alone is believed on each start of the server, and a walsender of
+ * another start than the SQL session's is refused. A row that is ahead of the
+ * server's WAL was not written there: another system's.
+ *
  * Thread: loop only.
  */
 #ifndef RELAY_PROGRESS_H

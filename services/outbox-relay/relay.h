@@ -73,6 +73,7 @@ enum relay_metric {
 	RELAY_DELETED,
 	RELAY_TAKEN,
 	RELAY_SHARDS,
+	RELAY_PARTITIONS_MISSING,
 	RELAY_HOOK_PENDING,
 	RELAY_HOOK_OLDEST,
 	RELAY_HOOK_DELIVERED,
@@ -155,7 +156,8 @@ struct relay {
 	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	struct ch_mono delete_at, balanced_at, partitions_at;
-	struct ch_mono unreleased; /* keys wait for a moment since; 0: none */
+	int64_t partitions_missing; /* at the last look */
+	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
 	bool released; /* a page of keys, in this round of the tables */
 	struct ch_mono kept_at; /* the SQL session, while a slot is made */
 	size_t surplus; /* shards to be given up; nothing is read meanwhile */

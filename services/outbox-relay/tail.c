@@ -222,17 +222,13 @@ command(struct tail *t, const char *sql, int timeout_ms, PGresult **out,
 	return rc;
 }
 
-int
-tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err)
+static int
+ask_system(struct tail *t, struct tail_identity *out, struct ch_err *err)
 {
 	PGresult *res;
 	int64_t timeline = 0;
 	int rc;
 
-	tail_disconnect(t);
-	rc = ch_pg_connect(t->pg, err);
-	if (rc != CH_OK)
-		return rc;
 	rc = command(t, "IDENTIFY_SYSTEM", COMMAND_MS, &res, err);
 	if (rc != CH_OK)
 		return rc;
@@ -246,6 +242,38 @@ tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err)
 	out->timeline = (int32_t)timeline;
 	PQclear(res);
 	return rc;
+}
+
+static int
+ask_start(struct tail *t, struct tail_identity *out, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = command(t,
+		"SELECT (extract(epoch FROM pg_postmaster_start_time()) "
+		"* 1000000)::int8",
+		COMMAND_MS, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) != 1 ||
+		ch_view_int(ch_view_of(PQgetvalue(res, 0, 0)), 1, INT64_MAX,
+			&out->started_us) != CH_OK)
+		rc = ch_err_set(err, CH_EPROTO,
+			"pg_postmaster_start_time() answered something else");
+	PQclear(res);
+	return rc;
+}
+
+int
+tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err)
+{
+	int rc;
+
+	tail_disconnect(t);
+	rc = ch_pg_connect(t->pg, err);
+	if (rc == CH_OK)
+		rc = ask_system(t, out, err);
+	return rc == CH_OK ? ask_start(t, out, err) : rc;
 }
 
 static enum tail_slot

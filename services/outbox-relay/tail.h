@@ -51,6 +51,7 @@ struct tail_options {
 struct tail_identity {
 	char system_id[TAIL_SYSTEM_ID_MAX];
 	int32_t timeline;
+	int64_t started_us; /* since 1970: the server's process; 0: not known */
 };
 
 enum tail_slot {

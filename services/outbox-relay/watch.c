@@ -161,6 +161,8 @@ watch_publish(struct relay *r)
 		state == RELAY_POLLING && r->queue != NULL
 			? (int64_t)session_part(r)->count
 			: 0);
+	ch_metric_set(m, RELAY_PARTITIONS_MISSING,
+		session_is_leader(r) ? r->partitions_missing : 0);
 	ch_metric_set(m, RELAY_MISSING_TOPICS,
 		sink_kafka_missing_count(r->sink));
 	ch_metric_set(m, RELAY_HELD_KEYS, (int64_t)retry_held(r->retry));

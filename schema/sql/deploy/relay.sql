@@ -43,6 +43,8 @@ CREATE TABLE relay_progress (
 -- A delivery that its target refused for good: all that is needed to make it
 -- again. source and row_id name the row that it was made of. letter_id is a
 -- function of them and the topic, so that a repeated read makes no second one.
+-- is_open: letter_states has it pending, so that those that wait are found
+-- without those that are decided. The row was committed before parked_lsn.
 CREATE TABLE dead_letters (
 	letter_id     uuid PRIMARY KEY,
 	source        text NOT NULL,
@@ -57,9 +59,12 @@ CREATE TABLE dead_letters (
 	reason        text NOT NULL,
 	attempts      int4 NOT NULL,
 	blocks_key    boolean NOT NULL,   -- later rows of the key wait for it
-	parked_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+	parked_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+	is_open       boolean NOT NULL DEFAULT true,
+	parked_lsn    pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn()
 );
 CREATE INDEX dead_letters_parked ON dead_letters (parked_at);
+CREATE INDEX dead_letters_open ON dead_letters (parked_at) WHERE is_open;
 CREATE INDEX dead_letters_row ON dead_letters (source, row_id);
 
 -- Deliveries whose key is blocked by a dead letter, oldest first.
@@ -96,6 +101,22 @@ CREATE TABLE letter_states (
 	held         text CHECK (held IN ('quarantined', 'edited')),
 	CONSTRAINT letter_states_held CHECK (held IS NULL OR state = 'pending')
 );
+
+CREATE FUNCTION mark_letter_open() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+BEGIN
+	UPDATE dead_letters d SET is_open = NEW.state = 'pending'
+		WHERE d.letter_id = NEW.letter_id
+		AND d.is_open <> (NEW.state = 'pending');
+	RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION mark_letter_open FROM PUBLIC;
+CREATE TRIGGER letter_states_decided AFTER INSERT ON letter_states
+	FOR EACH ROW WHEN (NEW.state <> 'pending')
+	EXECUTE FUNCTION mark_letter_open();
+CREATE TRIGGER letter_states_turned AFTER UPDATE OF state ON letter_states
+	FOR EACH ROW WHEN ((NEW.state = 'pending') <> (OLD.state = 'pending'))
+	EXECUTE FUNCTION mark_letter_open();
 
 -- Each time a letter was sent again, and where to. Insert-only. org, command_id
 -- and command_day: which command it was, where that could be read. plan_id: of
@@ -145,7 +166,8 @@ CREATE TABLE letter_edits (
 	difference    jsonb NOT NULL,
 	edited_by     text NOT NULL CHECK (edited_by <> ''),
 	edited_why    text NOT NULL CHECK (edited_why <> ''),
-	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp()
+	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+	edited_role   text NOT NULL DEFAULT session_user
 );
 
 -- Has the ledger taken the id of a command that was replayed? (A replay is

@@ -1,11 +1,13 @@
 -- Verify countinghouse:relay on pg
 BEGIN;
 SELECT slot, lsn, streams, log_seqs, snapshot FROM ch.relay_progress WHERE false;
-SELECT letter_id, topic, part, value FROM ch.dead_letters WHERE false;
+SELECT letter_id, topic, part, value, is_open, parked_lsn FROM ch.dead_letters
+	WHERE false;
 SELECT retry_id, blocked_by FROM ch.outbox_retry WHERE false;
 SELECT letter_id, state, replay_count, original_id FROM ch.letters WHERE false;
 SELECT letter_id, state, held FROM ch.letter_states WHERE false;
-SELECT letter_id, original_id, difference FROM ch.letter_edits WHERE false;
+SELECT letter_id, original_id, difference, edited_role FROM ch.letter_edits
+	WHERE false;
 SELECT replay_id, log_offset, command_id, plan_id FROM ch.letter_replays WHERE false;
 -- the same cause, whatever the numbers; two causes, two fingerprints
 SELECT 1 / (ch.letter_fingerprint('c', '"a": 12 bytes')

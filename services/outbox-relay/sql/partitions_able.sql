@@ -1,2 +1,4 @@
--- Has install.sql made the table one of time partitions?
-SELECT to_regprocedure('ensure_partitions()') IS NOT NULL
+-- Has install.sql made the table one of time partitions? And one that is asked
+-- what is missing?
+SELECT to_regprocedure('ensure_partitions()') IS NOT NULL,
+	to_regprocedure('partitions_missing()') IS NOT NULL

@@ -1,5 +1,6 @@
 -- Makes the slot's row ours and reads it as the last owner left it; then which
--- history of which system this server writes, as IDENTIFY_SYSTEM says it.
+-- history of which system this server writes, as IDENTIFY_SYSTEM says it, since
+-- when its process runs, and how far its WAL goes.
 WITH old AS (
 	SELECT * FROM relay_progress WHERE slot = $1
 ), claimed AS (
@@ -12,6 +13,8 @@ SELECT coalesce(old.owner, ''),
 	mod(system_identifier + 18446744073709551616, 18446744073709551616)::text,
 	('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)
 		::int4,
+	(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::int8,
+	pg_current_wal_lsn(),
 	coalesce(old.system_id, ''), coalesce(old.timeline, 0), old.lsn,
 	coalesce(old.streams, '{}'), coalesce(old.log_seqs, '{}'),
 	old.snapshot::text

@@ -1,8 +1,10 @@
 """The relay on a server that is not the one of before: a dump restored into a
-new cluster, a standby that lagged and was promoted. What was delivered there
-says nothing here, and nothing of here is passed over for it."""
+new cluster, a standby that lagged and was promoted, a copy of its own files.
+What was delivered there says nothing here, and nothing of here is passed over
+for it."""
 
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -234,6 +236,80 @@ def test_a_standby_that_lagged_is_promoted(relay_cell, relay, server_of,
             "FROM pg_replication_slots")
         assert told and now
     rows.db.close()
+
+
+# ---- a server that was set back in place
+
+def put_back(server, copy):
+    """The server's files are those of the copy; it runs again."""
+    server.crash()
+    shutil.rmtree(server.data)
+    copy.rename(server.data)
+    server.start()
+
+
+def copied(server):
+    """A copy of its files, as a volume's snapshot; it runs again."""
+    server.crash()
+    copy = server.dir / "copy"
+    subprocess.run(["cp", "-a", server.data, copy], check=True)
+    server.start()
+    return copy
+
+
+@pytest.mark.parametrize("source", ["wal", "poll"])
+def test_a_server_set_back_in_place(relay_cell, relay, server_of, source):
+    """The same system and timeline, and the row as its owner left it: what the
+    relay remembers beyond it is of a future that is gone."""
+    rows, database = relay_cell, relay_cell.database
+    server = server_of(rows.cell)
+    rows.cell = server
+    rows.db.close()
+    rows.db = server.connect("owner", database)
+    daemon = relay(source=source)
+    for n in range(10):
+        rows.result(f"k{n % 3}")
+        rows.event(f"k{n % 3}")
+    rows.arrived()
+    until(lambda: saved(server, database) == [([10],)], 60, "it is stored")
+    rows.db.close()
+    copy = copied(server)
+
+    rows.db = server.connect("owner", database)
+    seq = rows.seq
+    gone = [rows.result("gone") for _ in range(5)]
+    gone += [rows.event("gone") for _ in range(5)]
+    rows.arrived()
+    until(lambda: saved(server, database) == [([15],)], 60, "and delivered")
+    rows.db.close()
+    put_back(server, copy)
+
+    rows.db = server.connect("owner", database)
+    rows.log_seq[0], rows.seq = 10, seq
+    again = [rows.result("again") for _ in range(5)]
+    again += [rows.event("again") for _ in range(5)]
+    rows.arrived(120)
+    assert daemon.running()
+    assert not set(gone) & set(again), "other contents have other ids"
+    rows.db.close()
+
+
+def test_a_row_that_is_ahead_of_its_server(relay_cell, relay):
+    """Nothing of this server's WAL would be read until it had come so far."""
+    rows = relay_cell
+    daemon = relay()
+    rows.load(100)
+    rows.arrived()
+    assert daemon.stop() == 0
+    rows.sql("UPDATE relay_progress SET lsn = 'FFFFFF/0'")
+    rows.load(50)
+    daemon = relay()
+    rows.load(50)
+    rows.arrived()
+    until(lambda: rows.sql("SELECT lsn <= pg_current_wal_lsn() "
+                           "FROM relay_progress") == [(True,)], 60,
+          "the position is this server's")
+    assert daemon.running()
 
 
 def test_the_same_result_keeps_its_id(relay_cell, relay):

@@ -277,6 +277,64 @@ def test_an_edit_under_two_person_leaves_nothing_to_one_person(relay_cell,
     assert sent_letters(cell) == [edited]
 
 
+def edited(cell, tmp_path, letter, actor, role="operator"):
+    text = tmp_path / "value"
+    text.write_bytes(b"{}")
+    cell.dlq("edit", letter, "--set-file", str(text), "--reason", "typo",
+             "--actor", actor, role=role)
+    (made,), = cell.sql("SELECT letter_id::text FROM letter_edits "
+                        "WHERE original_id = %s", (letter,))
+    return made
+
+
+def test_who_wrote_a_message_does_not_approve_it(relay_cell, tmp_path):
+    """Not by a plan that somebody else has made, either."""
+    cell = relay_cell
+    letter = cell.rejected(key=b"a")
+    strict(cell)
+    made = edited(cell, tmp_path, letter, "ann")
+    number = planned(cell, made)  # by ann: as ever
+    ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "ann")
+    assert ran.returncode == 2 and "two people are asked for" in ran.stderr
+    out = cell.dlq("plan", made, "--reason", "mended", "--actor", "bob")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "ann")
+    assert ran.returncode == 2, ran.stdout
+    assert f"letter {made} of plan {number} was edited by ann" in ran.stderr
+    assert "let somebody else approve the plan" in ran.stderr
+    assert shown(cell, number)["state"] == "planned"
+    cell.dlq("approve", number, "--reason", "r", "--actor", "cyd")
+    cell.dlq("run", number)
+    assert sent_letters(cell) == [made]
+
+
+def test_what_is_discarded_may_be_approved_by_who_wrote_it(relay_cell,
+                                                           tmp_path):
+    cell = relay_cell
+    letter = cell.rejected()
+    strict(cell)
+    made = edited(cell, tmp_path, letter, "ann")
+    out = cell.dlq("plan", "--discard", made, "--reason", "junk", "--actor",
+                   "bob")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    cell.dlq("approve", number, "--reason", "r", "--actor", "ann")
+    cell.dlq("run", number)
+    assert states(cell) == {letter: "discarded", made: "discarded"}
+
+
+def test_a_role_approves_no_message_that_it_wrote(relay_cell, tmp_path):
+    """Under another name, too."""
+    cell = relay_cell
+    letter = cell.rejected()
+    strict(cell, "role")
+    made = edited(cell, tmp_path, letter, "ann")
+    out = cell.dlq("plan", made, "--reason", "mended", "--actor", "bob",
+                   role="owner")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "cyd")
+    assert ran.returncode == 2 and "(database role ch_operator)" in ran.stderr
+
+
 def test_each_call_says_what_it_meant_and_how_much_it_did(relay_cell):
     cell = relay_cell
     letters = [cell.rejected(key=b"k%d" % n) for n in range(5)]

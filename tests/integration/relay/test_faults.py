@@ -77,12 +77,19 @@ def test_postgres_restarted_immediately(relay_cell, relay, cell, database):
     daemon = relay()
     relay_cell.load(1000)
     relay_cell.arrived()
+    until(lambda: relay_cell.sql(
+        "SELECT (SELECT sum(s) FROM unnest(log_seqs) s) = %s AND (SELECT "
+        "bool_and(pg_visible_in_snapshot(xid, snapshot)) FROM outbox) "
+        "FROM relay_progress", (sum(relay_cell.log_seq.values()),))
+        == [(True,)], 60, "what was delivered is written")
+    # and durable: it is committed without waiting
+    relay_cell.sql("SELECT pg_current_xact_id()")
     cell.script("postgres.sh", "immediate")
     cell.script("postgres.sh", "start")
     relay_cell.db = cell.connect("owner", database)
     relay_cell.load(500)
     repeated = relay_cell.arrived(60)
-    assert repeated == 0, "our own position is used, nothing comes again"
+    assert repeated == 0, "the row is believed, nothing comes again"
     assert daemon.running()
 
 

@@ -186,6 +186,32 @@ def test_rows_outside_of_every_partition_are_taken(shop, relay):
     assert shop.sql(ensure) == [(1,)]
 
 
+def test_what_could_not_be_made_ahead_is_seen(shop, relay):
+    """Rows of its time lie in the rest; or PostgreSQL refused to make it."""
+    shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
+             "created_at) VALUES (gen_random_uuid(), 'Order', 'k', 'Created', "
+             "now() + interval '9 days')")
+    shop.sql("UPDATE outbox_relay.partitioned_tables SET ahead = '11 days'")
+    missing = "relay_partitions_missing"
+    daemon = relay()
+    until(lambda: daemon.metric(missing) == 1, 60, "one is missing")
+    assert "event=relay.partitions_missing" in daemon.logged()
+    assert daemon.stop() == 0
+
+    shop.sql("DELETE FROM outbox_rest")
+    make = "ALTER FUNCTION outbox_relay.{} RENAME TO {}"
+    shop.sql(make.format("make_partition", "unmade"))
+    daemon = relay()
+    until(lambda: daemon.metric(missing) == 1, 60, "it is missing still")
+    assert "event=relay.partition_not_made" in daemon.logged()
+    assert daemon.stop() == 0
+
+    shop.sql(make.format("unmade", "make_partition"))
+    daemon = relay()
+    until(lambda: "event=relay.partitions_made" in daemon.logged(), 60, "made")
+    until(lambda: daemon.metric(missing) == 0, 60, "none is missing")
+
+
 def test_dropped_when_delivered(shop, relay, as_relay):
     """By the relay's role, and with a line for each step."""
     relay()
