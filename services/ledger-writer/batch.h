@@ -75,6 +75,7 @@ struct batch_record {
 	struct ch_view value;
 	const struct batch_header *headers;
 	size_t header_count;
+	bool read_again; /* it was decided before its partition was restarted */
 };
 
 /* A record's time in ms. The producer's word: what no date of ours can be (the

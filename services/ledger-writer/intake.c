@@ -71,7 +71,7 @@ on_assigned(void *ctx, const char *topic, int32_t part)
 	p->org_len = bound_org_len(in, p);
 	p->attempts = 0;
 	p->hinted = -1;
-	p->placed = false;
+	partition_forget_seen(p);
 	partition_want(p, ch_clock_mono(in->rt->clock));
 	return CH_KAFKA_NOT_NOW;
 }
@@ -304,7 +304,8 @@ take(struct intake *in, const struct ch_kafka_record *r)
 		.key = r->key,
 		.value = r->value,
 		.headers = headers,
-		.header_count = n};
+		.header_count = n,
+		.read_again = partition_decided(p, r->offset)};
 	if (p->kind == TOPIC_TRADES)
 		trade_load_add(in->trades, p, &record);
 	else
