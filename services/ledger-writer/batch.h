@@ -69,6 +69,7 @@ struct batch_header {
 /* A Kafka record, as polled. ptr NULL: a null key, a null value. */
 struct batch_record {
 	int64_t offset;
+	int32_t leader_epoch; /* of who took it in Kafka; -1: not known */
 	bool has_timestamp;
 	struct ch_time timestamp;
 	struct ch_view key;

@@ -204,6 +204,7 @@ read_claim(const PGresult *res, struct log_facts *c, struct ch_err *err)
 	struct ch_view topic_id = ch_pg_next_text(&r);
 	c->decided_to = ch_pg_next_i64(&r);
 	c->cut_at = ch_pg_next_i64(&r);
+	c->leader_epoch = ch_pg_next_i32(&r);
 	if (!ch_pg_row_ok(&r, err))
 		return err->code;
 	(void)ch_view_copy(cluster, c->cluster, sizeof(c->cluster));
@@ -306,6 +307,17 @@ begin_new(struct fence *f, struct partition *p, struct log_facts *c,
 	if (rc == 0 && c->fresh && c->low > 0)
 		rc = begin_late(f, p, c, err);
 	return rc;
+}
+
+/* Kafka said that the log parts from what was read of it before the offset. */
+static void
+hear_cut(const struct partition *p, struct log_facts *c)
+{
+	if (p->cut < 0 || log_was_restarted(c))
+		return;
+	c->cut_at = p->cut < c->next_offset ? p->cut : c->next_offset - 1;
+	if (c->cut_at < c->high)
+		c->high = c->cut_at;
 }
 
 /* Remembers that the log ended before what was read of it. */
@@ -420,11 +432,13 @@ take_facts(struct partition *p, const struct log_facts *c)
 	p->stream = (int32_t)c->stream;
 	p->epoch = c->epoch;
 	p->next_offset = c->next_offset;
+	p->leader_epoch = (int32_t)c->leader_epoch;
 	p->next_log_seq = c->next_log_seq;
 	p->seen = log_was_restarted(c) ? -1 : c->seen;
 	p->placed = true;
 	p->attempts = 0;
 	p->outside = false;
+	p->cut = -1;
 	memcpy(p->topic_id,
 		c->topic_id[0] != '\0' ? c->topic_id : c->real_topic_id,
 		sizeof(p->topic_id));
@@ -442,8 +456,10 @@ claim(struct fence *f, struct partition *p, struct ch_err *err)
 		rc = raise_epoch(f, p, &c, err);
 	if (rc == 0)
 		rc = ask_bounds(f, p, &c, err);
-	if (rc == 0)
+	if (rc == 0) {
+		hear_cut(p, &c);
 		match = log_match(&c, &why);
+	}
 	if (rc == 0)
 		rc = note_cut(f, p, &c, match, err);
 	if (rc == 0 && match == LOG_MATCHES)
@@ -462,8 +478,8 @@ claim(struct fence *f, struct partition *p, struct ch_err *err)
 		stop(f, p, &c, match, &why);
 		return 0;
 	}
-	rc = ch_kafka_consumer_start(f->intake->consumer, p->topic, p->part,
-		p->next_offset, err);
+	rc = ch_kafka_consumer_start_behind(f->intake->consumer, p->topic,
+		p->part, p->next_offset, p->leader_epoch, err);
 	if (rc == 0)
 		partition_move(p, PARTITION_OWNED);
 	return rc;

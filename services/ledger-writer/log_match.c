@@ -43,18 +43,18 @@ is_short(const struct log_facts *f, struct ch_err *why)
 			"stored offset %" PRId64 " is before the log's first, "
 			"%" PRId64 ": records were deleted unread",
 			f->next_offset, f->low);
+	else if (f->cut_at >= 0 && f->next_offset > f->cut_at)
+		ch_err_set(why, CH_ERANGE,
+			"the log was seen to end at %" PRId64 ", before the "
+			"stored offset %" PRId64 " (leader epoch %" PRId64
+			"): what is there now are other records",
+			f->cut_at, f->next_offset, f->leader_epoch);
 	else if (f->next_offset > f->high)
 		ch_err_set(why, CH_ERANGE,
 			"stored offset %" PRId64 " is behind the log's end, "
 			"%" PRId64 ": records were lost or the topic made "
 			"anew",
 			f->next_offset, f->high);
-	else if (f->cut_at >= 0 && f->next_offset > f->cut_at)
-		ch_err_set(why, CH_ERANGE,
-			"the log was seen to end at %" PRId64 ", before the "
-			"stored offset %" PRId64 ": what is there now are "
-			"other records",
-			f->cut_at, f->next_offset);
 	return why->code != CH_OK;
 }
 

@@ -26,8 +26,9 @@
 /* What the row said, and what Kafka says. */
 struct log_facts {
 	int64_t epoch, next_offset, next_log_seq, stream;
-	int64_t decided_to; /* what was decided before a restart ends there */
-	int64_t cut_at;	    /* the log was seen to end there; -1: no such */
+	int64_t decided_to;   /* what was decided before a restart ends there */
+	int64_t cut_at;	      /* the log was seen to end there; -1: no such */
+	int64_t leader_epoch; /* of the record before next_offset; or -1 */
 	char cluster[LOG_ID_MAX], topic_id[LOG_ID_MAX];
 	char real_cluster[LOG_ID_MAX], real_topic_id[LOG_ID_MAX];
 	bool fresh;	   /* never read before */

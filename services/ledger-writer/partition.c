@@ -53,6 +53,7 @@ partitions_get(struct partitions *ps, const char *topic, int32_t part)
 	p->hinted = -1;
 	p->end = -1;
 	p->seen = -1;
+	p->cut = -1;
 	ps->items[at] = p;
 	ps->count++;
 	return p;

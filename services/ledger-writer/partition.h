@@ -51,6 +51,7 @@ struct partition {
 	int64_t hinted;	    /* next_offset last told to Kafka; -1: none */
 	int32_t siblings;   /* partitions of the topic; 0: not known */
 	bool outside;	    /* Kafka said: the offset is not in the log */
+	int64_t cut;	    /* and: the log was cut there; -1: it did not */
 	unsigned attempts;  /* claims that failed in a row */
 	bool placed;	  /* claimed since it was assigned: next_offset is so */
 	int64_t end;	  /* of its log, as last heard; -1: not known */
@@ -61,6 +62,7 @@ struct partition {
 	int32_t stream;
 	int64_t epoch;
 	int64_t next_offset;
+	int32_t leader_epoch; /* of the record before it; -1: not known */
 	int64_t next_log_seq;
 	char topic_id[CH_UUID_TEXT_MAX]; /* that the offset belongs to */
 	int64_t in_doubt; /* offset whose commit got no answer; -1: none */

@@ -407,7 +407,7 @@ store(struct storing *s)
 	if (end != APPLY_DONE)
 		return end;
 	for (size_t i = 0; i < s->part_count; i++) {
-		s->parts[i].p->next_offset = s->parts[i].next_offset;
+		load_part_moved(&s->parts[i]);
 		s->parts[i].p->next_log_seq = s->next_log_seq[i];
 	}
 	count(s);

@@ -191,13 +191,15 @@ ch_kafka_consumer_fd(const struct ch_kafka_consumer *c)
 /* ---- the owner's word ---- */
 
 int
-ch_kafka_consumer_start(struct ch_kafka_consumer *c, const char *topic,
-	int32_t partition, int64_t offset, struct ch_err *err)
+ch_kafka_consumer_start_behind(struct ch_kafka_consumer *c, const char *topic,
+	int32_t partition, int64_t offset, int32_t leader_epoch,
+	struct ch_err *err)
 {
 	struct sim_assigned *a = &c->parts[partition];
 	const struct world *w = c->process->world;
 
 	(void)topic;
+	(void)leader_epoch;
 	if (!a->assigned)
 		return ch_err_set(err, CH_ENOTFOUND, "not assigned");
 	if (w->bug == BUG_STARTS_AT_END &&
@@ -362,6 +364,13 @@ ch_kafka_cluster_id(rd_kafka_t *rk, int timeout_ms,
 	(void)err;
 	(void)memcpy(out, "sim", sizeof("sim"));
 	return 0;
+}
+
+int64_t
+ch_kafka_error_cut(const char *text)
+{
+	(void)text;
+	return -1;
 }
 
 rd_kafka_resp_err_t

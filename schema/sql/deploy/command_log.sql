@@ -16,6 +16,8 @@ CREATE TABLE consumer_partitions (
 	backend_pid   int4,
 	backend_start timestamptz,
 	next_offset   int8 NOT NULL DEFAULT 0,
+	leader_epoch  int4 NOT NULL DEFAULT -1, -- Kafka's, of the record before;
+	                                        -- -1: not known
 	next_log_seq  int8 NOT NULL DEFAULT 1,
 	last_at       timestamptz NOT NULL DEFAULT 'epoch',
 	cluster_id    text NOT NULL DEFAULT '',

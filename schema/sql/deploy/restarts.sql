@@ -75,6 +75,7 @@ BEGIN
 	END IF;
 	fresh := old;
 	fresh.next_offset := restart_partition.next_offset;
+	fresh.leader_epoch := -1;
 	fresh.epoch := old.epoch + 1;
 	fresh.owner := '';
 	fresh.backend_pid := NULL;
@@ -87,7 +88,7 @@ BEGIN
 	fresh.cut_at := NULL;
 	IF NOT dry_run THEN
 		UPDATE ch.consumer_partitions p SET next_offset = fresh.next_offset,
-			epoch = fresh.epoch, owner = '', backend_pid = NULL,
+			leader_epoch = -1, epoch = fresh.epoch, owner = '', backend_pid = NULL,
 			backend_start = NULL, topic_id = '', cluster_id = '',
 			begun_at = fresh.begun_at, decided = fresh.decided,
 			decided_of = fresh.decided_of, cut_at = NULL

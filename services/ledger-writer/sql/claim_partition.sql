@@ -7,4 +7,4 @@ UPDATE consumer_partitions SET epoch = epoch + 1, owner = $3,
 		WHERE a.pid = pg_backend_pid())
 WHERE topic = $1 AND part = $2
 RETURNING epoch, next_offset, next_log_seq, stream, cluster_id, topic_id,
-	coalesce(upper(decided), 0), coalesce(cut_at, -1)
+	coalesce(upper(decided), 0), coalesce(cut_at, -1), leader_epoch

@@ -2,19 +2,33 @@
 decisions that PostgreSQL forgot, records that the log does not have."""
 
 import json
+import pathlib
+import shutil
 
 import psycopg2
 import pytest
 
+from harness.cell import Broker
+from harness.kafka import Kafka
 from harness.wait import until
-from ledger_kit import command, transfer, v7
+from ledger_kit import Ledger, command, transfer, v7
 
 
 @pytest.fixture
-def operator(ledger, cell):
-    db = cell.connect("operator", ledger.database)
-    yield db
-    db.close()
+def operator_of(cell):
+    made = []
+
+    def connect(database):
+        made.append(cell.connect("operator", database))
+        return made[-1]
+    yield connect
+    for db in made:
+        db.close()
+
+
+@pytest.fixture
+def operator(ledger, operator_of):
+    return operator_of(ledger.database)
 
 
 def pay(**fields):
@@ -190,7 +204,7 @@ def restored(ledger):
 
 @pytest.mark.parametrize("skip", [False, True])
 def test_a_restored_database_stops_until_somebody_has_looked(
-        restored, cell, skip):
+        restored, operator_of, skip):
     ledger, lost = restored
     at = next_offset(ledger)
     for _ in range(2):  # the next writer finds it, too
@@ -204,7 +218,7 @@ def test_a_restored_database_stops_until_somebody_has_looked(
             for a in said] == [(0, at, at + 7, 7)] * 2
     assert "event=partition.rewound " in writer.logged()
     assert ledger.value("SELECT count(*) FROM postings") == 2 * 5
-    operator = cell.connect("operator", ledger.database)
+    operator = operator_of(ledger.database)
     restart(operator, ledger.topic, 0, at + 7 if skip else at)
     operator.close()
     writer = ledger.writer()
@@ -281,3 +295,63 @@ def test_a_log_that_has_lost_its_beginning_is_begun_with_an_alert(
     assert (said["partition"], said["records"]) == (0, 5)
     assert writer.metric("ledger_begun_late_records_total") == 5
     assert writer.metric("ledger_partitions_stopped") == 0
+
+
+@pytest.fixture
+def own_broker():
+    broker = Broker("")
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def lose_since(broker, saved):
+    """Its log is that of the copy again, and other leaders take what comes: the
+    second start's epoch is above any that was seen before."""
+    broker.script("stop")
+    kept = pathlib.Path(broker.state) / "kafka"
+    shutil.rmtree(kept)
+    shutil.copytree(saved, kept)
+    broker.start()
+    broker.script("stop")
+    broker.start()
+
+
+def test_a_log_that_was_cut_and_has_grown_again_is_not_read_on(
+        cell, db, database, daemons, own_broker, operator_of, tmp_path):
+    """As when a replica that lagged becomes the leader. Offsets do not show it:
+    the leader's epoch does."""
+    kafka = Kafka(own_broker.start())
+    ledger = Ledger(cell, kafka, db, database, daemons)
+    writer = ledger.writer()
+    ledger.open_books()
+    settled(ledger, *[pay() for _ in range(5)])
+    assert writer.stop() == 0
+    cut = next_offset(ledger)
+    own_broker.script("stop")
+    shutil.copytree(pathlib.Path(own_broker.state) / "kafka",
+                    tmp_path / "kafka")
+    own_broker.start()
+    writer = ledger.writer()
+    settled(ledger, *[pay() for _ in range(7)])
+    assert writer.stop() == 0
+    lose_since(own_broker, tmp_path / "kafka")
+    others = [pay() for _ in range(20)]
+    ledger.send(*others, partition=0)
+
+    for _ in range(2):  # it is kept: the next writer need not hear of it
+        writer = ledger.writer(wait_ready=False)
+        writer.wait_metric(1, "ledger_partitions_stopped")
+        assert writer.stop() == 0
+    said = alerts(ledger, "partition.stopped")
+    assert [a["next_offset"] for a in said] == [cut + 7] * 2
+    for alert in said:
+        assert f"was seen to end at {cut}, " in alert["reason"], alert
+        assert "leader epoch" in alert["reason"], alert
+    assert ledger.value("SELECT count(*) FROM postings") == 2 * 12
+    restart(operator_of(database), ledger.topic, 0, cut)
+    ledger.writer()
+    for cmd in others:
+        assert ledger.answer(cmd)["status"] == "applied"
+    ledger.check_books()
