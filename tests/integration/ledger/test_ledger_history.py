@@ -1,5 +1,6 @@
 """A history that was lost on one side: a partition read again from before,
-decisions that PostgreSQL forgot, records that the log does not have."""
+decisions that PostgreSQL forgot, records that the log does not have; and times
+that are not yet."""
 
 import json
 import pathlib
@@ -11,7 +12,7 @@ import pytest
 from harness.cell import Broker
 from harness.kafka import Kafka
 from harness.wait import until
-from ledger_kit import Ledger, command, transfer, v7
+from ledger_kit import Ledger, command, rfc3339, transfer, v7
 
 
 @pytest.fixture
@@ -354,4 +355,77 @@ def test_a_log_that_was_cut_and_has_grown_again_is_not_read_on(
     ledger.writer()
     for cmd in others:
         assert ledger.answer(cmd)["status"] == "applied"
+    ledger.check_books()
+
+
+# ---- times that are not yet
+
+def times_ahead(ledger):
+    """Which rows carry a time that is not yet."""
+    return {table: ledger.value(f"SELECT count(*) FROM {table} WHERE last_at "
+                                "> now() + interval '1 minute'")
+            for (table,) in ledger.rows("SELECT timed_tables()")}
+
+
+def hold():
+    return command("hold.place", **{"from": "house"}, amount="1.00",
+                   expires_at=rfc3339(3600))
+
+
+def test_the_books_time_comes_back_after_clocks_that_were_ahead(
+        ledger, operator):
+    """Both clocks cannot be moved here: what they would have written is."""
+    assert {t for (t,) in ledger.rows("SELECT timed_tables()")} == {
+        t for (t,) in ledger.rows(
+            "SELECT table_name FROM information_schema.columns JOIN "
+            "information_schema.tables USING (table_schema, table_name) WHERE "
+            "table_schema = 'ch' AND column_name = 'last_at' AND table_type = "
+            "'BASE TABLE' AND table_name !~ '^snapshot'")}
+    call(operator, "SELECT set_rate_rule('pays', NULL, 'actor', "
+         "'{transfer.post}', 2, '1 hour', 1, 'me', 'a test')")
+    writer = ledger.writer()
+    ledger.open_books()
+    settled(ledger, pay(actor="x"))
+    call(ledger.db, "UPDATE balances SET last_at = now() + interval '1 day' "
+         "WHERE account_id = (SELECT account_id FROM accounts WHERE name = "
+         "'house')")
+    settled(ledger, pay(actor="x"))
+    refused, late = hold(), pay(actor="y")
+    settled(ledger, refused, late)
+    assert statuses(ledger, refused) == ["hold_expired"]
+    assert statuses(ledger, late) == ["applied"]
+    assert times_ahead(ledger)["consumer_partitions"] == 1
+    stamps_ahead = ("SELECT count(*) FROM rate_windows, unnest(stamps) AS s "
+                    "WHERE s > extract(epoch FROM now()) * 1000000")
+    assert ledger.value(stamps_ahead) == 2
+    with operator.cursor() as cur:
+        with pytest.raises(psycopg2.errors.ObjectNotInPrerequisiteState):
+            cur.execute("SELECT * FROM set_back_times('me', 'a test')")
+        cur.execute("SELECT table_name, rows_ahead FROM set_back_times('me', "
+                    "'a test', dry_run => true)")
+        said = cur.fetchall()
+        assert dict(said) == {t: n for t, n in times_ahead(ledger).items()
+                              if n > 0}
+    assert writer.stop() == 0
+
+    def set_back():
+        try:
+            with operator.cursor() as cur:
+                cur.execute("SELECT table_name, rows_ahead FROM "
+                            "set_back_times('me', 'a test')")
+                return cur.fetchall()
+        except psycopg2.errors.ObjectNotInPrerequisiteState:
+            return None  # its backend ends a moment later
+    assert until(set_back, 60, "the times are set back") == said
+    assert not any(times_ahead(ledger).values())
+    assert ledger.value("SELECT count(*) FROM audit_events WHERE action = "
+                        "'set_back_times'") == 1
+    assert ledger.value(stamps_ahead) == 0
+    ledger.writer()
+    placed = hold()
+    settled(ledger, placed)
+    assert statuses(ledger, placed) == ["applied"]
+    assert ledger.value("SELECT abs(extract(epoch FROM now() - max(last_at))) "
+                        "< 600 FROM consumer_partitions")
+    assert not any(times_ahead(ledger).values())
     ledger.check_books()
