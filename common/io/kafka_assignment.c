@@ -376,7 +376,14 @@ code_of(rd_kafka_error_t *e)
 	return code;
 }
 
-/* Gives a partition a new fetcher, at the offset in `one`. */
+static void
+place(rd_kafka_topic_partition_t *e, int64_t offset, int32_t leader_epoch)
+{
+	e->offset = offset;
+	rd_kafka_topic_partition_set_leader_epoch(e, leader_epoch);
+}
+
+/* Gives a partition a new fetcher, at the place in `one`. */
 static rd_kafka_resp_err_t
 assign_anew(struct ch_kafka_consumer *c, rd_kafka_topic_partition_list_t *one)
 {
@@ -392,8 +399,9 @@ assign_anew(struct ch_kafka_consumer *c, rd_kafka_topic_partition_list_t *one)
 	}
 	k.list = rd_kafka_topic_partition_list_new(1);
 	ch_map_each(c->topics, collect_assigned, &k);
-	rd_kafka_topic_partition_list_find(k.list, e->topic, e->partition)
-		->offset = e->offset;
+	place(rd_kafka_topic_partition_list_find(k.list, e->topic,
+		      e->partition),
+		e->offset, rd_kafka_topic_partition_get_leader_epoch(e));
 	hide_not_now(k.list);
 	code = rd_kafka_assign(c->rk, NULL);
 	if (code == 0)
@@ -416,6 +424,15 @@ int
 ch_kafka_consumer_start(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, int64_t offset, struct ch_err *err)
 {
+	return ch_kafka_consumer_start_behind(c, topic, partition, offset, -1,
+		err);
+}
+
+int
+ch_kafka_consumer_start_behind(struct ch_kafka_consumer *c, const char *topic,
+	int32_t partition, int64_t offset, int32_t leader_epoch,
+	struct ch_err *err)
+{
 	struct kc_partition *p = ch_kc_partition_find(c, topic, partition);
 	rd_kafka_topic_partition_list_t *one;
 	rd_kafka_resp_err_t code;
@@ -423,8 +440,8 @@ ch_kafka_consumer_start(struct ch_kafka_consumer *c, const char *topic,
 	if (p == NULL)
 		return not_assigned(err, topic, partition);
 	one = rd_kafka_topic_partition_list_new(1);
-	rd_kafka_topic_partition_list_add(one, topic, partition)->offset =
-		offset;
+	place(rd_kafka_topic_partition_list_add(one, topic, partition), offset,
+		leader_epoch);
 	code = p->dead ? assign_anew(c, one) : seek(c, one);
 	if (code == 0) {
 		ch_kc_partition_take(c, p, offset);

@@ -441,6 +441,7 @@ accept_record(struct ch_kafka_consumer *c, rd_kafka_message_t *m,
 	out->value = (struct ch_view){m->payload, m->len};
 	out->timestamp_ms = rd_kafka_message_timestamp(m, &kind);
 	out->log_append_time = kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
+	out->leader_epoch = rd_kafka_message_leader_epoch(m);
 	out->message = m;
 	c->counts.records++;
 	c->counts.bytes += m->len + m->key_len;

@@ -103,6 +103,7 @@ struct ch_kafka_record {
 	struct ch_view value; /* ptr NULL: tombstone */
 	int64_t timestamp_ms; /* -1: none */
 	bool log_append_time; /* the broker's time, else the producer's */
+	int32_t leader_epoch; /* of the leader that took it; -1: not known */
 	rd_kafka_message_t *message; /* owned by the record */
 	struct ch_kafka_client *client;
 };
@@ -160,6 +161,13 @@ int ch_kafka_consumer_fd(const struct ch_kafka_consumer *c);
 /* CH_ENOTFOUND when the partition is not assigned. Neither waits. */
 int ch_kafka_consumer_start(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, int64_t offset, struct ch_err *err);
+/* The same, of an offset behind a record that a leader of that epoch took (-1:
+ * not known): when another log has grown past that record since, the partition
+ * delivers nothing, and partition_error tells of it as of an offset that lies
+ * outside; ch_kafka_error_cut() says where the two part. */
+int ch_kafka_consumer_start_behind(struct ch_kafka_consumer *c,
+	const char *topic, int32_t partition, int64_t offset,
+	int32_t leader_epoch, struct ch_err *err);
 int ch_kafka_consumer_pause(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, struct ch_err *err);
 /* Of a partition that was started. Goes on behind the last record given out. */

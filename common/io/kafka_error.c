@@ -8,6 +8,8 @@
 #include "kafka_error.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define E(code) RD_KAFKA_RESP_ERR_##code
 
@@ -111,4 +113,25 @@ ch_kafka_error_class(rd_kafka_resp_err_t code)
 const char *ch_kafka_class_name(enum ch_kafka_class class)
 {
 	return names[class];
+}
+
+#define END_WORDS "broker end offset is "
+
+/* librdkafka has a code for it and hides it in a text. */
+int64_t
+ch_kafka_error_cut(const char *text)
+{
+	const char *words = strstr(text, END_WORDS);
+	char *end;
+	long long offset;
+
+	if (strstr(text, rd_kafka_err2str(RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) ==
+		NULL)
+		return -1;
+	if (words == NULL)
+		return INT64_MAX;
+	offset = strtoll(words + strlen(END_WORDS), &end, 10);
+	if (end == words + strlen(END_WORDS))
+		return INT64_MAX;
+	return offset < 0 ? 0 : offset;
 }

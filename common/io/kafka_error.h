@@ -10,6 +10,8 @@
 #ifndef CH_IO_KAFKA_ERROR_H
 #define CH_IO_KAFKA_ERROR_H
 
+#include <stdint.h>
+
 #include <librdkafka/rdkafka.h>
 
 enum ch_kafka_class {
@@ -24,5 +26,11 @@ enum ch_kafka_class {
 enum ch_kafka_class ch_kafka_error_class(rd_kafka_resp_err_t code);
 /* "transient", "outage", "permanent", "topic", "fatal", "ok". */
 const char *ch_kafka_class_name(enum ch_kafka_class class);
+
+/* What partition_error says of a log that was cut below the start and has grown
+ * past it again (another leader's): where the two part, 0 when the log has
+ * nothing of that leader's epoch, INT64_MAX when the text does not say where;
+ * -1: it says nothing of this. */
+int64_t ch_kafka_error_cut(const char *text);
 
 #endif

@@ -27,6 +27,10 @@ static const char *const texts[STATUS_COUNT] = {
 		"another command has this id (see what took it): "
 		"send this one under a new id, and find out why the "
 		"producer makes ids twice",
+	[STATUS_SUPERSEDED] =
+		"its first answer stands (ledger-writer explain <id>): "
+		"where the intention was not sent again since, under this or "
+		"another id, its producer may do so now" SAME_ID,
 	[STATUS_TRADING_PAUSED] = "wait for the pause to end (SELECT * FROM "
 				  "ch.pauses)" SAME_ID,
 	[STATUS_RATE_LIMITED] = "wait until `reset`, or change the rule "

@@ -41,24 +41,60 @@ send_alert(struct session *s, const char *type, struct ch_view key,
 			CH_ERR(&err));
 }
 
+/* What is said of a partition; the members that follow are its own. */
+static void
+begin_partition(struct ch_buf *body, const char *type,
+	const struct partition *p, int64_t next_offset)
+{
+	ch_buf_addc(body, '{');
+	ch_json_add_member(body, "alert", ch_view_of(type));
+	ch_json_add_member(body, "topic", ch_view_of(p->topic));
+	ch_json_add_member_i64(body, "partition", p->part);
+	ch_json_add_member_i64(body, "next_offset", next_offset);
+}
+
+static void
+send_partition(struct session *s, const char *type, const struct partition *p,
+	struct ch_buf *body, const char *reason)
+{
+	struct ch_buf key = CH_BUF_INIT;
+	ch_buf_printf(&key, "ledger-writer/%s/%d", p->topic, p->part);
+	ch_json_add_member(body, "reason", ch_view_of(reason));
+	ch_buf_addc(body, '}');
+	send_alert(s, type, ch_buf_view(&key), ch_buf_view(body));
+	ch_buf_free(&key);
+	ch_buf_free(body);
+}
+
 void
 alert_partition_stopped(struct session *s, const struct partition *p,
 	const struct ch_err *why)
 {
-	struct ch_buf key = CH_BUF_INIT;
 	struct ch_buf body = CH_BUF_INIT;
-	ch_buf_printf(&key, "ledger-writer/%s/%d", p->topic, p->part);
-	ch_buf_addc(&body, '{');
-	ch_json_add_member(&body, "alert", CH_VIEW("partition.stopped"));
-	ch_json_add_member(&body, "topic", ch_view_of(p->topic));
-	ch_json_add_member_i64(&body, "partition", p->part);
-	ch_json_add_member_i64(&body, "next_offset", p->next_offset);
-	ch_json_add_member(&body, "reason", ch_view_of(why->text));
-	ch_buf_addc(&body, '}');
-	send_alert(s, "partition.stopped", ch_buf_view(&key),
-		ch_buf_view(&body));
-	ch_buf_free(&key);
-	ch_buf_free(&body);
+	begin_partition(&body, "partition.stopped", p, p->next_offset);
+	send_partition(s, "partition.stopped", p, &body, why->text);
+}
+
+void
+alert_partition_rewound(struct session *s, const struct partition *p,
+	int64_t seen, const struct ch_err *why)
+{
+	struct ch_buf body = CH_BUF_INIT;
+	begin_partition(&body, "partition.rewound", p, p->next_offset);
+	ch_json_add_member_i64(&body, "seen_offset", seen);
+	ch_json_add_member_i64(&body, "records", seen - p->next_offset);
+	send_partition(s, "partition.rewound", p, &body, why->text);
+}
+
+void
+alert_partition_begun_late(struct session *s, const struct partition *p,
+	int64_t records)
+{
+	struct ch_buf body = CH_BUF_INIT;
+	begin_partition(&body, "partition.begun_late", p, records);
+	ch_json_add_member_i64(&body, "records", records);
+	send_partition(s, "partition.begun_late", p, &body,
+		"its first records were gone before it was ever read");
 }
 
 void

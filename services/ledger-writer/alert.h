@@ -17,6 +17,12 @@
 
 void alert_partition_stopped(struct session *s, const struct partition *p,
 	const struct ch_err *why);
+/* It was stopped because PostgreSQL once had that greater offset. */
+void alert_partition_rewound(struct session *s, const struct partition *p,
+	int64_t seen, const struct ch_err *why);
+/* So many first records of its log were gone when it was begun. */
+void alert_partition_begun_late(struct session *s, const struct partition *p,
+	int64_t records);
 /* A hold or reservation whose expiry PostgreSQL refuses, or a market a page of
  * whose settlement it refuses, was set aside. */
 void alert_set_aside(struct session *s, const struct due_ref *due,

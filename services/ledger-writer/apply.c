@@ -311,8 +311,7 @@ committed(struct apply *a, struct load *l)
 	const struct batch_counts *c = &l->batch.counts;
 	for (size_t i = 0; i < l->part_count; i++) {
 		struct partition *p = l->parts[i].p;
-		if (l->parts[i].next_offset >= 0)
-			p->next_offset = l->parts[i].next_offset;
+		load_part_moved(&l->parts[i]);
 		p->next_log_seq = l->batch.streams[i].next_log_seq;
 	}
 	for (size_t i = 0; i < STATUS_COUNT; i++)

@@ -69,12 +69,14 @@ struct batch_header {
 /* A Kafka record, as polled. ptr NULL: a null key, a null value. */
 struct batch_record {
 	int64_t offset;
+	int32_t leader_epoch; /* of who took it in Kafka; -1: not known */
 	bool has_timestamp;
 	struct ch_time timestamp;
 	struct ch_view key;
 	struct ch_view value;
 	const struct batch_header *headers;
 	size_t header_count;
+	bool read_again; /* it was decided before its partition was restarted */
 };
 
 /* A record's time in ms. The producer's word: what no date of ours can be (the

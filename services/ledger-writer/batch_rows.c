@@ -338,7 +338,8 @@ add_invalid_answer(struct writing *w, const struct batch_entry *e)
 void
 batch_rows_rejected(struct writing *w, const struct batch_entry *e)
 {
-	add_letter(w, e);
+	if (!e->record.read_again) /* its letter is there since then */
+		add_letter(w, e);
 	add_invalid_answer(w, e);
 }
 

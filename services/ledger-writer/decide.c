@@ -89,6 +89,24 @@ gate_known_id(struct gate_case *g)
 	return false;
 }
 
+/* Read again after a restart of its partition, and its id was not taken: it
+ * was refused then. What its producer did about that is not known here: sent
+ * again under another id, the intention would be applied twice. */
+static bool
+gate_read_again(struct gate_case *g)
+{
+	const struct batch_record *record = &g->entry->record;
+
+	if (!record->read_again)
+		return true;
+	ruling_refuse(g->ruling, STATUS_SUPERSEDED,
+		"the record at offset %lld was decided when it was first read, "
+		"and its first answer stands: to have it decided anew, send it "
+		"again",
+		(long long)record->offset);
+	return false;
+}
+
 static bool
 pauses_type(const struct batch_pause *p, const struct command *c)
 {
@@ -150,6 +168,7 @@ static const struct gate {
 	{"unreadable", gate_readable},
 	{"key age", gate_key_age},
 	{"known id", gate_known_id},
+	{"read again", gate_read_again},
 	{"pause", gate_pause},
 	{"rate limit", gate_rate},
 };

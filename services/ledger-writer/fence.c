@@ -11,9 +11,11 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "io/kafka_group.h"
 #include "io/kafka_topic.h"
 #include "alert.h"
 #include "ledger_writer_sql.h"
+#include "log_match.h"
 #include "meters.h"
 
 #define BLOCKED_MS 2000 /* a claim that waits longer ends who it waits for */
@@ -30,16 +32,12 @@ static const struct ch_pg_stmt start_stmt = {
 static const struct ch_pg_stmt name_stmt = {
 	"", ledger_writer_sql_name_partition};
 static const struct ch_pg_stmt end_stmt = {"", ledger_writer_sql_end_blockers};
+static const struct ch_pg_stmt cut_stmt = {"", ledger_writer_sql_cut_partition};
+static const struct ch_pg_stmt decided_stmt = {
+	"", ledger_writer_sql_decided_ahead};
 
-/* What the row said, and what Kafka says. */
-struct claim {
-	int64_t epoch, next_offset, next_log_seq, stream;
-	char cluster[CH_KAFKA_CLUSTER_ID_MAX], topic_id[CH_UUID_TEXT_MAX];
-	char real_cluster[CH_KAFKA_CLUSTER_ID_MAX];
-	char real_topic_id[CH_UUID_TEXT_MAX];
-	bool fresh;	   /* never read before */
-	int64_t low, high; /* high INT64_MAX: not asked */
-};
+_Static_assert(LOG_ID_MAX >= CH_KAFKA_CLUSTER_ID_MAX, "a cluster's id fits");
+_Static_assert(LOG_ID_MAX >= CH_UUID_TEXT_MAX, "a topic's id fits");
 
 void
 fence_init(struct fence *f, const struct ch_runtime *rt,
@@ -81,8 +79,24 @@ describe(struct fence *f, const char *topic, struct ch_kafka_topic *out,
 				     "topic %s does not exist", topic);
 }
 
+/* Before the row is read: what others commit meanwhile is no witness. */
 static int
-ask_kafka(struct fence *f, struct partition *p, struct claim *c,
+ask_committed(struct fence *f, const struct partition *p, struct log_facts *c,
+	struct ch_err *err)
+{
+	int rc = ch_kafka_group_committed(
+		ch_kafka_consumer_raw(f->intake->consumer), p->topic, p->part,
+		KAFKA_ASK_MS, &c->committed, err);
+	c->seen = c->committed;
+	if (p->seen > c->seen)
+		c->seen = p->seen;
+	if (p->placed && p->next_offset > c->seen)
+		c->seen = p->next_offset;
+	return rc;
+}
+
+static int
+ask_kafka(struct fence *f, struct partition *p, struct log_facts *c,
 	struct ch_err *err)
 {
 	rd_kafka_t *rk = ch_kafka_consumer_raw(f->intake->consumer);
@@ -96,19 +110,19 @@ ask_kafka(struct fence *f, struct partition *p, struct claim *c,
 	c->real_topic_id[0] = '\0';
 	if (t.has_id)
 		ch_uuid_format(&t.id, c->real_topic_id);
-	return 0;
+	return ask_committed(f, p, c, err);
 }
 
-/* The log's bounds: asked only when they matter (a partition never read, or
- * Kafka said that the offset lies outside), since the question waits behind
- * the fetch under way. */
+/* The log's bounds: asked only when they matter (a partition never read, one
+ * that is read again, or Kafka said that the offset lies outside), since the
+ * question waits behind the fetch under way. */
 static int
-ask_bounds(struct fence *f, const struct partition *p, struct claim *c,
+ask_bounds(struct fence *f, const struct partition *p, struct log_facts *c,
 	struct ch_err *err)
 {
 	c->fresh = c->next_offset == 0 && c->next_log_seq == 1;
 	c->high = INT64_MAX;
-	if (!c->fresh && !p->outside)
+	if (!c->fresh && !p->outside && c->decided_to <= c->next_offset)
 		return 0;
 	return ch_kafka_consumer_query_watermarks(f->intake->consumer, p->topic,
 		p->part, KAFKA_ASK_MS, &c->low, &c->high, err);
@@ -166,7 +180,7 @@ claim_row(struct fence *f, const struct partition *p, PGresult **out,
 }
 
 static int
-add_row(struct fence *f, const struct partition *p, const struct claim *c,
+add_row(struct fence *f, const struct partition *p, const struct log_facts *c,
 	struct ch_err *err)
 {
 	struct ch_pg_args a;
@@ -179,7 +193,7 @@ add_row(struct fence *f, const struct partition *p, const struct claim *c,
 }
 
 static int
-read_claim(const PGresult *res, struct claim *c, struct ch_err *err)
+read_claim(const PGresult *res, struct log_facts *c, struct ch_err *err)
 {
 	struct ch_pg_row r = ch_pg_row(res, 0);
 	c->epoch = ch_pg_next_i64(&r);
@@ -188,6 +202,9 @@ read_claim(const PGresult *res, struct claim *c, struct ch_err *err)
 	c->stream = ch_pg_next_i64(&r);
 	struct ch_view cluster = ch_pg_next_text(&r);
 	struct ch_view topic_id = ch_pg_next_text(&r);
+	c->decided_to = ch_pg_next_i64(&r);
+	c->cut_at = ch_pg_next_i64(&r);
+	c->leader_epoch = ch_pg_next_i32(&r);
 	if (!ch_pg_row_ok(&r, err))
 		return err->code;
 	(void)ch_view_copy(cluster, c->cluster, sizeof(c->cluster));
@@ -197,7 +214,7 @@ read_claim(const PGresult *res, struct claim *c, struct ch_err *err)
 
 /* Raises the epoch, making the row when there is none. */
 static int
-raise_epoch(struct fence *f, struct partition *p, struct claim *c,
+raise_epoch(struct fence *f, struct partition *p, struct log_facts *c,
 	struct ch_err *err)
 {
 	for (int turn = 0; turn < 2; turn++) {
@@ -218,76 +235,137 @@ raise_epoch(struct fence *f, struct partition *p, struct claim *c,
 		p->topic, p->part);
 }
 
-/* A row that was made before Kafka's ids were known gets them now; a log whose
- * first records are gone already is begun where it begins. */
+/* Every statement about the row of a claim begins with these. */
+static void
+claim_args(struct ch_pg_args *a, const struct partition *p, int64_t epoch)
+{
+	ch_pg_args_clear(a);
+	ch_pg_arg_str(a, p->topic);
+	ch_pg_arg_i32(a, p->part);
+	ch_pg_arg_i64(a, epoch);
+}
+
 static int
-begin_new(struct fence *f, const struct partition *p, struct claim *c,
+commit_offset(struct fence *f, const struct partition *p, int64_t offset,
+	struct ch_err *err)
+{
+	return ch_kafka_group_commit(ch_kafka_consumer_raw(f->intake->consumer),
+		p->topic, p->part, offset, KAFKA_ASK_MS, err);
+}
+
+/* The ids of a row that was made before Kafka's were known, or that a restart
+ * took away. Before them the group's offset follows the restart: with the ids
+ * it is a witness again. */
+static int
+name_row(struct fence *f, struct partition *p, const struct log_facts *c,
 	struct ch_err *err)
 {
 	struct ch_pg_args a;
-	if (c->cluster[0] == '\0' || c->topic_id[0] == '\0') {
-		ch_pg_args_clear(&a);
-		ch_pg_arg_str(&a, p->topic);
-		ch_pg_arg_i32(&a, p->part);
-		ch_pg_arg_i64(&a, c->epoch);
-		ch_pg_arg_str(&a, c->real_cluster);
-		ch_pg_arg_str(&a, c->real_topic_id);
-		int rc = session_query(f->session, &name_stmt, &a, NULL, err);
-		if (rc != 0)
-			return rc;
-	}
-	if (!c->fresh || c->low == 0)
+	int rc = 0;
+	if (c->cluster[0] != '\0' && c->topic_id[0] != '\0')
 		return 0;
-	ch_pg_args_clear(&a);
-	ch_pg_arg_str(&a, p->topic);
-	ch_pg_arg_i32(&a, p->part);
-	ch_pg_arg_i64(&a, c->epoch);
+	if (log_was_restarted(c) && c->committed > c->next_offset)
+		rc = commit_offset(f, p, c->next_offset, err);
+	if (rc != 0)
+		return rc;
+	claim_args(&a, p, c->epoch);
+	ch_pg_arg_str(&a, c->real_cluster);
+	ch_pg_arg_str(&a, c->real_topic_id);
+	rc = session_query(f->session, &name_stmt, &a, NULL, err);
+	if (rc == 0)
+		partition_forget_seen(p);
+	return rc;
+}
+
+/* A log whose first records are gone already is begun where it begins. */
+static int
+begin_late(struct fence *f, struct partition *p, struct log_facts *c,
+	struct ch_err *err)
+{
+	struct ch_pg_args a;
+	claim_args(&a, p, c->epoch);
 	ch_pg_arg_i64(&a, c->low);
+	int rc = session_query(f->session, &start_stmt, &a, NULL, err);
+	if (rc != 0)
+		return rc;
 	c->next_offset = c->low;
-	return session_query(f->session, &start_stmt, &a, NULL, err);
+	ch_metric_add(f->rt->metrics, LM_BEGUN_LATE, c->low);
+	ch_warn("partition.begun_late", CH_S("topic", p->topic),
+		CH_I("part", p->part), CH_I("records", c->low),
+		CH_S("mend",
+			"nothing where the topic is older than this ledger; "
+			"else those records were deleted unread"));
+	alert_partition_begun_late(f->session, p, c->low);
+	return 0;
 }
 
-/* ---- does the offset belong to this log? ---- */
-
-static bool
-id_differs(const char *stored, const char *real)
+static int
+begin_new(struct fence *f, struct partition *p, struct log_facts *c,
+	struct ch_err *err)
 {
-	return stored[0] != '\0' && real[0] != '\0' &&
-		strcmp(stored, real) != 0;
+	int rc = name_row(f, p, c, err);
+	if (rc == 0 && c->fresh && c->low > 0)
+		rc = begin_late(f, p, c, err);
+	return rc;
 }
 
-static bool
-log_is_wrong(const struct claim *c, struct ch_err *why)
+/* Kafka said that the log parts from what was read of it before the offset. */
+static void
+hear_cut(const struct partition *p, struct log_facts *c)
 {
-	if (id_differs(c->cluster, c->real_cluster))
-		ch_err_set(why, CH_EFENCED,
-			"the offset is of Kafka cluster %s, this one is %s",
-			c->cluster, c->real_cluster);
-	else if (id_differs(c->topic_id, c->real_topic_id))
-		ch_err_set(why, CH_EFENCED,
-			"the topic was made anew: the offset is of id %s, "
-			"this one is %s",
-			c->topic_id, c->real_topic_id);
-	else if (c->next_offset < c->low)
-		ch_err_set(why, CH_ERANGE,
-			"stored offset %" PRId64 " is before the log's first, "
-			"%" PRId64 ": records were deleted unread",
-			c->next_offset, c->low);
-	else if (c->next_offset > c->high)
-		ch_err_set(why, CH_ERANGE,
-			"stored offset %" PRId64 " is behind the log's end, "
-			"%" PRId64 ": records were lost or the topic made "
-			"anew",
-			c->next_offset, c->high);
-	return why->code != CH_OK;
+	if (p->cut < 0 || log_was_restarted(c))
+		return;
+	c->cut_at = p->cut < c->next_offset ? p->cut : c->next_offset - 1;
+	if (c->cut_at < c->high)
+		c->high = c->cut_at;
 }
+
+/* Remembers that the log ended before what was read of it. */
+static int
+note_cut(struct fence *f, const struct partition *p, const struct log_facts *c,
+	enum log_match match, struct ch_err *err)
+{
+	struct ch_pg_args a;
+	if (match == LOG_IS_ANOTHER)
+		return 0; /* its end says nothing about ours */
+	if (c->high >= c->next_offset && c->high >= c->decided_to)
+		return 0;
+	claim_args(&a, p, c->epoch);
+	ch_pg_arg_i64(&a, c->high);
+	return session_query(f->session, &cut_stmt, &a, NULL, err);
+}
+
+/* What of the records to come was decided before a restart. */
+static int
+read_decided(struct fence *f, struct partition *p, const struct log_facts *c,
+	struct ch_err *err)
+{
+	struct ch_pg_args a;
+	PGresult *res = NULL;
+	partition_forget_decided(p);
+	if (c->decided_to <= c->next_offset)
+		return 0;
+	claim_args(&a, p, c->epoch);
+	ch_pg_arg_i64(&a, c->next_offset);
+	int rc = session_query(f->session, &decided_stmt, &a, &res, err);
+	for (int i = 0; rc == 0 && i < PQntuples(res); i++) {
+		struct ch_pg_row r = ch_pg_row(res, i);
+		int64_t from = ch_pg_next_i64(&r);
+		int64_t to = ch_pg_next_i64(&r);
+		if (!ch_pg_row_ok(&r, err))
+			rc = err->code;
+		else
+			partition_add_decided(p, from, to);
+	}
+	PQclear(res);
+	return rc;
+}
+
+/* ---- stopping ---- */
 
 static void
 stop_partition(struct fence *f, struct partition *p, const struct ch_err *why)
 {
-	(void)ch_kafka_consumer_pause(f->intake->consumer, p->topic, p->part,
-		NULL);
-	partition_move(p, PARTITION_STOPPED);
 	ch_error("partition.stopped", CH_S("topic", p->topic),
 		CH_I("part", p->part), CH_ERR(why),
 		CH_S("mend",
@@ -295,6 +373,40 @@ stop_partition(struct fence *f, struct partition *p, const struct ch_err *why)
 			"offset, actor, reason), once its old records are "
 			"known to be applied or lost"));
 	alert_partition_stopped(f->session, p, why);
+}
+
+/* What this process alone has seen is kept where the next one finds it. */
+static void
+stop_rewound(struct fence *f, struct partition *p, const struct log_facts *c,
+	const struct ch_err *why)
+{
+	struct ch_err err = CH_ERR_INIT;
+	if (c->seen > c->committed && commit_offset(f, p, c->seen, &err) != 0)
+		ch_warn("partition.not_committed", CH_S("topic", p->topic),
+			CH_I("part", p->part), CH_ERR(&err));
+	ch_error("partition.rewound", CH_S("topic", p->topic),
+		CH_I("part", p->part), CH_I("next_offset", c->next_offset),
+		CH_I("seen_offset", c->seen),
+		CH_I("records", c->seen - c->next_offset), CH_ERR(why),
+		CH_S("mend",
+			"docs/operator.md, 'PostgreSQL lost decisions': "
+			"compare what was answered, then SELECT "
+			"ch.restart_partition(topic, part, offset, actor, "
+			"reason)"));
+	alert_partition_rewound(f->session, p, c->seen, why);
+}
+
+static void
+stop(struct fence *f, struct partition *p, const struct log_facts *c,
+	enum log_match match, const struct ch_err *why)
+{
+	(void)ch_kafka_consumer_pause(f->intake->consumer, p->topic, p->part,
+		NULL);
+	partition_move(p, PARTITION_STOPPED);
+	if (match == LOG_IS_AHEAD)
+		stop_rewound(f, p, c, why);
+	else
+		stop_partition(f, p, why);
 }
 
 /* ---- claiming ---- */
@@ -314,19 +426,46 @@ note_in_doubt(struct fence *f, struct partition *p, int64_t stored)
 	p->in_doubt = -1;
 }
 
+static void
+take_facts(struct partition *p, const struct log_facts *c)
+{
+	p->stream = (int32_t)c->stream;
+	p->epoch = c->epoch;
+	p->next_offset = c->next_offset;
+	p->leader_epoch = (int32_t)c->leader_epoch;
+	p->next_log_seq = c->next_log_seq;
+	p->seen = log_was_restarted(c) ? -1 : c->seen;
+	p->placed = true;
+	p->attempts = 0;
+	p->outside = false;
+	p->cut = -1;
+	memcpy(p->topic_id,
+		c->topic_id[0] != '\0' ? c->topic_id : c->real_topic_id,
+		sizeof(p->topic_id));
+}
+
 static int
 claim(struct fence *f, struct partition *p, struct ch_err *err)
 {
-	struct claim c = {0};
+	struct log_facts c = {0};
 	struct ch_err why = CH_ERR_INIT;
+	enum log_match match = LOG_MATCHES;
 	uint32_t turn = p->turn;
 	int rc = ask_kafka(f, p, &c, err);
 	if (rc == 0)
 		rc = raise_epoch(f, p, &c, err);
 	if (rc == 0)
 		rc = ask_bounds(f, p, &c, err);
+	if (rc == 0) {
+		hear_cut(p, &c);
+		match = log_match(&c, &why);
+	}
 	if (rc == 0)
+		rc = note_cut(f, p, &c, match, err);
+	if (rc == 0 && match == LOG_MATCHES)
 		rc = begin_new(f, p, &c, err);
+	if (rc == 0 && match == LOG_MATCHES)
+		rc = read_decided(f, p, &c, err);
 	if (rc != 0)
 		return rc;
 	CH_FAILPOINT("ledger.after_claim");
@@ -334,22 +473,13 @@ claim(struct fence *f, struct partition *p, struct ch_err *err)
 		return ch_err_set(err, CH_EFENCED, "revoked meanwhile");
 	note_in_doubt(f, p, c.next_offset);
 	ch_metric_add(f->rt->metrics, LM_CLAIMS, 1);
-	p->stream = (int32_t)c.stream;
-	p->epoch = c.epoch;
-	p->next_offset = c.next_offset;
-	p->next_log_seq = c.next_log_seq;
-	p->placed = true;
-	p->attempts = 0;
-	p->outside = false;
-	memcpy(p->topic_id,
-		c.topic_id[0] != '\0' ? c.topic_id : c.real_topic_id,
-		sizeof(p->topic_id));
-	if (log_is_wrong(&c, &why)) {
-		stop_partition(f, p, &why);
+	take_facts(p, &c);
+	if (match != LOG_MATCHES) {
+		stop(f, p, &c, match, &why);
 		return 0;
 	}
-	rc = ch_kafka_consumer_start(f->intake->consumer, p->topic, p->part,
-		p->next_offset, err);
+	rc = ch_kafka_consumer_start_behind(f->intake->consumer, p->topic,
+		p->part, p->next_offset, p->leader_epoch, err);
 	if (rc == 0)
 		partition_move(p, PARTITION_OWNED);
 	return rc;

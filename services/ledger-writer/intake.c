@@ -71,7 +71,8 @@ on_assigned(void *ctx, const char *topic, int32_t part)
 	p->org_len = bound_org_len(in, p);
 	p->attempts = 0;
 	p->hinted = -1;
-	p->placed = false;
+	p->cut = -1;
+	partition_forget_seen(p);
 	partition_want(p, ch_clock_mono(in->rt->clock));
 	return CH_KAFKA_NOT_NOW;
 }
@@ -102,6 +103,7 @@ on_error(void *ctx, const char *topic, int32_t part, rd_kafka_resp_err_t code,
 		struct partition *p =
 			partitions_get(&in->partitions, topic, part);
 		p->outside = true;
+		p->cut = ch_kafka_error_cut(text);
 		if (p->state == PARTITION_OWNED)
 			partition_want(p, ch_clock_mono(in->rt->clock));
 	}
@@ -299,12 +301,14 @@ take(struct intake *in, const struct ch_kafka_record *r)
 	struct ch_time at;
 	bool has_time = batch_record_time(r->timestamp_ms, &at);
 	struct batch_record record = {.offset = r->offset,
+		.leader_epoch = r->leader_epoch,
 		.has_timestamp = has_time,
 		.timestamp = at,
 		.key = r->key,
 		.value = r->value,
 		.headers = headers,
-		.header_count = n};
+		.header_count = n,
+		.read_again = partition_decided(p, r->offset)};
 	if (p->kind == TOPIC_TRADES)
 		trade_load_add(in->trades, p, &record);
 	else

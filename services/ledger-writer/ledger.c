@@ -38,6 +38,7 @@ const struct ledger_status_row ledger_statuses[STATUS_COUNT] = {
 	[STATUS_KEY_EXPIRED] = {"key_expired", false},
 	[STATUS_KEY_IN_FUTURE] = {"key_in_future", false},
 	[STATUS_KEY_REUSED] = {"key_reused", false},
+	[STATUS_SUPERSEDED] = {"superseded", false},
 	[STATUS_TRADING_PAUSED] = {"trading_paused", false},
 	[STATUS_RATE_LIMITED] = {"rate_limited", false},
 	[STATUS_ASSET_NOT_FOUND] = {"asset_not_found", true},

@@ -87,6 +87,7 @@ enum ledger_status {
 	STATUS_KEY_EXPIRED,
 	STATUS_KEY_IN_FUTURE,
 	STATUS_KEY_REUSED,
+	STATUS_SUPERSEDED,
 	STATUS_TRADING_PAUSED,
 	STATUS_RATE_LIMITED,
 	/* the books: what is named is not there */

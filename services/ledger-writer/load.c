@@ -31,6 +31,15 @@ load_free(struct load *l)
 }
 
 void
+load_part_moved(const struct load_part *lp)
+{
+	if (lp->next_offset < 0)
+		return;
+	lp->p->next_offset = lp->next_offset;
+	lp->p->leader_epoch = lp->leader_epoch;
+}
+
+void
 load_clear(struct load *l)
 {
 	batch_clear(&l->batch);
@@ -49,7 +58,7 @@ append_part(struct load *l, struct partition *p)
 		l->parts =
 			ch_xrealloc(l->parts, l->part_cap, sizeof(*l->parts));
 	}
-	l->parts[l->part_count++] = (struct load_part){p, p->turn, -1, 0};
+	l->parts[l->part_count++] = (struct load_part){p, p->turn, -1, -1, 0};
 	size_t at = batch_add_stream(&l->batch, p->stream, p->part,
 		ch_view_of(p->topic));
 	batch_bind_stream(&l->batch, at, p->org_len);
@@ -72,6 +81,7 @@ put(struct load *l, size_t at, const struct batch_record *r)
 {
 	batch_add(&l->batch, at, r);
 	l->parts[at].next_offset = r->offset + 1;
+	l->parts[at].leader_epoch = r->leader_epoch;
 	l->parts[at].records++;
 }
 

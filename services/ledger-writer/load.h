@@ -22,8 +22,9 @@
 /* What one partition gives to a load; same index as batch.streams. */
 struct load_part {
 	struct partition *p;
-	uint32_t turn;	     /* of p, when the records were read */
-	int64_t next_offset; /* behind the last record; -1: no record */
+	uint32_t turn;	      /* of p, when the records were read */
+	int64_t next_offset;  /* behind the last record; -1: no record */
+	int32_t leader_epoch; /* of the last record */
 	size_t records;
 };
 
@@ -38,6 +39,9 @@ struct load {
 	int64_t pay_cursor;
 	bool pay_last;
 };
+
+/* Its transaction is committed: the partition stands behind its last record. */
+void load_part_moved(const struct load_part *lp);
 
 struct load *load_new(const struct command_limits *limits);
 void load_free(struct load *l);

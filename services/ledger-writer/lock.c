@@ -129,6 +129,9 @@ locks_queue_fences(struct script *sc, const struct load_part *parts, size_t n)
 		ch_pg_arg_i64(&a, lp->p->epoch);
 		ch_pg_arg_i64(&a, lp->p->next_offset);
 		ch_pg_arg_i64(&a, to);
+		ch_pg_arg_i32(&a,
+			lp->next_offset >= 0 ? lp->leader_epoch
+					     : lp->p->leader_epoch);
 		script_add(sc, &move_offset, &a);
 	}
 }

@@ -67,7 +67,12 @@ const struct ch_metric_desc ledger_metrics[] = {
 	[LM_STOPPED] = {.name = "ledger_partitions_stopped",
 		.type = CH_GAUGE,
 		.help = "Partitions stopped because their log is not the one "
-			"that the offsets belong to."},
+			"that the offsets belong to, or because PostgreSQL "
+			"lost decisions."},
+	[LM_BEGUN_LATE] = {.name = "ledger_begun_late_records_total",
+		.type = CH_COUNTER,
+		.help = "Records that were gone from the logs of partitions "
+			"before those were ever read."},
 	[LM_OWNED] = {.name = "ledger_partitions_owned",
 		.type = CH_GAUGE,
 		.help = "Partitions claimed."},

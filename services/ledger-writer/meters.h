@@ -24,6 +24,7 @@ enum ledger_meter {
 	LM_SET_ASIDE,
 	LM_TIMERS,
 	LM_STOPPED,
+	LM_BEGUN_LATE,
 	LM_OWNED,
 	LM_PENDING,
 	LM_LAG,

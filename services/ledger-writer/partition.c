@@ -52,6 +52,8 @@ partitions_get(struct partitions *ps, const char *topic, int32_t part)
 	p->in_doubt = -1;
 	p->hinted = -1;
 	p->end = -1;
+	p->seen = -1;
+	p->cut = -1;
 	ps->items[at] = p;
 	ps->count++;
 	return p;
@@ -69,8 +71,10 @@ partitions_count(const struct partitions *ps, enum partition_state state)
 void
 partitions_free(struct partitions *ps)
 {
-	for (size_t i = 0; i < ps->count; i++)
+	for (size_t i = 0; i < ps->count; i++) {
+		free(ps->items[i]->decided);
 		free(ps->items[i]);
+	}
 	free(ps->items);
 	*ps = (struct partitions){NULL, 0, 0};
 }
@@ -150,4 +154,37 @@ partition_expect(struct partition *p, int64_t offset)
 	p->read_turn = p->turn;
 	p->read_to = offset + 1;
 	return expected;
+}
+
+void
+partition_forget_seen(struct partition *p)
+{
+	p->seen = -1;
+	p->placed = false;
+}
+
+void
+partition_forget_decided(struct partition *p)
+{
+	p->decided_count = 0;
+}
+
+void
+partition_add_decided(struct partition *p, int64_t from, int64_t to)
+{
+	if (p->decided_count == p->decided_cap) {
+		p->decided_cap = p->decided_cap > 0 ? p->decided_cap * 2 : 4;
+		p->decided = ch_xrealloc(p->decided, p->decided_cap,
+			sizeof(*p->decided));
+	}
+	p->decided[p->decided_count++] = (struct offset_range){from, to};
+}
+
+bool
+partition_decided(const struct partition *p, int64_t offset)
+{
+	for (size_t i = 0; i < p->decided_count; i++)
+		if (offset >= p->decided[i].from && offset < p->decided[i].to)
+			return true;
+	return false;
 }

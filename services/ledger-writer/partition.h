@@ -32,6 +32,11 @@ enum partition_state {
 	PARTITION_STOPPED, /* its log is not the one that the offset is of */
 };
 
+/* Offsets [from, to). */
+struct offset_range {
+	int64_t from, to;
+};
+
 struct partition {
 	const char *topic; /* interned by the consumer */
 	int32_t part;
@@ -46,6 +51,7 @@ struct partition {
 	int64_t hinted;	    /* next_offset last told to Kafka; -1: none */
 	int32_t siblings;   /* partitions of the topic; 0: not known */
 	bool outside;	    /* Kafka said: the offset is not in the log */
+	int64_t cut;	    /* and: the log was cut there; -1: it did not */
 	unsigned attempts;  /* claims that failed in a row */
 	bool placed;	  /* claimed since it was assigned: next_offset is so */
 	int64_t end;	  /* of its log, as last heard; -1: not known */
@@ -56,9 +62,16 @@ struct partition {
 	int32_t stream;
 	int64_t epoch;
 	int64_t next_offset;
+	int32_t leader_epoch; /* of the record before it; -1: not known */
 	int64_t next_log_seq;
 	char topic_id[CH_UUID_TEXT_MAX]; /* that the offset belongs to */
 	int64_t in_doubt; /* offset whose commit got no answer; -1: none */
+	/* The greatest next_offset that PostgreSQL was seen to have since it was
+	 * assigned or restarted; -1: none. */
+	int64_t seen;
+	/* Of what comes, what was decided before a restart; ascending. */
+	struct offset_range *decided;
+	size_t decided_count, decided_cap;
 };
 
 struct partitions {
@@ -83,5 +96,11 @@ int64_t partition_lag(const struct partition *p);
  * these looks tell: its oldest record is at least so old. */
 int64_t partition_waits_ms(struct partition *p, struct ch_mono now);
 void partition_move(struct partition *p, enum partition_state to);
+/* What PostgreSQL had before says nothing any more: it was restarted. */
+void partition_forget_seen(struct partition *p);
+void partition_forget_decided(struct partition *p);
+void partition_add_decided(struct partition *p, int64_t from, int64_t to);
+/* Was the record at that offset decided before the partition was restarted? */
+bool partition_decided(const struct partition *p, int64_t offset);
 
 #endif

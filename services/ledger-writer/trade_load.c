@@ -50,7 +50,7 @@ part_of(struct trade_load *t, struct partition *p)
 		t->parts =
 			ch_xrealloc(t->parts, t->part_cap, sizeof(*t->parts));
 	}
-	t->parts[t->part_count] = (struct load_part){p, p->turn, -1, 0};
+	t->parts[t->part_count] = (struct load_part){p, p->turn, -1, -1, 0};
 	return t->part_count++;
 }
 
@@ -131,6 +131,7 @@ trade_load_parts(const struct trade_load *t, size_t n, struct load_part *out)
 			if (t->entries[i].part != p)
 				continue;
 			lp.next_offset = t->entries[i].record.offset + 1;
+			lp.leader_epoch = t->entries[i].record.leader_epoch;
 			lp.records++;
 		}
 		if (lp.records > 0)

@@ -185,12 +185,20 @@ add_trade(struct storing *s, const struct trade_entry *e)
 	s->rows++;
 }
 
+/* One read again has its letter since it was first read. */
+static bool
+is_letter(const struct storing *s, const struct trade_entry *e)
+{
+	if (e->error_class == NULL || e->record.read_again)
+		return false;
+	return strcmp(e->error_class, "trade_expired") != 0 ||
+		ch_params_enum(s->t->apply->rt->params, "expired_trades") == 0;
+}
+
 /* Sorts the entries into rows and refusals. Returns how many go to rejected. */
 static size_t
 sort_entries(struct storing *s)
 {
-	bool park =
-		ch_params_enum(s->t->apply->rt->params, "expired_trades") == 0;
 	size_t letters = 0;
 	for (size_t i = 0; i < 14; i++)
 		ch_pg_array_clear(&s->t->cols[i]);
@@ -205,7 +213,7 @@ sort_entries(struct storing *s)
 		bool old = strcmp(e->error_class, "trade_expired") == 0;
 		s->expired += old;
 		s->rejected += !old;
-		letters += !old || park;
+		letters += is_letter(s, e);
 	}
 	return letters;
 }
@@ -259,8 +267,6 @@ put_letter(struct storing *s, struct rowset *rs, const struct trade_entry *e,
 static int
 write_letters(struct storing *s, size_t count, struct ch_err *err)
 {
-	bool park =
-		ch_params_enum(s->t->apply->rt->params, "expired_trades") == 0;
 	struct rowset rs;
 	int32_t pos = 0;
 	if (count == 0)
@@ -268,10 +274,8 @@ write_letters(struct storing *s, size_t count, struct ch_err *err)
 	rowset_begin(&rs, &s->t->apply->script, &table_rejected, count, err);
 	for (size_t i = 0; i < s->n; i++) {
 		const struct trade_entry *e = &s->load->entries[i];
-		if (e->error_class == NULL ||
-			(!park && strcmp(e->error_class, "trade_expired") == 0))
-			continue;
-		put_letter(s, &rs, e, pos++);
+		if (is_letter(s, e))
+			put_letter(s, &rs, e, pos++);
 	}
 	return rowset_end(&rs, err);
 }
@@ -403,7 +407,7 @@ store(struct storing *s)
 	if (end != APPLY_DONE)
 		return end;
 	for (size_t i = 0; i < s->part_count; i++) {
-		s->parts[i].p->next_offset = s->parts[i].next_offset;
+		load_part_moved(&s->parts[i]);
 		s->parts[i].p->next_log_seq = s->next_log_seq[i];
 	}
 	count(s);

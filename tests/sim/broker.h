@@ -42,9 +42,10 @@ struct sim_record {
 struct topic_part {
 	struct sim_record *records;
 	size_t count, cap;
-	int64_t end; /* the next offset */
-	int owner;   /* number of the process that it was given to; 0: none */
-	int given;   /* the one that is to have it once the owner has let go */
+	int64_t end;	   /* the next offset */
+	int64_t committed; /* by the group; 0: nothing */
+	int owner; /* number of the process that it was given to; 0: none */
+	int given; /* the one that is to have it once the owner has let go */
 };
 
 /* What one client knows of one partition. */

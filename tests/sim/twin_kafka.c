@@ -11,6 +11,7 @@
 
 #include "io/kafka_consumer.h"
 #include "io/kafka_ends.h"
+#include "io/kafka_group.h"
 #include "io/kafka_topic.h"
 #include "twin_pg.h"
 #include "world.h"
@@ -190,13 +191,15 @@ ch_kafka_consumer_fd(const struct ch_kafka_consumer *c)
 /* ---- the owner's word ---- */
 
 int
-ch_kafka_consumer_start(struct ch_kafka_consumer *c, const char *topic,
-	int32_t partition, int64_t offset, struct ch_err *err)
+ch_kafka_consumer_start_behind(struct ch_kafka_consumer *c, const char *topic,
+	int32_t partition, int64_t offset, int32_t leader_epoch,
+	struct ch_err *err)
 {
 	struct sim_assigned *a = &c->parts[partition];
 	const struct world *w = c->process->world;
 
 	(void)topic;
+	(void)leader_epoch;
 	if (!a->assigned)
 		return ch_err_set(err, CH_ENOTFOUND, "not assigned");
 	if (w->bug == BUG_STARTS_AT_END &&
@@ -232,9 +235,36 @@ void
 ch_kafka_consumer_commit(struct ch_kafka_consumer *c,
 	const struct ch_kafka_position *positions, size_t n)
 {
-	(void)c;
-	(void)positions;
-	(void)n;
+	struct broker *b = &c->process->world->broker;
+
+	for (size_t i = 0; i < n; i++)
+		b->parts[positions[i].partition].committed =
+			positions[i].offset;
+}
+
+int
+ch_kafka_group_committed(rd_kafka_t *rk, const char *topic, int32_t partition,
+	int timeout_ms, int64_t *offset, struct ch_err *err)
+{
+	const struct ch_kafka_consumer *c = (const void *)rk;
+
+	(void)topic;
+	(void)timeout_ms;
+	(void)err;
+	*offset = c->process->world->broker.parts[partition].committed;
+	return 0;
+}
+
+/* Nobody restarts a partition in a history. */
+int
+ch_kafka_group_commit(rd_kafka_t *rk, const char *topic, int32_t partition,
+	int64_t offset, int timeout_ms, struct ch_err *err)
+{
+	(void)rk;
+	(void)offset;
+	(void)timeout_ms;
+	return ch_err_set(err, CH_EKAFKA, "%s-%d is restarted by nobody", topic,
+		partition);
 }
 
 /* ---- what is asked of it ---- */
@@ -334,6 +364,13 @@ ch_kafka_cluster_id(rd_kafka_t *rk, int timeout_ms,
 	(void)err;
 	(void)memcpy(out, "sim", sizeof("sim"));
 	return 0;
+}
+
+int64_t
+ch_kafka_error_cut(const char *text)
+{
+	(void)text;
+	return -1;
 }
 
 rd_kafka_resp_err_t

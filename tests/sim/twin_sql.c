@@ -156,13 +156,16 @@ tell_claim(struct ch_pg *pg, int part)
 	if (pg->process->world->bug == BUG_NO_OFFSET && pg->early_offset >= 0)
 		offset = pg->early_offset;
 	mem_store_stream(server_of(pg)->store, &stream);
-	begin(pg, "8888tt");
+	begin(pg, "8888tt884");
 	put_int(pg, 0, 0, f->epoch, 8);
 	put_int(pg, 0, 1, offset, 8);
 	put_int(pg, 0, 2, stream.next_log_seq, 8);
 	put_int(pg, 0, 3, f->stream, 8);
 	put_text(pg, 0, 4, CH_VIEW("sim"));
 	put_text(pg, 0, 5, CH_VIEW("01000000-0000-0000-0000-000000000000"));
+	put_int(pg, 0, 6, 0, 8);
+	put_int(pg, 0, 7, -1, 8);
+	put_int(pg, 0, 8, -1, 4);
 }
 
 static bool
@@ -174,7 +177,7 @@ claim_partition(struct ch_pg *pg)
 	struct fence_row *f = &s->fences[part];
 
 	if (!f->exists) {
-		begin(pg, "8888tt");
+		begin(pg, "8888tt884");
 		return true;
 	}
 	if (pg->early_offset < 0)

@@ -16,10 +16,18 @@ CREATE TABLE consumer_partitions (
 	backend_pid   int4,
 	backend_start timestamptz,
 	next_offset   int8 NOT NULL DEFAULT 0,
+	leader_epoch  int4 NOT NULL DEFAULT -1, -- Kafka's, of the record before;
+	                                        -- -1: not known
 	next_log_seq  int8 NOT NULL DEFAULT 1,
 	last_at       timestamptz NOT NULL DEFAULT 'epoch',
 	cluster_id    text NOT NULL DEFAULT '',
 	topic_id      text NOT NULL DEFAULT '',
+	-- What of the log was decided: [begun_at, next_offset) since the last
+	-- restart, `decided` before it, of the topic with id decided_of.
+	begun_at      int8 NOT NULL DEFAULT 0,
+	decided       int8multirange NOT NULL DEFAULT '{}',
+	decided_of    text NOT NULL DEFAULT '',
+	cut_at        int8,       -- where the log was seen to end, below that
 	PRIMARY KEY (topic, part)
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0,
 	autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);

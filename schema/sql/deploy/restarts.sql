@@ -16,12 +16,22 @@ CREATE FUNCTION partition_owner(of_topic text, of_part int4)
 	AND coalesce(a.backend_start = p.backend_start, true)
 	$$;
 
+-- The offsets of its log whose records were decided.
+CREATE FUNCTION decided_offsets(p consumer_partitions) RETURNS int8multirange
+	LANGUAGE sql IMMUTABLE SET search_path = ch, pg_temp AS $$
+	SELECT (p.decided + int8multirange(int8range(p.begun_at,
+			greatest(p.begun_at, p.next_offset))))
+		* int8multirange(int8range(0, p.cut_at))
+	$$;
+
 -- From here on the partition is read from next_offset. Whoever owned it is
 -- fenced, and the next claim takes the ids of topic and cluster that it finds;
 -- log_seq goes on where it was, so the relay and the days miss nothing. Going
--- back is harmless within the days that ids are kept: what was decided is
--- answered as a duplicate. Refuses while the owner's backend lives, unless
--- end_owner: then it is terminated, and its writer claims anew by itself.
+-- back decides nothing twice: what took its id is answered as a duplicate, what
+-- was refused for now as superseded (`decided` remembers what was read of the
+-- log, without what restarts skipped and without what the log lost again).
+-- Refuses while the owner's backend lives, unless end_owner: then it is
+-- terminated, and its writer claims anew by itself.
 CREATE FUNCTION restart_partition(topic text, part int4, next_offset int8,
 	actor text, reason text, dry_run boolean DEFAULT false,
 	end_owner boolean DEFAULT false)
@@ -65,16 +75,23 @@ BEGIN
 	END IF;
 	fresh := old;
 	fresh.next_offset := restart_partition.next_offset;
+	fresh.leader_epoch := -1;
 	fresh.epoch := old.epoch + 1;
 	fresh.owner := '';
 	fresh.backend_pid := NULL;
 	fresh.backend_start := NULL;
 	fresh.topic_id := '';
 	fresh.cluster_id := '';
+	fresh.begun_at := restart_partition.next_offset;
+	fresh.decided := ch.decided_offsets(old);
+	fresh.decided_of := coalesce(nullif(old.topic_id, ''), old.decided_of);
+	fresh.cut_at := NULL;
 	IF NOT dry_run THEN
 		UPDATE ch.consumer_partitions p SET next_offset = fresh.next_offset,
-			epoch = fresh.epoch, owner = '', backend_pid = NULL,
-			backend_start = NULL, topic_id = '', cluster_id = ''
+			leader_epoch = -1, epoch = fresh.epoch, owner = '', backend_pid = NULL,
+			backend_start = NULL, topic_id = '', cluster_id = '',
+			begun_at = fresh.begun_at, decided = fresh.decided,
+			decided_of = fresh.decided_of, cut_at = NULL
 		WHERE p.topic = old.topic AND p.part = old.part;
 		INSERT INTO ch.audit_events (actor, action, subject, reason, before,
 			after)
@@ -86,7 +103,7 @@ BEGIN
 		FROM jsonb_each_text(to_jsonb(old)) b
 		JOIN jsonb_each_text(to_jsonb(fresh)) a USING (key)
 		WHERE b.key IN ('next_offset', 'epoch', 'next_log_seq', 'owner',
-			'topic_id', 'cluster_id') ORDER BY b.key;
+			'topic_id', 'cluster_id', 'decided') ORDER BY b.key;
 END $$;
 
 -- Ends the backend that owns a partition, and says so; waits until it is gone.
@@ -103,8 +120,8 @@ BEGIN
 			to_jsonb(living));
 	END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION partition_owner, restart_partition, end_partition_owner
-	FROM PUBLIC;
+REVOKE ALL ON FUNCTION partition_owner, restart_partition, end_partition_owner,
+	decided_offsets FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION restart_partition TO ch_operator;
 
 COMMIT;

@@ -6,4 +6,5 @@ UPDATE consumer_partitions SET epoch = epoch + 1, owner = $3,
 	backend_start = (SELECT a.backend_start FROM pg_stat_activity a
 		WHERE a.pid = pg_backend_pid())
 WHERE topic = $1 AND part = $2
-RETURNING epoch, next_offset, next_log_seq, stream, cluster_id, topic_id
+RETURNING epoch, next_offset, next_log_seq, stream, cluster_id, topic_id,
+	coalesce(upper(decided), 0), coalesce(cut_at, -1), leader_epoch

@@ -235,7 +235,7 @@ def test_a_topic_made_anew_stops_its_partitions_with_an_alert(ledger, kafka):
     alerts = alerts_of(ledger, 2)
     assert [a[0] for a in alerts] == [
         f"ledger-writer/{ledger.topic}/0", f"ledger-writer/{ledger.topic}/1"]
-    assert "made anew" in alerts[0][1] and "behind" in alerts[1][1]
+    assert "made anew" in alerts[0][1] and "seen to end at" in alerts[1][1]
     # the others go on
     cmd = command("stock.receive", sku="s", qty="1")
     ledger.send(cmd, partition=2)

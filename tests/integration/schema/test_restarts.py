@@ -40,7 +40,8 @@ def stored(db):
 
 def test_the_offset_moves_the_epoch_rises_and_the_log_goes_on(
         partition, operator, db):
-    said = [("cluster_id", "c", ""), ("epoch", "7", "8"),
+    said = [("cluster_id", "c", ""), ("decided", "{}", "{[0,500)}"),
+            ("epoch", "7", "8"),
             ("next_log_seq", "612", "612"), ("next_offset", "500", "20"),
             ("owner", "w1", ""), ("topic_id", "id", "")]
     assert restart(operator, 20, more=", dry_run => true") == said
@@ -104,3 +105,22 @@ def test_a_partition_that_is_not_there_and_other_roles(operator, cell,
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             restart(db)
         db.close()
+
+
+def decided(db):
+    return run(db, "SELECT decided::text, begun_at, decided_of, cut_at "
+               "FROM consumer_partitions WHERE topic = 't'")[0]
+
+
+def test_what_was_decided_is_remembered_without_what_was_not(
+        partition, operator, db):
+    restart(operator, 700)  # 500 to 699 are skipped
+    assert decided(db) == ("{[0,500)}", 700, "id", None)
+    run(db, "UPDATE consumer_partitions SET next_offset = 720")
+    restart(operator, 600)
+    restart(operator, 550)  # nothing was read in between
+    assert decided(db) == ("{[0,500),[700,720)}", 550, "id", None)
+    run(db, "UPDATE consumer_partitions SET next_offset = 710, cut_at = 705, "
+        "topic_id = 'id'")
+    restart(operator, 705)  # of the log, what is there from 705 on is new
+    assert decided(db) == ("{[0,500),[550,705)}", 705, "id", None)

@@ -206,6 +206,51 @@ START_TEST(a_refusal_for_now_takes_no_id)
 }
 END_TEST
 
+/* The same command, in a record that was decided before a restart. */
+static const char *
+say_again(const char *text)
+{
+	static char *answer;
+
+	batch_clear(&batch);
+	(void)batch_add(&batch, 0,
+		&(struct batch_record){.offset = 7,
+			.read_again = true,
+			.value = ch_view_of(text)});
+	run();
+	free(answer);
+	answer = batch.out.answer_count > 0
+		? ch_xviewdup(batch.out.answers[0].result)
+		: NULL;
+	return answer;
+}
+
+START_TEST(what_is_read_again_is_decided_only_once)
+{
+	open_accounts();
+	/* refused for now, the first time */
+	expect_status(say_again(text_of(1, POST(MOVE("a", "b", "1")))),
+		"superseded");
+	ck_assert_uint_eq(batch.out.log_count, 0);
+	ck_assert_uint_eq(batch.out.posting_count, 0);
+	/* the id is free */
+	expect_status(say(1, POST(MOVE("a", "b", "1"))), "applied");
+	/* and what took it then is a duplicate */
+	expect(say_again(text_of(1, POST(MOVE("a", "b", "1")))),
+		"\"duplicate\":true");
+	expect_status(say_again(text_of(1, POST(MOVE("a", "b", "2")))),
+		"key_reused");
+	/* its letter is there already; an answer is owed all the same */
+	expect_status(say_again(text_of(2, "\"type\":\"no.such\"")), "invalid");
+	ck_assert_uint_eq(batch.out.rejected_count, 0);
+	(void)say_again("{");
+	ck_assert_uint_eq(batch.out.rejected_count, 0);
+	ck_assert_uint_eq(batch.out.answer_count, 0);
+	(void)say_text("{");
+	ck_assert_uint_eq(batch.out.rejected_count, 1);
+}
+END_TEST
+
 START_TEST(a_pause_of_everybody_spares_facts)
 {
 	expect_status(say(1, RECEIVE("k", "5")), "applied");
@@ -750,6 +795,7 @@ gates(void)
 	tcase_add_test(c, a_stored_answer_comes_again_marked);
 	tcase_add_test(c, a_refusal_by_the_books_is_sticky);
 	tcase_add_test(c, a_refusal_for_now_takes_no_id);
+	tcase_add_test(c, what_is_read_again_is_decided_only_once);
 	tcase_add_test(c, a_pause_of_everybody_spares_facts);
 	tcase_add_test(c, an_id_may_be_300_seconds_ahead_and_no_more);
 	tcase_add_test(c, an_id_of_a_dropped_day_is_expired);
