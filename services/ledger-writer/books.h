@@ -101,6 +101,7 @@ struct org {
 	struct row row;
 	int32_t org_id;
 };
+	bool is_wanted; /* to be made when it is not there */
 
 /* Immutable; not locked. */
 struct asset {
