@@ -245,7 +245,7 @@ decide_entry(struct ruling *r, struct books *books,
 
 	ruling_begin(r, books,
 		&(struct ruling_of){context->decided_at, stream->stream,
-			stream->part, &entry->command.id});
+			stream->part, &entry->command.id, context->lowest_day});
 	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
 		if (!gates[i].pass(&g))
 			return g.decision;
