@@ -40,7 +40,7 @@ write_result(struct writing *w, struct result_head head)
 {
 	struct batch *b = w->batch;
 
-	head.part = b->streams[w->stream].part;
+	head.stream = b->streams[w->stream].stream;
 	result_write(&b->scratch, &head, &b->ruling);
 	return batch_rows_keep(b);
 }
@@ -130,7 +130,7 @@ event_payload(struct writing *w, const struct ruling_event *e,
 
 	ch_buf_add(&b->scratch, b->ruling.event_text.ptr + e->from, e->len);
 	ch_json_add_member(&b->scratch, "command_id", id_text);
-	member_seq(&b->scratch, b->streams[w->stream].part, row->log_seq);
+	member_seq(&b->scratch, b->streams[w->stream].stream, row->log_seq);
 	member_time(&b->scratch, "decided_at", w->context->decided_at);
 	ch_buf_addc(&b->scratch, '}');
 	return batch_rows_keep(b);
