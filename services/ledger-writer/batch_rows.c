@@ -296,6 +296,22 @@ letter_id(struct writing *w, const struct batch_entry *e)
 	return id;
 }
 
+/* A fill that is well, and was not applied: its letter says what its answer
+ * does. */
+static bool
+is_fact(const struct batch_entry *e)
+{
+	return e->readable && e->poison == NULL;
+}
+
+static struct ch_view
+letter_reason(struct batch *b, const struct batch_entry *e)
+{
+	return is_fact(e)
+		? ch_arena_view(&b->out_arena, ch_buf_view(&b->ruling.reason))
+		: e->refusal.reason;
+}
+
 static void
 add_letter(struct writing *w, const struct batch_entry *e)
 {
@@ -310,8 +326,10 @@ add_letter(struct writing *w, const struct batch_entry *e)
 		.log_seq = take_log_seq(w),
 		.pos = out->next_pos++,
 		.letter_id = letter_id(w, e),
-		.error_class = e->refusal.error_class,
-		.reason = e->refusal.reason,
+		.error_class = is_fact(e)
+			? ledger_statuses[w->batch->ruling.status].name
+			: e->refusal.error_class,
+		.reason = letter_reason(w->batch, e),
 		.sqlstate = e->poison != NULL ? e->poison->sqlstate : NULL};
 }
 
@@ -339,7 +357,11 @@ void
 batch_rows_rejected(struct writing *w, const struct batch_entry *e)
 {
 	add_letter(w, e);
-	add_invalid_answer(w, e);
+	w->batch->counts.parked_fills += w->batch->streams[e->stream].fills;
+	if (is_fact(e))
+		batch_rows_answer(w, e);
+	else
+		add_invalid_answer(w, e);
 }
 
 /* ---- timers ---- */
