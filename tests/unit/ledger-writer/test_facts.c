@@ -3,10 +3,11 @@
  * A venue's fill is never lost: what is not applied of it leaves a letter and
  * takes no id, and the letter's record sent again is applied, once. Each case
  * runs whole batches of a topic of commands and one of fills against the
- * in-memory store.
+ * in-memory store. SEED= repeats the random one.
  */
 #include "check_suite.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -226,6 +227,136 @@ START_TEST(what_does_not_fit_the_books_is_kept_for_a_person)
 }
 END_TEST
 
+/* ---- any order, any split ---- */
+
+#define ORDERS 4
+#define TRADES 5 /* each fills every order, with 2 of its 10 */
+#define REPORTS 3
+#define ITEMS (ORDERS + ORDERS * TRADES * REPORTS)
+
+/* What is still to be read: an order (trade -1), or a report of a fill. */
+struct item {
+	int order;
+	int trade;
+};
+
+static void
+shuffle(struct ch_rng *rng, struct item *items, size_t n)
+{
+	for (size_t i = n; i > 1; i--) {
+		size_t at = (size_t)ch_rng_below(rng, i);
+		struct item other = items[at];
+
+		items[at] = items[i - 1];
+		items[i - 1] = other;
+	}
+}
+
+static size_t
+make_items(struct item *items)
+{
+	size_t n = 0;
+
+	for (int order = 0; order < ORDERS; order++) {
+		items[n++] = (struct item){order, -1};
+		for (int i = 0; i < TRADES * REPORTS; i++)
+			items[n++] = (struct item){order, i % TRADES};
+	}
+	return n;
+}
+
+static void
+add_item(const struct item *item)
+{
+	char order[8];
+	char trade[8];
+
+	(void)snprintf(order, sizeof(order), "o%d", item->order);
+	(void)snprintf(trade, sizeof(trade), "t%d", item->trade);
+	if (item->trade < 0)
+		add_order(order);
+	else
+		add_fill(trade, order, sent % 2 == 0 ? "2" : "2.00", "");
+}
+
+/* One batch of them. The records of its letters come again: to again, whose
+ * count is returned; *counted rises by the fills that were new. */
+static size_t
+run_items(const struct item *items, size_t n, struct item *again, int *counted)
+{
+	size_t letters = 0;
+
+	batch_clear(&batch);
+	for (size_t i = 0; i < n; i++)
+		add_item(&items[i]);
+	run();
+	for (size_t i = 0; i < batch.out.rejected_count; i++) {
+		const struct rejected_row *letter = &batch.out.rejected[i];
+		size_t at = 0;
+
+		ck_assert_str_eq(letter->error_class, "order_not_found");
+		while (batch.entries[at] != letter->entry)
+			at++;
+		again[letters++] = items[at];
+	}
+	for (size_t i = 0; i < batch.out.log_count; i++) {
+		const struct log_row *row = &batch.out.log[i];
+
+		ck_assert_int_eq(row->status, STATUS_APPLIED);
+		*counted += row->changes.ptr != NULL &&
+			ch_view_eq_str(row->type, "order.fill");
+	}
+	return letters;
+}
+
+/* Every report comes at a time of its own, or at that of others. */
+static int
+play(struct ch_rng *rng)
+{
+	struct item items[ITEMS];
+	struct item again[ITEMS];
+	size_t n = make_items(items);
+	int counted = 0;
+
+	while (n > 0) {
+		size_t letters = 0;
+
+		shuffle(rng, items, n);
+		for (size_t at = 0, some; at < n; at += some) {
+			some = 1 + (size_t)ch_rng_below(rng, n - at);
+			record_at.us += 1000 * (int64_t)ch_rng_below(rng, 3);
+			letters += run_items(&items[at], some, &again[letters],
+				&counted);
+		}
+		n = letters;
+		memcpy(items, again, n * sizeof(*items));
+	}
+	return counted;
+}
+
+START_TEST(however_they_are_read_each_fill_counts_once)
+{
+	struct ch_rng rng;
+	char *dump;
+	size_t whole = 0;
+
+	ch_rng_seed(&rng, suite_seed());
+	for (int turn = 0; turn < 50; turn++) {
+		tear_down();
+		set_up();
+		ck_assert_int_eq(play(&rng), ORDERS * TRADES);
+		dump = mem_store_dump(store);
+		whole = 0;
+		for (const char *at = dump;
+			(at = strstr(at, "\"filled\"")) != NULL; at++)
+			whole += strncmp(at, "\"filled\":1000000000,", 20) == 0;
+		ck_assert_msg(whole == ORDERS, "%zu are whole: %s", whole,
+			dump);
+		free(dump);
+	}
+}
+END_TEST
+
 /* Both are number 1 of partition 0 of their topic. */
 START_TEST(two_topics_give_no_place_twice)
 {
@@ -284,5 +415,6 @@ FIXTURE_MAIN("facts", set_up, tear_down,
 	one_trade_fills_two_of_our_orders,
 	the_age_of_the_trade_refuses_nothing_the_age_of_the_record_does,
 	what_does_not_fit_the_books_is_kept_for_a_person,
+	however_they_are_read_each_fill_counts_once,
 	two_topics_give_no_place_twice, a_command_leaves_no_letter,
 	what_cannot_be_read_has_no_answer)
