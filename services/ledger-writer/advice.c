@@ -48,10 +48,12 @@ static const char *const texts[STATUS_COUNT] = {
 					 "stock.reserve refused, or sent later "
 					 "under another key?" NEW_ID,
 	[STATUS_TRANSFER_NOT_FOUND] =
-		"explain the transfer that it reverses: "
-		"refused, of another organisation, or its "
-		"day is archived" NEW_ID,
-	[STATUS_ORDER_NOT_FOUND] = "place the order first" NEW_ID,
+		"explain the transfer that it reverses: refused, of another "
+		"organisation, or of a day that is not kept any more: then "
+		"post the opposite of what its archive says" NEW_ID,
+	[STATUS_ORDER_NOT_FOUND] =
+		"place the order first; then a venue's fill is replayed from "
+		"its letter, and a producer's command needs a new id",
 	[STATUS_MARKET_NOT_FOUND] =
 		"the market has neither trade nor pool yet" NEW_ID,
 	[STATUS_ACCOUNT_CLOSED] =

@@ -319,6 +319,8 @@ committed(struct apply *a, struct load *l)
 			ch_series_add(a->results[i], (int64_t)c->by_status[i]);
 	ch_series_add(a->results[STATUS_COUNT], (int64_t)c->duplicates);
 	ch_metric_add(a->rt->metrics, LM_TIMERS, (int64_t)c->timers);
+	ch_metric_add(a->rt->metrics, LM_FILLS_PARKED,
+		(int64_t)c->parked_fills);
 	ch_metric_set(a->rt->metrics, LM_LAST_DECIDED,
 		a->locks.context.decided_at.us);
 	a->decided_at = a->locks.context.decided_at;

@@ -165,6 +165,8 @@ batch_add(struct batch *b, size_t stream, const struct batch_record *r)
 	e->stream = stream;
 	copy_record(b, &e->record, r);
 	b->reader.only_org = b->streams[stream].only_org;
+	b->reader.record_at =
+		r->has_timestamp ? r->timestamp : (struct ch_time){0};
 	e->readable = (b->streams[stream].fills ? market_fill_decode
 						: command_decode)(&b->reader,
 		e->record.value, &e->command, &e->refusal);

@@ -196,6 +196,7 @@ struct batch_counts {
 	size_t duplicates;
 	size_t dry_runs; /* they are in by_status as well */
 	size_t timers;
+	size_t parked_fills;
 };
 
 struct batch {

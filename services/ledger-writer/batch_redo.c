@@ -73,7 +73,7 @@ count_absent(struct writing *w, const struct batch_entry *e)
 		return;
 	ruling_begin(&b->ruling, &b->books,
 		&(struct ruling_of){w->context->decided_at, s->stream, s->part,
-			&e->command.id});
+			&e->command.id, 0});
 	(void)rates_pass(&b->ruling, w->context->rates, w->context->rate_count,
 		&e->command);
 	books_keep(&b->books);

@@ -40,7 +40,7 @@ write_result(struct writing *w, struct result_head head)
 {
 	struct batch *b = w->batch;
 
-	head.part = b->streams[w->stream].part;
+	head.stream = b->streams[w->stream].stream;
 	result_write(&b->scratch, &head, &b->ruling);
 	return batch_rows_keep(b);
 }
@@ -130,7 +130,7 @@ event_payload(struct writing *w, const struct ruling_event *e,
 
 	ch_buf_add(&b->scratch, b->ruling.event_text.ptr + e->from, e->len);
 	ch_json_add_member(&b->scratch, "command_id", id_text);
-	member_seq(&b->scratch, b->streams[w->stream].part, row->log_seq);
+	member_seq(&b->scratch, b->streams[w->stream].stream, row->log_seq);
 	member_time(&b->scratch, "decided_at", w->context->decided_at);
 	ch_buf_addc(&b->scratch, '}');
 	return batch_rows_keep(b);
@@ -296,6 +296,22 @@ letter_id(struct writing *w, const struct batch_entry *e)
 	return id;
 }
 
+/* A fill that is well, and was not applied: its letter says what its answer
+ * does. */
+static bool
+is_fact(const struct batch_entry *e)
+{
+	return e->readable && e->poison == NULL;
+}
+
+static struct ch_view
+letter_reason(struct batch *b, const struct batch_entry *e)
+{
+	return is_fact(e)
+		? ch_arena_view(&b->out_arena, ch_buf_view(&b->ruling.reason))
+		: e->refusal.reason;
+}
+
 static void
 add_letter(struct writing *w, const struct batch_entry *e)
 {
@@ -310,8 +326,10 @@ add_letter(struct writing *w, const struct batch_entry *e)
 		.log_seq = take_log_seq(w),
 		.pos = out->next_pos++,
 		.letter_id = letter_id(w, e),
-		.error_class = e->refusal.error_class,
-		.reason = e->refusal.reason,
+		.error_class = is_fact(e)
+			? ledger_statuses[w->batch->ruling.status].name
+			: e->refusal.error_class,
+		.reason = letter_reason(w->batch, e),
 		.sqlstate = e->poison != NULL ? e->poison->sqlstate : NULL};
 }
 
@@ -338,9 +356,15 @@ add_invalid_answer(struct writing *w, const struct batch_entry *e)
 void
 batch_rows_rejected(struct writing *w, const struct batch_entry *e)
 {
-	if (!e->record.read_again) /* its letter is there since then */
+	if (!e->record.read_again) { /* its letter is there since then */
 		add_letter(w, e);
-	add_invalid_answer(w, e);
+		w->batch->counts.parked_fills +=
+			w->batch->streams[e->stream].fills;
+	}
+	if (is_fact(e))
+		batch_rows_answer(w, e);
+	else
+		add_invalid_answer(w, e);
 }
 
 /* ---- timers ---- */

@@ -24,7 +24,8 @@ void *batch_more(void *array, size_t count, size_t *cap, size_t size);
 void batch_rows_log(struct writing *w, const struct batch_entry *e);
 void batch_rows_answer(struct writing *w, const struct batch_entry *e);
 void batch_rows_duplicate(struct writing *w, const struct batch_entry *e);
-/* To `rejected`, and an `invalid` answer where somebody can be named. */
+/* To `rejected`, and an answer (`invalid`; of a fact, why it was not applied)
+ * where somebody can be named. */
 void batch_rows_rejected(struct writing *w, const struct batch_entry *e);
 
 /* A row that nobody sent: an expiry, a page of a settlement. */

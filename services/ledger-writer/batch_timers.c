@@ -77,7 +77,7 @@ begin(struct writing *w)
 	w->stream = 0;
 	ruling_begin(&b->ruling, &b->books,
 		&(struct ruling_of){w->context->decided_at,
-			b->streams[0].stream, b->streams[0].part, NULL});
+			b->streams[0].stream, b->streams[0].part, NULL, 0});
 }
 
 /* Payloads have their members in canonical order, so that the hash is that of

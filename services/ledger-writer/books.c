@@ -12,8 +12,7 @@
  * holds nothing of an attempt that was rolled back.
  *
  * Undo: books_begin() starts a generation; the first touch of a row in it
- * stores the row's image. The list of images is also the list of touched rows
- * that a result shows.
+ * stores the row's image. The list of images is also that of touched rows.
  */
 #include "books.h"
 
@@ -680,6 +679,7 @@ struct known_id *
 books_resolve(struct books *b, struct command *c)
 {
 	c->org = books_org(b, c->org_name);
+	c->org->is_wanted |= !c->dry_run;
 	resolve_rows(b, c);
 	for (size_t i = 0; c->type == COMMAND_GROUP && i < c->as.group.count;
 		i++) {

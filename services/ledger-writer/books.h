@@ -96,10 +96,12 @@ row_is_there(const struct row *row)
 }
 
 /* org_id 0: not looked up, or made by nobody yet. The table orgs is filled by
- * apply.c outside of the books' rules: an org exists when it is named. */
+ * names.c outside of the books' rules, before any gate: an org exists when it is
+ * named by a command that is no dry run. */
 struct org {
 	struct row row;
 	int32_t org_id;
+	bool is_wanted; /* to be made when it is not there */
 };
 
 /* Immutable; not locked. */
@@ -198,9 +200,9 @@ struct fill {
 	struct order *order;
 	struct ch_view fill_name;
 	/* values */
-	struct ch_amount qty; /* units */
-	struct ch_view price; /* when created; ptr NULL: none */
-	struct ch_uuid command_id;
+	struct ch_amount qty;	   /* units */
+	struct ch_view price;	   /* ptr NULL: none */
+	struct ch_uuid command_id; /* when created */
 };
 
 struct market {

@@ -306,7 +306,8 @@ struct command_limits {
  * by each call and may be shared; what the command keeps goes into arena. */
 struct command_reader {
 	struct command_limits limits;
-	struct ch_view only_org; /* of the next record's topic; len 0: any */
+	struct ch_view only_org;  /* of the next record's topic; len 0: any */
+	struct ch_time record_at; /* of the next record; us 0: it has none */
 	struct ch_arena *arena;
 	struct ch_arena scratch;
 	struct ch_buf text;
@@ -335,6 +336,8 @@ bool command_member_name(struct ch_view text, struct ch_uuid *id,
 /* Is it a name: 1 to max bytes of UTF-8 without control characters (below
  * U+0020, U+007F to U+009F)? */
 bool command_name_ok(struct ch_view name, size_t max);
+/* A decimal in the one form that counts: "4" for "4", "4.0" and "4.00000000". */
+struct ch_view command_decimal_form(struct ch_view decimal);
 /* A name of an organisation? "trading" is everybody's scope in pauses. */
 bool command_org_ok(struct ch_view name);
 

@@ -308,6 +308,18 @@ is_price(struct ch_view v)
 	return v.len > 0 && v.len - points < LEDGER_PRICE_MAX;
 }
 
+struct ch_view
+command_decimal_form(struct ch_view decimal)
+{
+	if (memchr(decimal.ptr, '.', decimal.len) == NULL)
+		return decimal;
+	while (decimal.ptr[decimal.len - 1] == '0')
+		decimal.len--;
+	if (decimal.ptr[decimal.len - 1] == '.')
+		decimal.len--;
+	return decimal;
+}
+
 bool
 command_read_price(struct reading *r, const char *name, const struct ch_json *v,
 	void *out)

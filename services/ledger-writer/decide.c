@@ -7,7 +7,8 @@
  *
  * Gates refuse for reasons outside of the books: they take no id. What the
  * books say, applied or refused, takes the id for good, unless it was a dry
- * run. Nothing here reads a clock or does I/O: the same records, rows and
+ * run. A venue's fill is a fact, which nobody sends under another id: what is
+ * not applied of it takes no id either and is rejected, to be replayed. Nothing here reads a clock or does I/O: the same records, rows and
  * context give the same decisions.
  */
 #include "decide.h"
@@ -25,6 +26,7 @@ struct gate_case {
 	const struct batch_entry *entry;
 	const struct command *command; /* when entry is readable */
 	const struct batch_context *context;
+	bool is_fill; /* a record of a venue: it has no producer */
 	struct ruling *ruling;
 	enum decision decision; /* when a gate closes */
 };
@@ -63,8 +65,11 @@ gate_key_age(struct gate_case *g)
 
 	if (g->entry->known->day < g->context->lowest_day)
 		return refuse_age(g, STATUS_KEY_EXPIRED,
-			"before the oldest day that is kept: send the command "
-			"under a new id");
+			g->is_fill
+				? "before the oldest day that is kept: replay "
+				  "its letter"
+				: "before the oldest day that is kept: send "
+				  "the command under a new id");
 	if (sent.us - g->context->decided_at.us > LEDGER_FUTURE_US)
 		return refuse_age(g, STATUS_KEY_IN_FUTURE,
 			"more than 300 s ahead: set the clock of the producer");
@@ -251,25 +256,36 @@ group_rule(struct ruling *r, const struct command *c)
 	books_undo_to(r->books, r->counted);
 }
 
+static enum decision
+pass_gates(struct gate_case *g)
+{
+	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
+		if (!gates[i].pass(g))
+			return g->decision;
+	}
+	g->ruling->counted = books_touched_count(g->ruling->books);
+	apply_rule(g->ruling, g->command);
+	return g->command->dry_run ? DECISION_ANSWER : DECISION_LOG;
+}
+
 enum decision
 decide_entry(struct ruling *r, struct books *books,
 	const struct batch_entry *entry, const struct batch_context *context,
 	const struct batch_stream *stream)
 {
+	enum decision d;
 	struct gate_case g = {.entry = entry,
 		.command = &entry->command,
 		.context = context,
+		.is_fill = stream->fills,
 		.ruling = r,
 		.decision = DECISION_ANSWER};
 
 	ruling_begin(r, books,
 		&(struct ruling_of){context->decided_at, stream->stream,
-			stream->part, &entry->command.id});
-	for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
-		if (!gates[i].pass(&g))
-			return g.decision;
-	}
-	r->counted = books_touched_count(books);
-	apply_rule(r, g.command);
-	return g.command->dry_run ? DECISION_ANSWER : DECISION_LOG;
+			stream->part, &entry->command.id, context->lowest_day});
+	d = pass_gates(&g);
+	if (stream->fills && d != DECISION_DUPLICATE && !ruling_open(r))
+		return DECISION_REJECT;
+	return d;
 }

@@ -16,8 +16,8 @@
 
 /* What becomes of a record. */
 enum decision {
-	DECISION_REJECT, /* rejected, and `invalid` where an id can be read */
-	DECISION_ANSWER, /* answered; the id is not taken */
+	DECISION_REJECT,    /* rejected, and answered where an id can be read */
+	DECISION_ANSWER,    /* answered; the id is not taken */
 	DECISION_DUPLICATE, /* the stored answer again */
 	DECISION_LOG	    /* logged and answered; the id is taken for good */
 };

@@ -540,6 +540,7 @@ load_fill(const struct reading_rows *x, struct ch_pg_row *r, int64_t at)
 {
 	struct fill *f = books_fill_at(x->books, (size_t)at - 1);
 	f->qty.minor = ch_pg_next_i64(r);
+	f->price = keep(x, ch_pg_next_text_null(r));
 	return loaded(x, r, &f->row);
 }
 

@@ -61,19 +61,6 @@ keep_text(struct command_reader *reader)
 	return ch_arena_view(reader->arena, ch_buf_view(&reader->text));
 }
 
-/* A decimal in the one form that counts: "4" for "4", "4.0" and "4.00000000". */
-static struct ch_view
-one_form(struct ch_view decimal)
-{
-	if (memchr(decimal.ptr, '.', decimal.len) == NULL)
-		return decimal;
-	while (decimal.ptr[decimal.len - 1] == '0')
-		decimal.len--;
-	if (decimal.ptr[decimal.len - 1] == '.')
-		decimal.len--;
-	return decimal;
-}
-
 /* What is refused counts as sent: it may be put right under the same name. */
 static struct ch_view
 qty_form(const struct command_units *qty, char text[CH_AMOUNT_TEXT_MAX])
@@ -81,36 +68,40 @@ qty_form(const struct command_units *qty, char text[CH_AMOUNT_TEXT_MAX])
 	if (qty->status != CH_DECIMAL_OK)
 		return qty->text;
 	size_t len = ch_amount_format(qty->value, COMMAND_UNITS_SCALE, text);
-	return one_form((struct ch_view){text, len});
+	return command_decimal_form((struct ch_view){text, len});
 }
 
-/* The same fill has the same id, whoever reports it. */
+/* What counts of it. */
 static void
-make_identity(struct command_reader *reader, const struct fill_record *f,
-	struct command *c)
+make_payload(struct command_reader *reader, const struct fill_record *f)
 {
-	char text[CH_UUID_TEXT_MAX];
 	char qty[CH_AMOUNT_TEXT_MAX];
 
-	ch_buf_clear(&reader->text);
-	ch_buf_adds(&reader->text, "fill/");
-	ch_buf_addv(&reader->text, f->org);
-	ch_buf_addc(&reader->text, '/');
-	ch_buf_addv(&reader->text, f->fill_id);
-	c->id = ch_uuid_v7_named(f->traded_at.at, ch_buf_view(&reader->text));
-	ch_uuid_format(&c->id, text);
-	c->id_text = ch_arena_view(reader->arena, ch_view_of(text));
-	/* what counts of it, so that another report of it is a duplicate */
 	ch_buf_clear(&reader->text);
 	ch_buf_addc(&reader->text, '{');
 	ch_json_add_member(&reader->text, "fill", f->fill_id);
 	ch_json_add_member(&reader->text, "order", f->order);
 	ch_json_add_member(&reader->text, "org", f->org);
 	if (f->price.ptr != NULL)
-		ch_json_add_member(&reader->text, "price", one_form(f->price));
+		ch_json_add_member(&reader->text, "price",
+			command_decimal_form(f->price));
 	ch_json_add_member(&reader->text, "qty", qty_form(&f->qty, qty));
 	ch_buf_addc(&reader->text, '}');
+}
+
+static void
+make_identity(struct command_reader *reader, const struct fill_record *f,
+	struct command *c)
+{
+	bool has_time = reader->record_at.us != 0;
+	char text[CH_UUID_TEXT_MAX];
+
+	make_payload(reader, f);
 	c->payload_hash = ch_sha256_of(ch_buf_view(&reader->text));
+	c->id = ch_uuid_v7_named(has_time ? reader->record_at : f->traded_at.at,
+		ch_buf_view(&reader->text));
+	ch_uuid_format(&c->id, text);
+	c->id_text = ch_arena_view(reader->arena, ch_view_of(text));
 	/* answers go to the order's owner, as those of its commands */
 	ch_buf_clear(&reader->text);
 	ch_buf_addv(&reader->text, f->org);

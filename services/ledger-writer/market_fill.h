@@ -2,10 +2,12 @@
 /*
  * market_fill: a record of market.fills, read as the order.fill that it is.
  *
- * A venue's word, not a producer's command: it has no id, so it gets one of
- * its own (UUIDv7 of the fill's time and "fill/<org>/<fill id>"), and the same
- * fill delivered again is a duplicate, with its quantity written "4" or "4.00". Members that say no more than where the
- * fill came from are not looked at and do not count.
+ * A venue's word, not a producer's command. What it names is known by the books
+ * (order and fill id: order_rules.h), for ever; the id that it gets here names
+ * one report of it: UUIDv7 of the record's time in Kafka (of the trade's where
+ * the record has none) and of all that counts, "4" and "4.00" being the same.
+ * So the age of a trade closes no gate, and a letter sent again is young.
+ * Members that say no more than where the fill came from do not count.
  *
  * Ownership and thread: as command.h.
  */
@@ -14,7 +16,7 @@
 
 #include "command.h"
 
-/* As command_decode(). */
+/* As command_decode(); r->record_at is the record's time. */
 bool market_fill_decode(struct command_reader *r, struct ch_view value,
 	struct command *out, struct command_refusal *refusal);
 

@@ -48,11 +48,11 @@ member_text(struct ch_buf *out, const char *name, struct ch_view text)
 }
 
 void
-member_seq(struct ch_buf *out, int32_t part, int64_t log_seq)
+member_seq(struct ch_buf *out, int32_t stream, int64_t log_seq)
 {
 	ch_json_add_name(out, "seq");
 	ch_buf_addc(out, '"');
-	ch_buf_add_i64(out, part);
+	ch_buf_add_i64(out, stream);
 	ch_buf_addc(out, '-');
 	ch_buf_add_i64(out, log_seq);
 	ch_buf_addc(out, '"');

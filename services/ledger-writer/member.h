@@ -21,7 +21,7 @@ void member_qty(struct ch_buf *out, const char *name, struct ch_qty q);
 void member_time(struct ch_buf *out, const char *name, struct ch_time t);
 /* Left out when text.ptr is NULL. */
 void member_text(struct ch_buf *out, const char *name, struct ch_view text);
-/* "seq":"<partition>-<log_seq>" */
-void member_seq(struct ch_buf *out, int32_t part, int64_t log_seq);
+/* "seq":"<stream>-<log_seq>" */
+void member_seq(struct ch_buf *out, int32_t stream, int64_t log_seq);
 
 #endif

@@ -55,6 +55,10 @@ const struct ch_metric_desc ledger_metrics[] = {
 		.type = CH_COUNTER,
 		.help = "Commands parked because PostgreSQL refused them "
 			"alone, twice."},
+	[LM_FILLS_PARKED] = {.name = "ledger_fills_parked_total",
+		.type = CH_COUNTER,
+		.help = "Fills of a venue that were not applied: each is a "
+			"dead letter, to be replayed."},
 	[LM_SET_ASIDE] = {.name = "ledger_set_aside",
 		.type = CH_GAUGE,
 		.labels = {"kind"},

@@ -84,9 +84,10 @@ learn_org(struct names *n, struct ch_view name, int32_t id)
 	(void)ch_map_put(n->orgs, name, (void *)(intptr_t)id);
 }
 
-/* Fills in what is known; the names of the others, sorted, into texts. */
+/* Fills in what is known; the names of the others, sorted, into texts: of all,
+ * or of those only that shall be made. */
 static size_t
-unknown_orgs(struct names *n, struct books *b)
+unknown_orgs(struct names *n, struct books *b, bool to_make)
 {
 	size_t unknown = 0;
 	ch_pg_array_clear(&n->texts);
@@ -95,7 +96,7 @@ unknown_orgs(struct names *n, struct books *b)
 		if (o->org_id == 0)
 			o->org_id = (int32_t)(intptr_t)ch_map_get(n->orgs,
 				o->row.name);
-		if (o->org_id != 0)
+		if (o->org_id != 0 || (to_make && !o->is_wanted))
 			continue;
 		ch_pg_array_text(&n->texts, o->row.name);
 		unknown++;
@@ -127,10 +128,10 @@ ask_orgs(struct names *n, const struct ch_pg_stmt *stmt, struct ch_err *err)
 static int
 resolve_orgs(struct names *n, struct books *b, struct ch_err *err)
 {
-	if (unknown_orgs(n, b) == 0)
+	if (unknown_orgs(n, b, false) == 0)
 		return 0;
 	int rc = ask_orgs(n, &find_orgs, err);
-	for (int turn = 0; rc == 0 && unknown_orgs(n, b) > 0; turn++) {
+	for (int turn = 0; rc == 0 && unknown_orgs(n, b, true) > 0; turn++) {
 		if (turn == 5)
 			return ch_err_set(err, CH_EIO,
 				"an organisation can be neither made nor read");

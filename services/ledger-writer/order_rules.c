@@ -144,15 +144,31 @@ check_rest(struct ruling *r, const struct order_move *m)
 		CH_VIEW_ARG(o->row.name), rest, CH_VIEW_ARG(m->qty.text));
 }
 
+/* Where either is silent there is nothing to compare. */
+static bool
+same_price(struct ch_view a, struct ch_view b)
+{
+	return a.ptr == NULL || b.ptr == NULL ||
+		ch_view_eq(command_decimal_form(a), command_decimal_form(b));
+}
+
+static void
+refuse_known(struct ruling *r, const struct order_move *m, const char *field)
+{
+	ruling_refuse(r, STATUS_FACT_MISMATCH,
+		"fill: \"%.*s\" of order \"%.*s\" is known with another %s",
+		CH_VIEW_ARG(m->fill_name), CH_VIEW_ARG(m->name), field);
+}
+
 /* It counts once, in whatever state the order is by now. */
 static void
 known_fill(struct ruling *r, const struct order_move *m)
 {
 	if (m->qty.status != CH_DECIMAL_OK ||
 		m->fill->qty.minor != m->qty.value.minor)
-		ruling_refuse(r, STATUS_FACT_MISMATCH,
-			"fill: \"%.*s\" of order \"%.*s\" is known with another qty",
-			CH_VIEW_ARG(m->fill_name), CH_VIEW_ARG(m->name));
+		refuse_known(r, m, "qty");
+	else if (!same_price(m->fill->price, m->price))
+		refuse_known(r, m, "price");
 	if (ruling_open(r))
 		r->confirmed = true;
 }

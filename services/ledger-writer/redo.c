@@ -70,7 +70,8 @@ stood_as(struct redo *r, const struct history_row *row)
 
 /* ---- filling the load ---- */
 
-/* A stream of fills is known by its first record. */
+/* A stream of fills is known by its first record. A fill's id has the time that
+ * its record had. */
 static bool
 is_fills(struct redo *r, const struct history_row *row)
 {
@@ -148,8 +149,11 @@ add_entry(struct redo *r, const struct history_row *row)
 		if (!r->has_rules)
 			return;
 	}
-	if (is_fills(r, row))
+	if (is_fills(r, row)) {
 		batch_mark_fills(b, stream);
+		record.has_timestamp = true;
+		record.timestamp = ch_uuid_time(&row->id);
+	}
 	r->places[b->count] = place;
 	r->of[b->count] = row;
 	(void)batch_add(b, stream, &record);

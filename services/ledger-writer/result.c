@@ -247,7 +247,7 @@ result_write(struct ch_buf *out, const struct result_head *h,
 	add_rate(out, &r->rate);
 	if (h->dry_run)
 		ch_json_add_member_bool(out, "dry_run", true);
-	member_seq(out, h->part, h->log_seq);
+	member_seq(out, h->stream, h->log_seq);
 	member_time(out, "decided_at", r->at);
 	ch_buf_addc(out, '}');
 }

@@ -24,7 +24,7 @@ struct result_head {
 	struct ch_view org;
 	struct ch_view type; /* len 0: left out */
 	bool dry_run;
-	int32_t part;
+	int32_t stream; /* with log_seq it names this answer alone */
 	int64_t log_seq;
 };
 

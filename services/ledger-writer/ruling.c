@@ -18,6 +18,7 @@ ruling_begin(struct ruling *r, struct books *b, const struct ruling_of *of)
 	r->part = of->part;
 	if (of->id != NULL)
 		r->id = *of->id;
+	r->lowest_day = of->lowest_day;
 	r->status = STATUS_APPLIED;
 	ch_buf_clear(&r->reason);
 	r->failed_index = 0;

@@ -53,10 +53,11 @@ struct ruling_rate {
 
 struct ruling {
 	struct books *books;
-	struct ch_time at; /* decided_at */
-	int32_t stream;	   /* that the command came through */
-	int32_t part;	   /* the same, within its topic */
-	struct ch_uuid id; /* of the command; a timer's rows: their own */
+	struct ch_time at;  /* decided_at */
+	int32_t stream;	    /* that the command came through */
+	int32_t part;	    /* the same, within its topic */
+	struct ch_uuid id;  /* of the command; a timer's rows: their own */
+	int64_t lowest_day; /* that the log keeps, in days since 1970 */
 	size_t counted; /* rows that the gates touched: a refusal keeps them */
 	enum ledger_status status;
 	struct ch_buf reason; /* of status; empty when applied */
@@ -80,6 +81,7 @@ struct ruling_of {
 	int32_t stream;
 	int32_t part;
 	const struct ch_uuid *id;
+	int64_t lowest_day; /* 0: nothing old is asked for */
 };
 void ruling_begin(struct ruling *r, struct books *b,
 	const struct ruling_of *of);

@@ -15,6 +15,8 @@
 static const struct ch_pg_stmt due_skus = {"", ledger_writer_sql_due_skus};
 static const struct ch_pg_stmt due_accounts = {
 	"", ledger_writer_sql_due_accounts};
+static const struct ch_pg_stmt orphaned_streams = {
+	"", ledger_writer_sql_orphaned_streams};
 static const struct ch_pg_stmt settling_markets = {
 	"", ledger_writer_sql_settling_markets};
 static const struct ch_pg_stmt page_positions = {
@@ -69,6 +71,42 @@ own_streams(const struct sweep *w, struct ch_pg_array *streams)
 			ch_pg_array_i32(streams, p->stream);
 	}
 	return (size_t)streams->count;
+}
+
+static void
+put_topics(const struct sweep *w, struct ch_pg_array *topics)
+{
+	size_t n = 0;
+	const char *const *names =
+		ch_params_list(w->rt->params, "commands_topics", &n);
+	ch_pg_array_init(topics, CH_PG_TEXT_ARRAY);
+	for (size_t i = 0; i < n; i++)
+		ch_pg_array_text(topics, ch_view_of(names[i]));
+}
+
+/* What nobody's partitions made would run out unseen. */
+static int
+add_orphans(struct sweep *w, struct ch_pg_array *streams, struct ch_err *err)
+{
+	struct ch_pg_array topics;
+	struct ch_pg_args a;
+	PGresult *res = NULL;
+	put_topics(w, &topics);
+	ch_pg_args_clear(&a);
+	ch_pg_arg_array(&a, streams);
+	ch_pg_arg_array(&a, &topics);
+	int rc = session_query(w->session, &orphaned_streams, &a, &res, err);
+	for (int i = 0; rc == 0 && i < PQntuples(res); i++) {
+		struct ch_pg_row r = ch_pg_row(res, i);
+		int32_t stream = ch_pg_next_i32(&r);
+		if (ch_pg_row_ok(&r, err))
+			ch_pg_array_i32(streams, stream);
+		else
+			rc = err->code;
+	}
+	PQclear(res);
+	ch_pg_array_free(&topics);
+	return rc;
 }
 
 /* An organisation by number and name, as the first columns of an answer. */
@@ -411,7 +449,8 @@ sweep_turn(struct sweep *w)
 	load_clear(w->load);
 	take_back(w, now);
 	if (own_streams(w, &streams) > 0) {
-		if (find_due(w, &streams, &err) != 0)
+		if (add_orphans(w, &streams, &err) != 0 ||
+			find_due(w, &streams, &err) != 0)
 			ch_warn("sweep.failed", CH_ERR(&err));
 		else if (books_count(&w->load->batch.books, ROW_SKU) +
 				books_count(&w->load->batch.books,

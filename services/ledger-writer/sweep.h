@@ -4,7 +4,8 @@
  * account or SKU, and the holders of settled markets.
  *
  * A batch settles what is due on the rows that it touches; for the rest, each
- * owner looks now and then at what its own partitions made. The settlement is
+ * owner looks now and then at what its own partitions made, and one of them at
+ * what partitions made that nobody owns any more. The settlement is
  * a batch without records, numbered by the lowest partition; so is a page of
  * payments, whose progress is in the market's row, so that whoever takes the
  * partition over goes on where it stopped. What PostgreSQL refuses alone, twice,

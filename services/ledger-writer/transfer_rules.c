@@ -164,15 +164,36 @@ transfer_rules_post(struct ruling *r, const struct command *c)
 
 /* ---- transfer.reverse ---- */
 
+/* Refused, or never sent; or applied on a day that nobody can look up. */
+static void
+refuse_unknown(struct ruling *r, const struct transfer_reverse *reverse)
+{
+	struct ch_time sent = ch_uuid_time(&reverse->transfer->id);
+	struct ch_time lowest = {r->lowest_day * CH_US_PER_DAY};
+	char day[CH_TIME_TEXT_MAX];
+	char limit[CH_TIME_TEXT_MAX];
+
+	(void)ch_time_format(sent, day);
+	(void)ch_time_format(lowest, limit);
+	if (ch_time_day(sent) < r->lowest_day)
+		ruling_refuse(r, STATUS_TRANSFER_NOT_FOUND,
+			"transfer: \"%.*s\" is of %.10s, and the log is kept from "
+			"%.10s on: what it moved is in that day's archive, post "
+			"the opposite of it",
+			CH_VIEW_ARG(reverse->name), day, limit);
+	else
+		ruling_refuse(r, STATUS_TRANSFER_NOT_FOUND,
+			"transfer: \"%.*s\" was never sent, or was refused",
+			CH_VIEW_ARG(reverse->name));
+}
+
 static void
 check_transfer(struct ruling *r, const struct transfer_reverse *reverse)
 {
 	const struct transfer *t = reverse->transfer;
 
 	if (t->fact == TRANSFER_UNKNOWN)
-		ruling_refuse(r, STATUS_TRANSFER_NOT_FOUND,
-			"transfer: \"%.*s\" is not in the kept log, or was refused",
-			CH_VIEW_ARG(reverse->name));
+		refuse_unknown(r, reverse);
 	else if (t->fact == TRANSFER_OTHER)
 		ruling_refuse(r, STATUS_NOT_REVERSIBLE,
 			"transfer: \"%.*s\" is no transfer.post",

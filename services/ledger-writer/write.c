@@ -42,6 +42,18 @@ pool_put(struct number_pool *p, int64_t n)
 	p->numbers[p->count++] = n;
 }
 
+/* A standby that was promoted may not have heard of what the old primary's
+ * sequences gave away, and gives it away again. */
+static void
+look_at_connection(struct writer *w)
+{
+	if (w->connection == w->session->connections)
+		return;
+	for (size_t i = 0; i < POOLS; i++)
+		w->pools[i].count = 0;
+	w->connection = w->session->connections;
+}
+
 /* Sees to it that each pool holds what is needed. */
 static int
 fill_pools(struct writer *w, const size_t need[POOLS], struct ch_err *err)
@@ -49,6 +61,7 @@ fill_pools(struct writer *w, const size_t need[POOLS], struct ch_err *err)
 	struct ch_pg_args a;
 	PGresult *res = NULL;
 	bool enough = true;
+	look_at_connection(w);
 	ch_pg_args_clear(&a);
 	for (size_t i = 0; i < POOLS; i++) {
 		bool lacks = w->pools[i].count < need[i];

@@ -18,7 +18,8 @@
 #include "name_cache.h"
 #include "session.h"
 
-/* Numbers drawn ahead from a sequence; gaps are harmless. */
+/* Numbers drawn ahead from a sequence, good for the connection that drew them:
+ * another server may draw them again. Gaps are harmless. */
 struct number_pool {
 	int64_t *numbers;
 	size_t count, cap;
@@ -29,6 +30,7 @@ struct writer {
 	struct session *session;
 	struct name_cache *cache; /* told where rows are now */
 	struct number_pool pools[POOLS];
+	uint64_t connection; /* that drew them */
 };
 
 void writer_init(struct writer *w, struct session *s, struct name_cache *cache);

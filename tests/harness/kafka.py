@@ -109,6 +109,13 @@ class Kafka:
                        input=lines.encode(), check=True,
                        stderr=subprocess.PIPE)
 
+    def produce_at(self, topic, records, ms, partition=0):
+        """(key, value) texts whose time in Kafka is that."""
+        lines = "".join(f"{topic} {partition} {ms} {k.encode().hex()} "
+                        f"{v.encode().hex()}\n" for k, v in records)
+        subprocess.run([str(OUT / "bin" / "write-records"), self.bootstrap],
+                       input=lines.encode(), check=True)
+
     def produce_raw(self, topic, value, key=None, headers=(), partition=0):
         """One record of any bytes."""
         with tempfile.NamedTemporaryFile() as body:

@@ -92,7 +92,7 @@ check_answer(const struct core *c, size_t stream, int64_t log_seq,
 		memmem(result.ptr, result.len, ",\"reason\":\"", 11) != NULL;
 
 	(void)snprintf(seq, sizeof(seq), ",\"seq\":\"%d-%lld\",",
-		c->batch.streams[stream].part, (long long)log_seq);
+		c->batch.streams[stream].stream, (long long)log_seq);
 	if (memmem(result.ptr, result.len, seq, strlen(seq)) == NULL ||
 		has_reason != (status != STATUS_APPLIED))
 		side_problem(out, "seq %s or the reason is not right in %.*s",

@@ -112,11 +112,13 @@ load_order_move(struct making *m)
 	load_extras(m);
 }
 
-/* A fill's name says how much it is, mostly: so that it agrees when it comes
- * again. Six of them are the whole order, or more than that. */
+/* A fill's name says how much it is, mostly, and what it costs: so that it
+ * agrees when it comes again. Six of them are the whole order, or more than
+ * that. */
 void
 load_fill(struct making *m)
 {
+	static const char *const same[] = {"0.5", "0.50", "0.500000000"};
 	const struct load_thing *o = load_recall(m, &m->orders);
 	unsigned n = load_below(m, 6);
 
@@ -129,7 +131,10 @@ load_fill(struct making *m)
 		ch_buf_printf(&m->body, ",\"qty\":\"%u%s\"",
 			1 + n + load_chance(m, 60),
 			load_chance(m, 200) ? ".00" : "");
-	add_figure(m, "price");
+	if (load_chance(m, 900))
+		load_string(m, "price", LOAD_PICK(m, same));
+	else
+		add_figure(m, "price");
 	if (load_chance(m, 40))
 		load_wish(m, "order", o->name, 6);
 	load_extras(m);

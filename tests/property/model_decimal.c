@@ -58,6 +58,27 @@ model_figure_ok(const char *s)
 	return plain_digits(s, &digits, &fraction, &zero) && digits <= 80;
 }
 
+/* A digit behind the point, 0 behind the end. */
+static char
+digit_at(const char *s, size_t at)
+{
+	return at < strlen(s) ? s[at] : '0';
+}
+
+bool
+model_figures_same(const char *a, const char *b)
+{
+	size_t whole = strcspn(a, ".");
+	size_t most = strlen(a) > strlen(b) ? strlen(a) : strlen(b);
+
+	if (whole != strcspn(b, ".") || strncmp(a, b, whole) != 0)
+		return false;
+	for (size_t i = whole + 1; i < most; i++)
+		if (digit_at(a, i) != digit_at(b, i))
+			return false;
+	return true;
+}
+
 big
 model_decimal_value(const char *s, int scale)
 {

@@ -22,6 +22,8 @@ bool model_decimal_ok(const char *s, int *sign, int *fraction);
 /* A figure that is only kept: digits ('.' digits)?, no leading zeros, 1 to 80
  * digits. */
 bool model_figure_ok(const char *s);
+/* Are two such figures the same number? */
+bool model_figures_same(const char *a, const char *b);
 /* The value in units of 10^-scale, of a text that is ok and has no more digits
  * than that. Exact up to 10^36, more counts as that: 64 of them and a balance
  * still fit. */

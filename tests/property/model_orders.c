@@ -143,6 +143,13 @@ fill_order(struct step *s, struct order *o, const char *key, int64_t qty)
 		model_text(s, "fill"), f, f->price);
 }
 
+/* Two reports of one fill agree in what both of them tell. */
+static bool
+same_price(const char *a, const char *b)
+{
+	return a == NULL || b == NULL || model_figures_same(a, b);
+}
+
 void
 model_order_fill(struct step *s)
 {
@@ -150,8 +157,10 @@ model_order_fill(struct step *s)
 	big qty = model_amount(s, model_text(s, "qty"), MODEL_UNIT_SCALE);
 	char *key = model_joined(model_text(s, "order"), model_text(s, "fill"));
 	const struct fill *known = model_named(s, ROW_FILL, key);
+	const char *price = model_text(s, "price");
 
-	if (known != NULL && known->qty != qty)
+	if (known != NULL &&
+		(known->qty != qty || !same_price(known->price, price)))
 		model_refuse(s, "fact_mismatch");
 	if (o != NULL && known == NULL && qty > o->qty - o->v.filled)
 		model_refuse(s, "illegal_order_move");

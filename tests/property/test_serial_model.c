@@ -891,6 +891,8 @@ START_TEST(orders_move_as_the_table_says)
 		/* known: confirmed, and nothing else */
 		{FILL("f1", "4.0"), OK() ",'confirmed':true"},
 		{FILL("f1", "3"), NO("fact_mismatch")},
+		{FILL("f1", "4") ",'price':'0.6100'", OK() ",'confirmed':true"},
+		{FILL("f1", "4") ",'price':'0.611'", NO("fact_mismatch")},
 		{FILL("f2", "6.00000001"), NO("illegal_order_move")},
 		{FILL("f2", "99999999999999999999"), NO("illegal_order_move")},
 		{ON_ORDER("cancel"), ORDER("o", "4.00000000", "cancelled", 4)},

@@ -461,6 +461,7 @@ static const struct {
 	{ledger_writer_sql_insert_alert, nothing},
 	{ledger_writer_sql_due_skus, due_skus},
 	{ledger_writer_sql_due_accounts, due_accounts},
+	{ledger_writer_sql_orphaned_streams, nothing},
 	{ledger_writer_sql_settling_markets, settling_markets},
 	{ledger_writer_sql_page_positions, page_positions},
 };

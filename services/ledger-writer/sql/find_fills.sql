@@ -1,5 +1,5 @@
 -- Fills that the orders have already. $1 org_id[], $2 order names, $3 fills
-SELECT k.i, f.qty
+SELECT k.i, f.qty, f.price
 FROM unnest($1::int4[], $2::text[], $3::text[])
 	WITH ORDINALITY AS k (org_id, name, fill, i)
 JOIN orders o ON o.org_id = k.org_id AND o.name = k.name

@@ -92,6 +92,36 @@ def test_a_dry_run_answers_and_changes_nothing(ledger):
                         "WHERE id::text = %s", quote["id"]) == 0
 
 
+def test_a_dry_run_makes_no_organisation(ledger):
+    ledger.writer()
+    ledger.rows("SELECT set_rate_rule('few', NULL, 'actor', '{order.place}', "
+                "5, '1 minute', 1, 'me', 'a test')")
+    dry = {"org": "newcomer", "dry_run": True}
+    asked = {
+        "applied": [
+            command("asset.define", asset="USD", scale=2, **dry),
+            command("stock.receive", sku="s", qty="1", **dry),
+            command("order.place", order="o", market="m", side="BUY", qty="1",
+                    **dry),
+            command("pool.deploy", market="m", address="x", **dry)],
+        "asset_not_found": [
+            command("account.open", account="a", asset="USD", **dry)],
+        "account_not_found": [
+            transfer("a", "b", "1", **dry),
+            command("hold.place", **{"from": "a"}, amount="1", **dry)],
+        "transfer_not_found": [
+            command("transfer.reverse", transfer=v7(), **dry)]}
+    for status, cmds in asked.items():
+        for cmd in cmds:
+            assert ledger.do(cmd)["status"] == status, cmd
+    assert ledger.rows("SELECT name FROM orgs WHERE name = 'newcomer'") == []
+    # whoever is no dry run makes it, refused or not
+    assert ledger.do(transfer("a", "b", "1", org="newcomer")
+                     )["status"] == "account_not_found"
+    assert ledger.rows("SELECT name FROM orgs WHERE name = 'newcomer'") == [
+        ("newcomer",)]
+
+
 def test_a_pause_refuses_requests_and_the_same_id_is_applied_after_it(
         ledger, cell, database):
     ledger.writer()

@@ -293,3 +293,20 @@ def test_a_backlog_of_any_size_is_applied_in_bounded_memory(ledger):
     until(lambda: open_holds(ledger) == 0, 60, "all have run out")
     print(f"{BACKLOG} records: {peak(writer)} MiB")
     assert peak(writer) <= 64
+
+
+def test_what_a_retired_topic_left_runs_out_all_the_same(ledger, kafka):
+    """Nobody owns its partitions any more: another topic's owner looks."""
+    retired = ledger.writer()
+    prepare(ledger)
+    applied(ledger, hold(20, "left"), reserve(20, "left"))
+    retired.stop()
+    assert open_holds(ledger) == 2
+    other = kafka.unique("ledger.commands")
+    kafka.create(other, partitions=2)
+    ledger.writer(commands_topics=other, trades_topics="", fills_topics="")
+    until(lambda: open_holds(ledger) == 0, 120, "both have run out")
+    assert ledger.rows(
+        "SELECT DISTINCT c.topic FROM command_log l JOIN consumer_partitions c "
+        "USING (stream) WHERE l.source = 'timer'") == [(other,)]
+    ledger.check_books()

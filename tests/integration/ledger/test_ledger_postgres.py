@@ -13,7 +13,7 @@ from harness.small_disk import Disk
 from harness.wait import until
 from ledger_families import TABLES, Families
 from ledger_feeding import Feeding
-from ledger_kit import Ledger, transfer
+from ledger_kit import Ledger, command, transfer
 from ledger_rigged import proxied
 
 SEED = int(os.environ.get("SEED") or random.randrange(1 << 32))
@@ -301,3 +301,26 @@ def test_a_full_disk_of_the_wal_is_an_outage_and_no_loss(
     writer.wait_ready()
     assert rebalances(writer) == joined
     judge(ledger, tmp_path)
+
+
+# ---- a failover
+
+def test_numbers_drawn_before_a_failover_are_not_used_after_it(ledger):
+    """A promoted standby may not have heard of what the old primary's
+    sequences gave away last, and gives it away again: what a writer drew of
+    another server is void."""
+    ledger.writer()
+    ledger.open_books()
+    ledger.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE usename = 'ch_writer' AND datname = current_database()")
+    # numbers of this server and of no other
+    ledger.rows("SELECT setval('account_seq', 1000000)")
+    accounts = [command("account.open", account=f"late:{i}", asset="USD")
+                for i in range(3)]
+    ledger.send(*accounts)
+    for cmd in accounts:
+        assert ledger.answer(cmd)["status"] == "applied"
+    assert ledger.value("SELECT min(account_id) > 1000000 FROM accounts "
+                        "WHERE starts_with(name, 'late:')")
+    ledger.check_books()

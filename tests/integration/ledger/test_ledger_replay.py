@@ -1,6 +1,7 @@
 """The books rebuilt from log and snapshot: equal after a load of every kind by
 two writers, and what was changed by hand is found and named."""
 
+import json
 import os
 import random
 import re
@@ -230,3 +231,38 @@ def test_pages_of_a_settlement(ledger, console):
     assert "equal: " in text and differing(text) == {}
     assert ledger.value("SELECT count(*) FROM command_log "
                         "WHERE type = 'market.pay'") == 3
+
+
+def test_fills_of_a_venue_and_the_letters_that_were_replayed(
+        ledger, console, kafka):
+    """Of a fill's record the log has no time but its id's."""
+    def report(fill, order, qty):
+        return "0x1", json.dumps({
+            "fill_id": fill, "org": "acme", "order": order, "qty": qty,
+            "traded_at": "2026-01-01T00:00:00.5Z"})
+
+    ledger.writer()
+    early = [report("t1", "bid", "4"), report("t2", "bid", "1")]
+    kafka.produce(ledger.fills, early)
+    ledger.wait_consumed(2, topic=ledger.fills)
+    for name, side in (("bid", "BUY"), ("ask", "SELL")):
+        ledger.do(command("order.place", order=name, market="m", side=side,
+                          qty="10"))
+    kafka.produce(ledger.fills, [*early, report("t1", "ask", "4"),
+                                 report("t1", "bid", "5")])
+    ledger.wait_consumed(6, topic=ledger.fills)
+    kafka.produce(ledger.fills, early)  # confirms
+    ledger.wait_consumed(8, topic=ledger.fills)
+    assert ledger.rows("SELECT error_class, count(*) FROM rejected "
+                       "GROUP BY 1 ORDER BY 1") == [
+        ("fact_mismatch", 1), ("order_not_found", 2)]
+    whole = console.ok("replay", "--into=fills")
+    assert "equal: " in whole and differing(whole) == {}, whole
+    assert re.search(r" 7 applied and 0 refused decided again, 0 differ",
+                     whole), whole
+
+    # who asks for the answer of a parked fill is told of its letter
+    id_ = ledger.value("SELECT id_text FROM answers "
+                       "WHERE status = 'order_not_found' LIMIT 1")
+    text = console.explain(id_)
+    assert "order_not_found" in text and "dlq show" in text, text

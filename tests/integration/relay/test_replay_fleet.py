@@ -12,7 +12,7 @@ from harness.wait import until
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "ledger"))
 
-from ledger_kit import Ledger, transfer  # noqa: E402
+from ledger_kit import Ledger, command, transfer  # noqa: E402
 
 
 @pytest.fixture
@@ -125,3 +125,33 @@ def test_poison_is_parked_then_repaired_replayed_and_applied(
             ("bob", "dlq.discard", again[0]["letter_id"], "given up",
              "pending", "discarded")]
     assert ledger.answers_of(given_up["id"])[-1]["status"] == "invalid"
+
+
+def test_a_fill_that_outran_its_order_is_replayed_and_applied_once(
+        relay_cell, relay, ledger, kafka):
+    cell = relay_cell
+    kafka.create(f"{ledger.fills}.dlq")
+    ledger.writer()
+    relay()
+    early = {"fill_id": "t1", "org": "acme", "order": "o", "qty": "4",
+             "price": "0.5", "traded_at": "2026-01-01T00:00:00Z"}
+    kafka.produce(ledger.fills, [("0x1", json.dumps(early))])
+    dead = until(lambda: cell.records(f"{ledger.fills}.dlq"), 60, "its letter")
+    assert header(dead[0], "ch_error_class") == "order_not_found"
+    (letter,) = cell.letters("--topic", ledger.fills)
+    assert (letter["kind"], letter["state"]) == ("rejected", "pending")
+
+    place = command("order.place", order="o", market="m", side="BUY", qty="10")
+    assert ledger.do(place)["status"] == "applied"
+    cell.dlq("replay", letter["letter_id"], "--reason", "the order is there",
+             "--actor", "ann")
+    filled = ("SELECT filled FROM orders WHERE name = 'o'",)
+    until(lambda: ledger.value(*filled) == 4 * 10**8, 60, "it is applied")
+    # sent once more it confirms what is known
+    cell.dlq("replay", letter["letter_id"], "--again", "--reason", "a slip",
+             "--actor", "ann")
+    ledger.wait_consumed(3, topic=ledger.fills)
+    assert ledger.value(*filled) == 4 * 10**8
+    assert len(cell.letters("--topic", ledger.fills, "--state", "pending")
+               ) == 0
+    ledger.check_books()

@@ -458,6 +458,25 @@ START_TEST(precedence_goes_over_all_moves)
 }
 END_TEST
 
+#define REVERSE(t) "\"type\":\"transfer.reverse\",\"transfer\":\"" t "\""
+
+/* 2026-11-20 is the lowest day: the first id is of the moment before. */
+START_TEST(a_transfer_of_a_dropped_day_is_not_reversed_and_the_days_are_named)
+{
+	const char *answer;
+
+	open_accounts();
+	answer = say(1, REVERSE("01a1f640-bbff-7000-8000-000000000001/3"));
+	expect_status(answer, "transfer_not_found");
+	expect(answer,
+		"is of 2026-11-19, and the log is kept from 2026-11-20 on");
+	expect(answer, "post the opposite");
+	answer = say(2, REVERSE("01a1f640-bc00-7000-8000-000000000001"));
+	expect_status(answer, "transfer_not_found");
+	expect(answer, "was never sent, or was refused");
+}
+END_TEST
+
 START_TEST(amounts_beyond_an_int64_are_judged_by_funds_first)
 {
 	open_accounts();
@@ -815,6 +834,8 @@ money(void)
 	tcase_add_test(c, a_dip_below_the_floor_is_refused);
 	tcase_add_test(c, a_result_shows_each_row_once_after_all_moves);
 	tcase_add_test(c, precedence_goes_over_all_moves);
+	tcase_add_test(c,
+		a_transfer_of_a_dropped_day_is_not_reversed_and_the_days_are_named);
 	tcase_add_test(c, amounts_beyond_an_int64_are_judged_by_funds_first);
 	tcase_add_test(c, a_shortage_is_found_behind_an_overflow_of_any_size);
 	tcase_add_test(c, sums_of_the_largest_amounts_stay_exact);

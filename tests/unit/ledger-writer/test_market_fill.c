@@ -5,6 +5,7 @@
 #include "check_suite.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "market_fill.h"
@@ -28,20 +29,38 @@ tear_down(void)
 }
 
 static struct command
-read_fill(const char *qty, const char *more)
+read_fill_of(const char *order, const char *qty, const char *more)
 {
 	char text[512];
 	struct command c;
 	struct command_refusal refusal;
 
 	(void)snprintf(text, sizeof(text),
-		"{\"fill_id\":\"f\",\"org\":\"acme\",\"order\":\"o\","
+		"{\"fill_id\":\"f\",\"org\":\"acme\",\"order\":\"%s\","
 		"\"qty\":\"%s\",\"traded_at\":\"2026-11-21T09:41:02Z\"%s}",
-		qty, more);
+		order, qty, more);
 	ck_assert_msg(market_fill_decode(&reader, ch_view_of(text), &c,
 			      &refusal),
 		"%s: %.*s", text, CH_VIEW_ARG(refusal.reason));
 	return c;
+}
+
+static struct command
+read_fill(const char *qty, const char *more)
+{
+	return read_fill_of("o", qty, more);
+}
+
+/* The id names what was reported, so both are the same, or neither. */
+static bool
+same_report(const struct command *a, const struct command *b)
+{
+	bool same = memcmp(a->id.bytes, b->id.bytes, 16) == 0;
+
+	ck_assert(same ==
+		ch_digest_eq(a->payload_hash.bytes, b->payload_hash.bytes,
+			CH_SHA256_LEN));
+	return same;
 }
 
 static bool
@@ -50,10 +69,31 @@ same(const char *qty, const char *other, const char *more)
 	struct command a = read_fill(qty, "");
 	struct command b = read_fill(other, more);
 
-	ck_assert_mem_eq(a.id.bytes, b.id.bytes, 16);
-	return ch_digest_eq(a.payload_hash.bytes, b.payload_hash.bytes,
-		CH_SHA256_LEN);
+	return same_report(&a, &b);
 }
+
+START_TEST(one_trade_of_two_orders_is_two_fills)
+{
+	struct command a = read_fill_of("bid", "4", "");
+	struct command b = read_fill_of("ask", "4", "");
+
+	ck_assert(!same_report(&a, &b));
+}
+END_TEST
+
+START_TEST(the_time_of_the_id_is_the_records)
+{
+	struct ch_time at = {INT64_C(1800000000123000)};
+	struct command c;
+
+	reader.record_at = at;
+	c = read_fill("4", "");
+	ck_assert_int_eq(ch_uuid_time(&c.id).us, at.us);
+	reader.record_at.us = 0; /* it has none: the trade's */
+	c = read_fill("4", "");
+	ck_assert_int_eq(ch_uuid_time(&c.id).us, INT64_C(1795254062000000));
+}
+END_TEST
 
 START_TEST(a_quantity_counts_by_its_value)
 {
@@ -88,9 +128,7 @@ same_price(const char *price, const char *other)
 		",\"price\":\"%s\"", other);
 	a = read_fill("4", more);
 	b = read_fill("4", more_of_other);
-	ck_assert_mem_eq(a.id.bytes, b.id.bytes, 16);
-	return ch_digest_eq(a.payload_hash.bytes, b.payload_hash.bytes,
-		CH_SHA256_LEN);
+	return same_report(&a, &b);
 }
 
 /* 80 digits are more than any integer holds. */
@@ -113,5 +151,7 @@ START_TEST(a_price_counts_by_its_value)
 }
 END_TEST
 
-FIXTURE_MAIN("market_fill", set_up, tear_down, a_quantity_counts_by_its_value,
+FIXTURE_MAIN("market_fill", set_up, tear_down,
+	one_trade_of_two_orders_is_two_fills, the_time_of_the_id_is_the_records,
+	a_quantity_counts_by_its_value,
 	a_quantity_that_is_refused_counts_as_sent, a_price_counts_by_its_value)
