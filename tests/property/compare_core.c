@@ -331,6 +331,7 @@ core_batch(struct core *c, const struct ledger_load *load, size_t from,
 		(void)batch_add(&c->batch, items[i].stream,
 			&(struct batch_record){.offset = (int64_t)i,
 				.key = CH_VIEW("key"),
+				.read_again = items[i].read_again,
 				.value = {items[i].value, items[i].len}});
 	if (!decide(c, &context, items[to - 1].clock, out))
 		return false;

@@ -86,6 +86,7 @@ one_batch(struct running *r, size_t from, size_t to)
 	now.decided_at = core_decided_at(r->core);
 	for (size_t i = from; i < to; i++) {
 		now.part = ledger_load_parts[load->items[i].stream];
+		now.read_again = load->items[i].read_again;
 		serial_apply(r->model, r->c->commands[i], &now, from_model,
 			&r->theirs);
 	}

@@ -17,6 +17,7 @@
 #include "ledger_damage.h"
 #include "load_bodies.h"
 
+#define AGAIN_EVERY 97 /* items: that one is read again */
 #define RECENT 512
 
 const int ledger_load_parts[LEDGER_LOAD_STREAMS] = {0, 1, 5};
@@ -398,6 +399,8 @@ ledger_load_make(struct ledger_load *load, uint64_t seed, size_t count)
 	load->items = ch_xcalloc(count, sizeof(*load->items));
 	for (size_t i = 0; i < count; i++)
 		ledger_load_next(l, &load->items[i]);
+	for (size_t i = ledger_load_beginning(); i < count; i++)
+		load->items[i].read_again = i % AGAIN_EVERY == 0;
 	ledger_load_end(l);
 }
 

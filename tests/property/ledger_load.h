@@ -25,6 +25,7 @@
 #ifndef TESTS_PROPERTY_LEDGER_LOAD_H
 #define TESTS_PROPERTY_LEDGER_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,9 @@ struct ledger_load_item {
 	int64_t clock; /* microseconds: when the writer polls it */
 	int pauses;    /* which set is in force */
 	int rates;     /* which set is in force */
+	/* Its partition was restarted, and it was decided before: as far as
+	 * only ledger_load_make() says. */
+	bool read_again;
 };
 
 struct ledger_load {

@@ -124,6 +124,8 @@ pass_gates(struct step *s)
 		say_again(s, known);
 	else if (known != NULL)
 		say(s, "key_reused");
+	else if (s->now->read_again)
+		say(s, "superseded");
 	else if (is_paused(s))
 		say(s, "trading_paused");
 	else if (!model_rates_pass(s))
@@ -140,7 +142,8 @@ serial_apply(struct serial_model *m, const struct serial_command *c,
 
 	model_step_init(&s, m, c, now, sink, ctx);
 	if (!c->readable) {
-		sink(ctx, SERIAL_REJECTED, "");
+		if (!now->read_again)
+			sink(ctx, SERIAL_REJECTED, "");
 		if (c->id != NULL && c->org != NULL)
 			say(&s, "invalid");
 	} else {

@@ -51,7 +51,8 @@ struct serial_now {
 	size_t pause_count;
 	const struct serial_rate *rates;
 	size_t rate_count;
-	int part; /* the record's partition: shards, shares of rates */
+	int part;	 /* the record's partition: shards, shares of rates */
+	bool read_again; /* it was decided before its partition was restarted */
 };
 
 /* What a step leaves, one line each, in order. */
