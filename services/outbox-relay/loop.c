@@ -75,15 +75,15 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 			      "SET idle_session_timeout = '15s'",
 	};
 	struct tail_options tail = {
-		.conninfo = sql.conninfo,
-		.client_id = id,
-		.schema = sql.search_path,
-		.slot = r->slot,
+		.walsender = {.conninfo = sql.conninfo,
+			.client_id = id,
+			.schema = sql.search_path,
+			.slot = r->slot,
+			.alive = session_keep_alive,
+			.ctx = r},
 		.publication = r->publication,
 		.contract = r->contract,
 		.update = r->on_update,
-		.alive = session_keep_alive,
-		.ctx = r,
 	};
 
 	r->pg = ch_pg_new(&sql, err);

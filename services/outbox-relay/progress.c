@@ -62,7 +62,7 @@ read_marks(struct ch_pg_row *r, const PGresult *res, struct inflight *f,
 }
 
 static void
-read_identity(struct ch_pg_row *r, struct tail_identity *out)
+read_identity(struct ch_pg_row *r, struct walsender_identity *out)
 {
 	ch_view_copy(ch_pg_next_text(r), out->system_id,
 		sizeof(out->system_id));
@@ -71,20 +71,22 @@ read_identity(struct ch_pg_row *r, struct tail_identity *out)
 }
 
 static bool
-is_same_system(const struct tail_identity *a, const struct tail_identity *b)
+is_same_system(const struct walsender_identity *a,
+	const struct walsender_identity *b)
 {
 	return strcmp(a->system_id, b->system_id) == 0;
 }
 
 static bool
-is_same(const struct tail_identity *a, const struct tail_identity *b)
+is_same(const struct walsender_identity *a, const struct walsender_identity *b)
 {
 	return is_same_system(a, b) && a->timeline == b->timeline;
 }
 
 /* A server's files are put back in place while it is down. */
 static bool
-is_same_run(const struct tail_identity *a, const struct tail_identity *b)
+is_same_run(const struct walsender_identity *a,
+	const struct walsender_identity *b)
 {
 	return is_same(a, b) && a->started_us == b->started_us;
 }
@@ -113,7 +115,7 @@ read_place(struct progress *p, struct ch_pg_row *r, const PGresult *res,
 
 /* What is true nowhere but where the row was written. */
 static void
-leave_behind(struct progress *p, const struct tail_identity *was,
+leave_behind(struct progress *p, const struct walsender_identity *was,
 	struct inflight *f)
 {
 	if (is_same(was, &p->identity))
@@ -136,7 +138,7 @@ lsn_text(uint64_t lsn, char out[LSN_TEXT_MAX])
 /* A row of a WAL that this server has not written is of another one. */
 static void
 check_reached(const struct progress *p, uint64_t written,
-	struct tail_identity *was)
+	struct walsender_identity *was)
 {
 	char known[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
 
@@ -155,8 +157,8 @@ read_row(struct progress *p, const PGresult *res, struct inflight *f,
 	bool *ours, struct ch_err *err)
 {
 	struct ch_pg_row r = ch_pg_row(res, 0);
-	const struct tail_identity known = p->identity;
-	struct tail_identity was;
+	const struct walsender_identity known = p->identity;
+	struct walsender_identity was;
 	bool owner = ch_view_eq_str(ch_pg_next_text(&r), p->owner);
 	uint64_t written;
 	int rc;
@@ -328,7 +330,7 @@ progress_snapshot_set(struct progress *p, const char *snapshot)
 }
 
 int
-progress_check(const struct progress *p, const struct tail_identity *of,
+progress_check(const struct progress *p, const struct walsender_identity *of,
 	struct ch_err *err)
 {
 	if (is_same_run(&p->identity, of))

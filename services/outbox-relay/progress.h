@@ -34,12 +34,12 @@
 #include "base/str.h"
 #include "inflight.h"
 #include "io/pg.h"
-#include "tail.h"
+#include "walsender.h"
 
 struct progress {
 	const char *slot;
 	char owner[64];
-	struct tail_identity identity; /* of the server that was claimed */
+	struct walsender_identity identity; /* of the server that was claimed */
 	bool begun; /* this slot's first start is over; stored as its system */
 	bool has_lsn;
 	uint64_t lsn;
@@ -62,8 +62,8 @@ void progress_free(struct progress *p);
 int progress_claim(struct progress *p, struct ch_pg *pg, struct inflight *f,
 	bool *ours, struct ch_err *err);
 /* Does another connection see the server that was claimed? CH_EFENCED: no. */
-int progress_check(const struct progress *p, const struct tail_identity *of,
-	struct ch_err *err);
+int progress_check(const struct progress *p,
+	const struct walsender_identity *of, struct ch_err *err);
 /* Writes at once. */
 int progress_save(struct progress *p, struct ch_pg *pg,
 	const struct inflight *f, struct ch_err *err);

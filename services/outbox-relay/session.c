@@ -333,9 +333,10 @@ make_slot(struct relay *r, bool drop, struct ch_err *err)
 	r->progress.lsn = r->read_lsn = 0;
 	rc = progress_save(&r->progress, r->pg, r->inflight, err);
 	if (rc == CH_OK && drop)
-		rc = tail_slot_drop(r->tail, err);
+		rc = walsender_slot_drop(tail_walsender(r->tail), err);
 	if (rc == CH_OK)
-		rc = tail_slot_create(r->tail, &r->slot_lsn, err);
+		rc = walsender_slot_create(tail_walsender(r->tail),
+			&r->slot_lsn, err);
 	if (rc == CH_OK)
 		ch_warn("relay.slot_made", CH_S("slot", r->slot),
 			CH_S("then", "re-scan of the tables"));
@@ -343,24 +344,24 @@ make_slot(struct relay *r, bool drop, struct ch_err *err)
 }
 
 static int
-use_slot(struct relay *r, enum tail_slot slot, struct ch_err *err)
+use_slot(struct relay *r, enum walsender_slot slot, struct ch_err *err)
 {
 	bool whole = r->reread == NULL || r->first_whole || r->progress.begun;
 	int rc = CH_OK;
 
-	if (slot == TAIL_SLOT_ACTIVE)
+	if (slot == WALSENDER_SLOT_ACTIVE)
 		return ch_err_set(err, CH_EEXIST,
 			"slot %s is read by another process", r->slot);
-	if (slot == TAIL_SLOT_FOREIGN)
+	if (slot == WALSENDER_SLOT_FOREIGN)
 		return ch_err_set(err, CH_ECONFIG,
 			"slot %s belongs to "
 			"another plugin or database: set `slot`",
 			r->slot);
-	if (slot == TAIL_SLOT_FREE && r->progress.has_lsn)
+	if (slot == WALSENDER_SLOT_FREE && r->progress.has_lsn)
 		return begin_tailing(r, err);
 	r->slot_lsn = 0;
-	if (slot != TAIL_SLOT_FREE)
-		rc = make_slot(r, slot != TAIL_SLOT_MISSING, err);
+	if (slot != WALSENDER_SLOT_FREE)
+		rc = make_slot(r, slot != WALSENDER_SLOT_MISSING, err);
 	if (rc != CH_OK)
 		return rc;
 	r->progress.begun = true;
@@ -407,7 +408,7 @@ poll_instead(struct relay *r, struct ch_err *err)
 static int
 choose_source(struct relay *r, struct ch_err *err)
 {
-	enum tail_slot slot;
+	enum walsender_slot slot;
 	int rc;
 
 	if (r->source == RELAY_SOURCE_SCAN)
@@ -421,7 +422,7 @@ choose_source(struct relay *r, struct ch_err *err)
 		rc = source_check_table(r, err);
 	if (rc != CH_OK)
 		return rc;
-	rc = tail_slot_look(r->tail, &slot, err);
+	rc = walsender_slot_look(tail_walsender(r->tail), &slot, err);
 	return rc == CH_OK ? use_slot(r, slot, err) : rc;
 }
 

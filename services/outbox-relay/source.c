@@ -98,7 +98,7 @@ explain(struct relay *r, const struct allowed *a, int rc, struct ch_err *err)
 int
 source_open_wal(struct relay *r, struct ch_err *err)
 {
-	struct tail_identity identity;
+	struct walsender_identity identity;
 	struct allowed a;
 	int rc = ask(r, &a, err);
 

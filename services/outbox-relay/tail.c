@@ -2,8 +2,8 @@
 /*
  * tail: a walsender as a source of commits.
  *
- * A connection:	connect -> look, create, drop (simple queries)
- *			-> START_REPLICATION -> frames until it ends
+ * A connection:	connect (walsender.h) -> START_REPLICATION -> frames until
+ *			it ends
  *
  * Relations: pgoutput names each table before its first row; the name is
  * looked up once and the places of its columns are kept under its number. A
@@ -15,22 +15,18 @@
 #include "tail.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <libpq-fe.h>
 
 #include "base/failpoint.h"
-#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/pg.h"
 #include "pgoutput.h"
 #include "snapshot.h"
 
-#define COMMAND_MS 20000
-#define CREATE_MS 120000
 #define STATUS_MOVED_MS 100
 #define STATUS_IDLE_MS 5000
 #define SILENT_MS 40000
@@ -57,7 +53,7 @@ struct floor_mark {
 
 struct tail {
 	struct tail_options opt;
-	struct ch_pg *pg;
+	struct walsender *walsender;
 	bool streaming;
 	bool asked; /* the server wants a status now */
 	uint64_t told, read_lsn;
@@ -82,17 +78,10 @@ struct tail *
 tail_new(const struct tail_options *opt, struct ch_err *err)
 {
 	struct tail *t = ch_xcalloc(1, sizeof(*t));
-	struct ch_pg_params params = {
-		.conninfo = opt->conninfo,
-		.application_name = opt->client_id,
-		.replication = "database",
-		.search_path = opt->schema,
-		.read_write = true,
-	};
 
 	t->opt = *opt;
-	t->pg = ch_pg_new(&params, err);
-	if (t->pg == NULL) {
+	t->walsender = walsender_new(&opt->walsender, err);
+	if (t->walsender == NULL) {
 		free(t);
 		return NULL;
 	}
@@ -115,7 +104,7 @@ tail_free(struct tail *t)
 	if (t == NULL)
 		return;
 	forget_relations(t);
-	ch_pg_free(t->pg);
+	walsender_free(t->walsender);
 	free(t->relations);
 	free(t->floors);
 	snapshot_free(&t->delivered);
@@ -128,255 +117,40 @@ tail_disconnect(struct tail *t)
 	t->streaming = false;
 	t->asked = false;
 	forget_relations(t);
-	ch_pg_disconnect(t->pg);
+	walsender_disconnect(t->walsender);
 }
 
-/* ---- commands ---- */
+int
+tail_connect(struct tail *t, struct walsender_identity *out, struct ch_err *err)
+{
+	tail_disconnect(t);
+	return walsender_connect(t->walsender, out, err);
+}
+
+struct walsender *
+tail_walsender(struct tail *t)
+{
+	return t->walsender;
+}
+
+static PGconn *
+connection(const struct tail *t)
+{
+	return ch_pg_raw(walsender_pg(t->walsender));
+}
 
 static int
-broken(struct tail *t, const char *doing, struct ch_err *err)
+broken(struct tail *t, struct ch_err *err)
 {
-	PGconn *conn = ch_pg_raw(t->pg);
+	PGconn *conn = connection(t);
 
-	ch_err_set(err, CH_EIO, "%s: %s", doing,
+	ch_err_set(err, CH_EIO, "replication stream: %s",
 		conn != NULL ? PQerrorMessage(conn) : "not connected");
 	tail_disconnect(t);
 	return CH_EIO;
 }
 
-static int
-wait_result(struct tail *t, int timeout_ms, struct ch_err *err)
-{
-	PGconn *conn = ch_pg_raw(t->pg);
-	int waited;
-
-	for (waited = 0; PQflush(conn) == 1 || PQisBusy(conn); waited += 200) {
-		struct pollfd p = {PQsocket(conn), POLLIN, 0};
-
-		if (t->opt.alive != NULL && !t->opt.alive(t->opt.ctx)) {
-			tail_disconnect(t);
-			return ch_err_set(err, CH_ECLOSED,
-				"given up after %d ms of waiting for the "
-				"walsender: the relay stops, or its SQL "
-				"session has ended",
-				waited);
-		}
-		if (waited >= timeout_ms) {
-			tail_disconnect(t);
-			return ch_err_set(err, CH_ETIMEOUT,
-				"no answer from "
-				"the walsender within %d ms",
-				waited);
-		}
-		(void)poll(&p, 1, 200);
-		if (p.revents != 0 && !PQconsumeInput(conn))
-			return broken(t, "walsender", err);
-	}
-	return CH_OK;
-}
-
-/* A simple query: the only kind a walsender takes. *out is the caller's. */
-static int
-command(struct tail *t, const char *sql, int timeout_ms, PGresult **out,
-	struct ch_err *err)
-{
-	PGconn *conn = ch_pg_raw(t->pg);
-	struct ch_pg_failure failure;
-	ExecStatusType status;
-	PGresult *res;
-	int rc;
-
-	*out = NULL;
-	if (conn == NULL || !PQsendQuery(conn, sql))
-		return broken(t, "walsender", err);
-	rc = wait_result(t, timeout_ms, err);
-	if (rc != CH_OK)
-		return rc;
-	res = PQgetResult(conn);
-	status = PQresultStatus(res);
-	if (status == PGRES_COPY_BOTH) {
-		*out = res;
-		return CH_OK;
-	}
-	while (res != NULL) {
-		PGresult *next;
-
-		rc = wait_result(t, timeout_ms, err);
-		if (rc != CH_OK) {
-			PQclear(res);
-			return rc;
-		}
-		next = PQgetResult(conn);
-		if (next == NULL)
-			break;
-		PQclear(next);
-	}
-	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
-		*out = res;
-		return CH_OK;
-	}
-	rc = res != NULL ? ch_pg_result_failure(res, &failure, err) : CH_EIO;
-	PQclear(res);
-	if (PQstatus(conn) != CONNECTION_OK)
-		return broken(t, "walsender", err);
-	return rc;
-}
-
-static int
-ask_system(struct tail *t, struct tail_identity *out, struct ch_err *err)
-{
-	PGresult *res;
-	int64_t timeline = 0;
-	int rc;
-
-	rc = command(t, "IDENTIFY_SYSTEM", COMMAND_MS, &res, err);
-	if (rc != CH_OK)
-		return rc;
-	if (PQntuples(res) != 1 ||
-		ch_view_copy(ch_view_of(PQgetvalue(res, 0, 0)), out->system_id,
-			sizeof(out->system_id)) != CH_OK ||
-		ch_view_int(ch_view_of(PQgetvalue(res, 0, 1)), 0, INT32_MAX,
-			&timeline) != CH_OK)
-		rc = ch_err_set(err, CH_EPROTO,
-			"IDENTIFY_SYSTEM answered something else");
-	out->timeline = (int32_t)timeline;
-	PQclear(res);
-	return rc;
-}
-
-static int
-ask_start(struct tail *t, struct tail_identity *out, struct ch_err *err)
-{
-	PGresult *res;
-	int rc = command(t,
-		"SELECT (extract(epoch FROM pg_postmaster_start_time()) "
-		"* 1000000)::int8",
-		COMMAND_MS, &res, err);
-
-	if (rc != CH_OK)
-		return rc;
-	if (PQntuples(res) != 1 ||
-		ch_view_int(ch_view_of(PQgetvalue(res, 0, 0)), 1, INT64_MAX,
-			&out->started_us) != CH_OK)
-		rc = ch_err_set(err, CH_EPROTO,
-			"pg_postmaster_start_time() answered something else");
-	PQclear(res);
-	return rc;
-}
-
-int
-tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err)
-{
-	int rc;
-
-	tail_disconnect(t);
-	rc = ch_pg_connect(t->pg, err);
-	if (rc == CH_OK)
-		rc = ask_system(t, out, err);
-	return rc == CH_OK ? ask_start(t, out, err) : rc;
-}
-
-static enum tail_slot
-slot_of(const PGresult *res)
-{
-	const char *value[4];
-	int i;
-
-	if (PQntuples(res) == 0)
-		return TAIL_SLOT_MISSING;
-	for (i = 0; i < 4; i++)
-		value[i] = PQgetvalue(res, 0, i);
-	if (value[0][0] != 't')
-		return TAIL_SLOT_FOREIGN;
-	if (ch_view_eq_str(ch_view_of(value[1]), "lost"))
-		return TAIL_SLOT_LOST;
-	return value[2][0] == 't' ? TAIL_SLOT_ACTIVE : TAIL_SLOT_FREE;
-}
-
-int
-tail_slot_look(struct tail *t, enum tail_slot *out, struct ch_err *err)
-{
-	char sql[512];
-	PGresult *res;
-	int rc;
-
-	(void)snprintf(sql, sizeof(sql),
-		"SELECT plugin = 'pgoutput' AND database = "
-		"current_database(), wal_status, active, restart_lsn "
-		"FROM pg_replication_slots WHERE slot_name = '%s'",
-		t->opt.slot);
-	rc = command(t, sql, COMMAND_MS, &res, err);
-	if (rc != CH_OK)
-		return rc;
-	*out = slot_of(res);
-	PQclear(res);
-	return CH_OK;
-}
-
-/* Appends 1 to 8 hexadecimal digits, half an LSN. */
-static bool
-add_half(uint64_t *lsn, struct ch_view digits)
-{
-	char padded[] = "00000000";
-	unsigned char bytes[4];
-	size_t i;
-
-	if (digits.len < 1 || digits.len > 8)
-		return false;
-	memcpy(padded + 8 - digits.len, digits.ptr, digits.len);
-	if (!ch_hex_decode(ch_view_of(padded), bytes, sizeof(bytes)))
-		return false;
-	for (i = 0; i < sizeof(bytes); i++)
-		*lsn = *lsn << 8 | bytes[i];
-	return true;
-}
-
-/* "16/B374D848" */
-static bool
-lsn_of(struct ch_view text, uint64_t *out)
-{
-	struct ch_view high;
-
-	*out = 0;
-	return ch_view_split(&text, '/', &high) && add_half(out, high) &&
-		add_half(out, text);
-}
-
-int
-tail_slot_create(struct tail *t, uint64_t *lsn, struct ch_err *err)
-{
-	char sql[256];
-	PGresult *res;
-	int rc;
-
-	(void)snprintf(sql, sizeof(sql),
-		"CREATE_REPLICATION_SLOT %s LOGICAL "
-		"pgoutput NOEXPORT_SNAPSHOT",
-		t->opt.slot);
-	rc = command(t, sql, CREATE_MS, &res, err);
-	if (rc != CH_OK)
-		return ch_err_wrap(err, "create slot %s", t->opt.slot);
-	if (PQntuples(res) != 1 ||
-		!lsn_of(ch_view_of(PQgetvalue(res, 0, 1)), lsn))
-		rc = ch_err_set(err, CH_EPROTO,
-			"CREATE_REPLICATION_SLOT answered something else");
-	PQclear(res);
-	return rc;
-}
-
-int
-tail_slot_drop(struct tail *t, struct ch_err *err)
-{
-	char sql[256];
-	PGresult *res;
-	int rc;
-
-	(void)snprintf(sql, sizeof(sql), "DROP_REPLICATION_SLOT %s",
-		t->opt.slot);
-	rc = command(t, sql, COMMAND_MS, &res, err);
-	PQclear(res);
-	return rc;
-}
+/* ---- the stream begins and ends ---- */
 
 static void
 take_floors(struct tail *t, const struct inflight *f)
@@ -404,15 +178,16 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 		"START_REPLICATION SLOT %s LOGICAL "
 		"%" PRIX32 "/%" PRIX32 " (proto_version '1', "
 		"publication_names '%s', binary 'true')",
-		t->opt.slot, (uint32_t)(lsn >> 32), (uint32_t)lsn,
+		t->opt.walsender.slot, (uint32_t)(lsn >> 32), (uint32_t)lsn,
 		t->opt.publication);
-	rc = command(t, sql, COMMAND_MS, &res, err);
+	rc = walsender_command(t->walsender, sql, WALSENDER_COMMAND_MS, &res,
+		err);
 	PQclear(res);
 	if (rc == CH_ESQL && err != NULL &&
 		ch_view_eq_str(ch_view_of(err->sqlstate), "55006"))
 		return err->code = CH_EEXIST;
 	if (rc != CH_OK)
-		return ch_err_wrap(err, "start slot %s", t->opt.slot);
+		return ch_err_wrap(err, "start slot %s", t->opt.walsender.slot);
 	take_floors(t, f);
 	snapshot_read(&t->delivered, snapshot);
 	inflight_abandon(f);
@@ -429,8 +204,8 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 void
 tail_stop(struct tail *t)
 {
-	if (t->streaming && PQputCopyEnd(ch_pg_raw(t->pg), NULL) == 1)
-		(void)PQflush(ch_pg_raw(t->pg));
+	if (t->streaming && PQputCopyEnd(connection(t), NULL) == 1)
+		(void)PQflush(connection(t));
 	tail_disconnect(t);
 }
 
@@ -476,7 +251,7 @@ is_known(const struct tail *t, const struct pgoutput_message *m,
 	enum event_source *source)
 {
 	return t->opt.contract == NULL &&
-		ch_view_eq_str(m->schema, t->opt.schema) &&
+		ch_view_eq_str(m->schema, t->opt.walsender.schema) &&
 		event_source_of(m->table, source) == CH_OK &&
 		*source != EVENT_RETRY && *source != EVENT_APPLICATION;
 }
@@ -675,7 +450,7 @@ take_frame(struct tail *t, struct inflight *f, struct ch_view bytes,
 static int
 ended(struct tail *t, struct ch_err *err)
 {
-	PGresult *res = PQgetResult(ch_pg_raw(t->pg));
+	PGresult *res = PQgetResult(connection(t));
 	struct ch_pg_failure failure;
 
 	if (res != NULL && PQresultStatus(res) == PGRES_FATAL_ERROR) {
@@ -693,7 +468,7 @@ int
 tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	struct ch_err *err)
 {
-	PGconn *conn = ch_pg_raw(t->pg);
+	PGconn *conn = connection(t);
 	size_t taken = 0, drawn = SIZE_MAX; /* of what libpq read last */
 	char *bytes = NULL;
 	int n, rc;
@@ -707,7 +482,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 			return 0;
 		}
 		if (n == 0 && !PQconsumeInput(conn))
-			return broken(t, "replication stream", err);
+			return broken(t, err);
 		if (n == 0) {
 			drawn = 0;
 			continue;
@@ -763,7 +538,7 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	struct ch_time wall, bool force, struct ch_err *err)
 {
 	uint8_t bytes[PGOUTPUT_STATUS_LEN];
-	PGconn *conn = ch_pg_raw(t->pg);
+	PGconn *conn = connection(t);
 	int64_t ago = ch_mono_ms_since(now, t->told_at), silent;
 	int rc;
 
@@ -782,7 +557,7 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	if (rc == 0)
 		return CH_OK; /* libpq's buffer is full: next turn */
 	if (rc < 0 || PQflush(conn) < 0)
-		return broken(t, "replication stream", err);
+		return broken(t, err);
 	t->told = flushed;
 	t->told_at = now;
 	t->asked = false;
@@ -798,13 +573,13 @@ tail_read_lsn(const struct tail *t)
 bool
 tail_is_local(const struct tail *t)
 {
-	return ch_pg_is_local(t->pg);
+	return ch_pg_is_local(walsender_pg(t->walsender));
 }
 
 int
 tail_fd(const struct tail *t)
 {
-	return ch_pg_fd(t->pg);
+	return ch_pg_fd(walsender_pg(t->walsender));
 }
 
 const struct tail_counts *

@@ -2,12 +2,10 @@
 /*
  * tail: the WAL of the published tables, from a logical slot into inflight.
  *
- * One walsender connection. It asks for nothing that could block it for long
- * but the making of a slot, which waits for the transactions that run. While
- * the stream runs, tail_read() takes frames as long as the caller wants them,
- * and tail_status() tells the server how far things are delivered, whether
- * frames are read or not: so a blocked target never lets the server think
- * that we are gone.
+ * One walsender's connection (walsender.h). While the stream runs, tail_read()
+ * takes frames as long as the caller wants them, and tail_status() tells the
+ * server how far things are delivered, whether frames are read or not: so a
+ * blocked target never lets the server think that we are gone.
  *
  * Thread: loop only.
  */
@@ -21,8 +19,7 @@
 #include "base/err.h"
 #include "contract.h"
 #include "inflight.h"
-
-#define TAIL_SYSTEM_ID_MAX 32
+#include "walsender.h"
 
 struct tail;
 
@@ -34,32 +31,12 @@ enum tail_update {
 };
 
 struct tail_options {
-	const char *conninfo;
-	const char *client_id;
-	const char *schema;
-	const char *slot;	 /* checked by the caller: [a-z0-9_]+ */
-	const char *publication; /* the same */
+	struct walsender_options walsender;
+	const char *publication; /* checked by the caller: [a-z0-9_]+ */
 	/* Of an application's own table, which alone is read then; NULL: the
 	 * ledger's tables are. */
 	struct contract *contract;
 	enum tail_update update; /* of a row of that table */
-	/* Called now and then while a command runs long; false: give up. */
-	bool (*alive)(void *ctx);
-	void *ctx;
-};
-
-struct tail_identity {
-	char system_id[TAIL_SYSTEM_ID_MAX];
-	int32_t timeline;
-	int64_t started_us; /* since 1970: the server's process; 0: not known */
-};
-
-enum tail_slot {
-	TAIL_SLOT_MISSING,
-	TAIL_SLOT_FREE,
-	TAIL_SLOT_ACTIVE, /* another relay reads it */
-	TAIL_SLOT_LOST,	  /* its WAL was removed */
-	TAIL_SLOT_FOREIGN /* another plugin or database has the name */
 };
 
 struct tail_counts {
@@ -73,13 +50,12 @@ struct tail_counts {
 struct tail *tail_new(const struct tail_options *opt, struct ch_err *err);
 void tail_free(struct tail *t);
 /* Codes of connect, and of all below, as in io/pg.h. */
-int tail_connect(struct tail *t, struct tail_identity *out, struct ch_err *err);
+int tail_connect(struct tail *t, struct walsender_identity *out,
+	struct ch_err *err);
 void tail_disconnect(struct tail *t);
+/* Its connection, for what is asked before the stream begins. */
+struct walsender *tail_walsender(struct tail *t);
 
-int tail_slot_look(struct tail *t, enum tail_slot *out, struct ch_err *err);
-/* The position from which the slot has everything. */
-int tail_slot_create(struct tail *t, uint64_t *lsn, struct ch_err *err);
-int tail_slot_drop(struct tail *t, struct ch_err *err);
 /* Begins the stream; lsn 0: at the slot's own position. Passed over are rows
  * of the log up to what f says is delivered, and rows of the outbox that the
  * delivered snapshot (NULL: none) sees. CH_EEXIST: the slot is active. */
