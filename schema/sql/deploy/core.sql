@@ -131,7 +131,8 @@ BEGIN
 		RETURN false;
 	END IF;
 	-- two writers at midnight: one makes it, the other finds it
-	PERFORM pg_advisory_xact_lock(17224, hashtext(child));
+	EXECUTE format('LOCK TABLE ONLY ch.%I IN SHARE UPDATE EXCLUSIVE '
+		'MODE', parent);
 	IF ch.has_partition(parent, day) THEN
 		RETURN false;
 	END IF;
