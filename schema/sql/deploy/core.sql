@@ -67,9 +67,7 @@ END $$;
 CREATE TRIGGER audit_events_append_only
 	BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
 	FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-GRANT SELECT ON audit_events TO ch_relay, ch_operator;
-GRANT SELECT, INSERT (actor, action, subject, reason, before, after)
-	ON audit_events TO ch_reconciler;
+GRANT SELECT ON audit_events TO ch_relay, ch_reconciler, ch_operator;
 
 -- The days that a partitioned table keeps. lowest_day never goes back: an id
 -- of an earlier day is key_expired, its partition is never made again.

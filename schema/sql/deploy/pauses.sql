@@ -257,7 +257,26 @@ BEGIN
 		'at', clock_timestamp()), drawn);
 	RETURN drawn;
 END $$;
-REVOKE ALL ON FUNCTION pause, resume, insist_types, insist_scope FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pause, resume TO ch_reconciler, ch_operator;
+
+-- For a daemon: refuses the default types besides what is refused already, and
+-- no shorter. So it takes nothing back of what an operator has paused. The scope
+-- may be an organisation that is not there: a break names it.
+CREATE FUNCTION pause_more(scope text, reason text, actor text) RETURNS int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	old ch.pauses;
+BEGIN
+	PERFORM ch.take_pause_lock(actor, 10000);
+	SELECT * INTO old FROM ch.pauses p WHERE p.scope = pause_more.scope;
+	RETURN ch.pause(scope, (SELECT array_agg(u.t ORDER BY u.t) FROM (
+			SELECT unnest(old.types) AS t
+			UNION SELECT unnest(ch.pause_default_types())) u),
+		reason, actor, greatest('60 s', old.cooldown_until -
+			clock_timestamp()), unknown_org => true);
+END $$;
+REVOKE ALL ON FUNCTION pause, resume, pause_more, insist_types, insist_scope
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pause, resume TO ch_operator;
+GRANT EXECUTE ON FUNCTION pause_more TO ch_reconciler;
 
 COMMIT;

@@ -141,6 +141,40 @@ def test_who_holds_the_pause_lock_is_named(cell, database, operator, db):
     assert told() is None
 
 
+def test_the_reconciler_pauses_and_takes_nothing_back(cell, database,
+                                                      operator, db):
+    reconciler = cell.connect("reconciler", database)
+    with operator.cursor() as cur:
+        cur.execute("SELECT ch.pause('acme', '{account.close}', 'test', 'me', "
+                    "'1 day', unknown_org => true)")
+    for wrong in (
+            "SELECT resume('acme', 'r', 'a', 'o')",
+            "SELECT pause('acme', '{account.close}', 'r', 'a')",
+            "INSERT INTO audit_events (actor, action, subject, reason) "
+            "VALUES ('me', 'resume', 'acme', 'r')",
+            "INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, "
+            "payload, created_at) VALUES (1, gen_random_uuid(), "
+            "'fleet.control', 'acme', 'resume', '{}', now())"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            reconciler.cursor().execute(wrong)
+    with reconciler.cursor() as cur:
+        cur.execute("SELECT pause_more('acme', 'a break', 'reconciler')")
+        cur.execute("SELECT pause_more('zorg', 'a break', 'reconciler')")
+    reconciler.close()
+    with db.cursor() as cur:
+        cur.execute("SELECT scope, types @> '{account.close}', types @> "
+                    "pause_default_types(), cooldown_until > now() + interval "
+                    "'23 hours' FROM pauses ORDER BY scope")
+        assert cur.fetchall() == [("acme", True, True, True),
+                                  ("zorg", False, True, False)]
+        cur.execute("SELECT actor, db_role, action FROM audit_events ORDER BY "
+                    "event_id")
+        assert cur.fetchall() == [
+            ("me", "ch_operator", "pause"),
+            ("reconciler", "ch_reconciler", "pause"),
+            ("reconciler", "ch_reconciler", "pause")]
+
+
 def test_resume_needs_a_reason_and_its_cooldown_or_an_override(operator):
     with operator.cursor() as cur:
         cur.execute("SELECT ch.pause('acme', NULL, 'test', 'me', "
