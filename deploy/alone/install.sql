@@ -28,8 +28,8 @@
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
 -- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql,
--- webhooks.sql, webhook_refusals.sql and decisions.sql: a test compares columns,
--- constraints and bodies.
+-- webhooks.sql, webhook_refusals.sql and decisions.sql, and forget_slot() of
+-- retention.sql: a test compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -1008,8 +1008,51 @@ BEGIN
 		changed_at = clock_timestamp() WHERE q.plan_id = plan;
 END $$;
 
-REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
-	edit_letter, insist_import, import_letter, move_import, audit_letters,
+-- A relay that is gone for good holds no day back any more: what its slot has
+-- delivered is forgotten. Refuses while the slot is there or its relay leads it;
+-- one that comes back begins as if it had never run. Returns the row.
+CREATE OR REPLACE FUNCTION forget_slot(slot text, actor text, reason text,
+	dry_run boolean DEFAULT false) RETURNS jsonb
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	old  relay_progress;
+	lead int4;
+BEGIN
+	PERFORM insist_who_and_why('forget_slot', actor, reason);
+	SELECT * INTO old FROM relay_progress p WHERE p.slot = forget_slot.slot
+		FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'no relay has delivered by slot %', slot
+			USING ERRCODE = 'no_data_found', HINT =
+			'the slots that are known are the rows of relay_progress';
+	END IF;
+	IF EXISTS (SELECT FROM pg_replication_slots s
+		WHERE s.slot_name = forget_slot.slot) THEN
+		RAISE EXCEPTION 'slot % is there still', slot
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format(
+			'start its relay; or, when it is gone for good, let a superuser '
+			'run SELECT pg_drop_replication_slot(%L)', slot);
+	END IF;
+	SELECT l.pid INTO lead FROM pg_locks l WHERE l.locktype = 'advisory'
+		AND l.classid::int8 = 17225 AND l.objid::int8 =
+			hashtext(forget_slot.slot)::int8 & 4294967295 AND l.granted
+		AND l.database = (SELECT oid FROM pg_database
+			WHERE datname = current_database()) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'slot % is led by a relay (backend %)', slot, lead
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'stop that relay';
+	END IF;
+	IF NOT dry_run THEN
+		DELETE FROM relay_progress p WHERE p.slot = forget_slot.slot;
+		INSERT INTO audit_events (actor, action, subject, reason, before)
+		VALUES (actor, 'forget_slot', slot, reason, to_jsonb(old));
+	END IF;
+	RETURN to_jsonb(old);
+END $$;
+
+REVOKE ALL ON FUNCTION forget_slot, lock_letter, put_delivery_back,
+	decide_letter, edit_letter, insist_import, import_letter, move_import, audit_letters,
 	locked_plan, strictest, set_two_person, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
 
@@ -1037,7 +1080,7 @@ GRANT UPDATE (state, changed_at) ON letter_states TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
-GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter,
+GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
 GRANT SELECT ON relay_progress, outbox_retry, dead_letters, letter_states,
@@ -1204,8 +1247,8 @@ BEGIN
 
 	condition := 'delivered';
 	needed := closed;
-	mend := 'let the relay catch up; of a slot that is gone for good: delete '
-		'its row of relay_progress';
+	mend := 'let the relay catch up; of a slot that is gone for good: SELECT '
+		'forget_slot(...)';
 	FOR r IN SELECT p.slot, CASE WHEN s.active THEN greatest(p.lsn,
 			s.confirmed_flush_lsn) ELSE p.lsn END AS lsn
 		FROM relay_progress p LEFT JOIN pg_replication_slots s
