@@ -198,6 +198,16 @@ def test_a_day_is_archived_and_dropped(ledger, console, day, tmp_path, cell):
     assert f"from {more / path.name}, 30 rows" in text and "equal: " in text
     assert "equal: " in console.ok("replay", "--into=first", "--from=1",
                                    f"--archives={more}")
+    # its columns are those of its time: the log has been given some since
+    owner = cell.connect("owner", ledger.database)
+    owner.cursor().execute("ALTER TABLE command_log ADD note text, "
+                           "ADD many int4 NOT NULL DEFAULT 3")
+    owner.close()
+    text = console.ok("replay", "--into=wider", f"--archives={more}")
+    assert f"from {more / path.name}, 30 rows" in text and "equal: " in text
+    with cell.connect("operator", ledger.database).cursor() as cur:
+        cur.execute("SELECT DISTINCT note, many FROM wider.archived_log")
+        assert cur.fetchall() == [(None, 3)]
     # and an id of it is explained
     text = console.explain(cmds[0]["id"], status=2)
     assert "key_expired" in text and str(path) in text
