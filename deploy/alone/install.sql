@@ -29,8 +29,8 @@
 --
 -- One file on purpose, to be copied beside an application. Tables and functions
 -- are those of schema/sql/deploy/relay.sql, plans.sql, foreign_letters.sql,
--- webhooks.sql, webhook_refusals.sql, decisions.sql and edit_approvals.sql: a test
--- compares columns, constraints and bodies.
+-- webhooks.sql, webhook_refusals.sql, decisions.sql and edit_approvals.sql, and
+-- forget_slot() of retention.sql: a test compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
 \if :{?schema} \else \set schema outbox_relay \endif
@@ -437,6 +437,14 @@ ALTER TABLE replay_plan_letters
 	ADD CONSTRAINT replay_plan_letters_outcome_check CHECK (outcome IN
 		('sent', 'discarded', 'refused', 'quarantined', 'held'));
 
+-- One row, changed by set_two_person().
+CREATE TABLE IF NOT EXISTS plan_settings (
+	one        boolean PRIMARY KEY DEFAULT true CHECK (one),
+	two_person text NOT NULL DEFAULT 'off'
+		CHECK (two_person IN ('off', 'actor', 'role'))
+);
+INSERT INTO plan_settings DEFAULT VALUES ON CONFLICT DO NOTHING;
+
 -- The digest of letters in their order, from the last to the first.
 CREATE OR REPLACE FUNCTION letters_digest_step(rest bytea, letter uuid) RETURNS bytea
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -524,6 +532,13 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT =
 			'replayed or resolved with where it was sent, discarded, or '
 			'quarantined';
+	END IF;
+	IF plan IS NULL AND become <> 'quarantined' AND NOT EXISTS (
+		SELECT FROM plan_settings s WHERE s.two_person = 'off') THEN
+		RAISE EXCEPTION 'letter % is not decided by one person alone: plan it '
+			'(dlq plan), and let somebody else approve it', letter
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'plan_settings.two_person asks for it';
 	END IF;
 	IF plan IS NOT NULL AND NOT EXISTS (SELECT FROM replay_plans p
 		JOIN replay_plan_letters i ON i.plan_id = p.plan_id
@@ -637,15 +652,82 @@ BEGIN
 			'replay_count', was.replay_count));
 END $$;
 
--- How often an imported letter was sent before, as its headers say.
-CREATE OR REPLACE FUNCTION count_import(letter uuid, times int4) RETURNS boolean
+-- An import writes to the trail before its first letter. Raises unless this
+-- session's role has, for that topic and under that name.
+CREATE OR REPLACE FUNCTION insist_import(of_topic text, actor text) RETURNS void
+	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM audit_events e WHERE e.action = 'dlq.import'
+		AND e.subject = 'topic ' || of_topic
+		AND e.actor = insist_import.actor AND e.db_role = session_user) THEN
+		RAISE EXCEPTION '% has not begun an import of topic % as role %',
+			actor, of_topic, session_user
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'letters come by outbox-relay dlq import';
+	END IF;
+END $$;
+
+-- One record of a dead-letter topic, once. known: it is of our own topic, and
+-- the list has its letter. A record without a dialect that a replay of ours
+-- sent: its origin is where that went. letter: whose replay its headers say it
+-- is; replays: how often they say that it was sent before.
+CREATE OR REPLACE FUNCTION import_letter(id uuid, log uuid, of_topic text, of_part int4,
+	at_offset int8, dialect text, origin text, origin_part int4,
+	origin_offset int8, origin_time timestamptz, key_bytes bytea, bytes bytea,
+	names bytea[], contents bytea[], class text, why text, tries int4,
+	dead_at timestamptz, letter uuid, replays int4, actor text,
+	OUT stored boolean, OUT known boolean, OUT returned boolean)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	sent letter_replays;
+	back uuid := CASE WHEN dialect <> 'countinghouse' THEN letter END;
+BEGIN
+	PERFORM insist_import(of_topic, actor);
+	stored := false;
+	returned := false;
+	known := dialect = 'countinghouse' AND EXISTS (SELECT FROM letters l
+		WHERE l.letter_id = letter AND l.kind = 'rejected'
+		AND l.topic = origin AND l.src_offset = origin_offset);
+	IF known THEN
+		RETURN;
+	END IF;
+	IF dialect = 'unknown' THEN
+		SELECT * INTO sent FROM letter_replays r WHERE r.letter_id = letter
+			ORDER BY r.replay_id DESC LIMIT 1;
+	END IF;
+	INSERT INTO foreign_letters (letter_id, log_id, dlq_topic, dlq_part,
+		dlq_offset, dialect, topic, part, src_offset, origin_at, record_key,
+		value, header_names, header_values, error_class, reason, attempts,
+		at, came_back, imported_by)
+	VALUES (id, log, of_topic, of_part, at_offset, dialect,
+		coalesce(sent.topic, origin), coalesce(sent.part, origin_part),
+		coalesce(sent.log_offset, origin_offset), origin_time, key_bytes,
+		bytes, names, contents, class, why, tries, dead_at, back, actor)
+	ON CONFLICT DO NOTHING;
+	stored := FOUND;
+	returned := stored AND back IS NOT NULL;
+	IF stored AND replays > 0 THEN
+		INSERT INTO letter_states (letter_id, replay_count)
+		VALUES (id, replays) ON CONFLICT DO NOTHING;
+	END IF;
+END $$;
+
+-- A partition of a dead-letter topic was read up to there. Never back, unless
+-- the log has lost its end.
+CREATE OR REPLACE FUNCTION move_import(log uuid, of_part int4, of_cluster text,
+	of_topic text, upto int8, newest_at timestamptz, may_go_back boolean,
+	actor text) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
-	INSERT INTO letter_states (letter_id, replay_count)
-	SELECT f.letter_id, times FROM foreign_letters f
-	WHERE f.letter_id = letter AND times > 0
-	ON CONFLICT DO NOTHING;
-	RETURN FOUND;
+	PERFORM insist_import(of_topic, actor);
+	INSERT INTO foreign_cursors AS c (log_id, part, cluster, topic,
+		next_offset, newest)
+	VALUES (log, of_part, of_cluster, of_topic, upto, newest_at)
+	ON CONFLICT (log_id, part) DO UPDATE SET
+		next_offset = CASE WHEN may_go_back THEN excluded.next_offset
+			ELSE greatest(c.next_offset, excluded.next_offset) END,
+		newest = greatest(c.newest, excluded.newest),
+		updated_at = clock_timestamp();
 END $$;
 
 -- What a call meant and how much it did, beside the rows of its letters.
@@ -666,6 +748,73 @@ END $$;
 
 -- ---- plans ----
 
+-- The row of a plan; it stays locked until the transaction ends.
+CREATE OR REPLACE FUNCTION locked_plan(plan int8) RETURNS replay_plans
+	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+	p replay_plans;
+BEGIN
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no plan %', plan
+			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
+	END IF;
+	RETURN p;
+END $$;
+
+-- The strictest of the rules that are asked for.
+CREATE OR REPLACE FUNCTION strictest(VARIADIC rules text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE WHEN 'role' = ANY (rules) THEN 'role'
+		WHEN 'actor' = ANY (rules) THEN 'actor' ELSE 'off' END $$;
+
+-- Whether letters are decided by plans of two people, whatever a planner and a
+-- relay's configuration say: 'actor' by name, 'role' by the role that logs in
+-- too, which nobody can say for another. By the owner alone. Returns what it was.
+CREATE OR REPLACE FUNCTION set_two_person(rule text, actor text, reason text,
+	dry_run boolean DEFAULT false) RETURNS text
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	old text;
+BEGIN
+	PERFORM insist_who_and_why('set_two_person', actor, reason);
+	IF (rule IN ('off', 'actor', 'role')) IS NOT TRUE THEN
+		RAISE EXCEPTION 'two_person is off, actor or role, not "%"', rule
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	SELECT s.two_person INTO old FROM plan_settings s FOR UPDATE;
+	IF NOT dry_run THEN
+		UPDATE plan_settings SET two_person = rule;
+		INSERT INTO audit_events (actor, action, subject, reason, before, after)
+		VALUES (actor, 'set_two_person', 'plan_settings', reason,
+			to_jsonb(old), to_jsonb(rule));
+	END IF;
+	RETURN old;
+END $$;
+
+-- A plan without letters yet, under the session's own role; choose_letters()
+-- gives it some. two_person may ask for more than the setting, never for less.
+-- The name of the planner is the caller's to say, since people share the login
+-- of an API: where that will not do, the rule is 'role'.
+CREATE OR REPLACE FUNCTION make_plan(selection jsonb, actor text, reason text,
+	two_person text, per_second int8, bytes_per_second int8, canary int8,
+	canary_returns int8, replays_max int4, kind text) RETURNS int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	made int8;
+BEGIN
+	PERFORM insist_who_and_why('make_plan', actor, reason);
+	INSERT INTO replay_plans (selection, reason, planned_by, planned_role,
+		two_person, per_second, bytes_per_second, canary, canary_returns,
+		replays_max, kind)
+	SELECT make_plan.selection, make_plan.reason, actor, session_user,
+		strictest(make_plan.two_person, s.two_person), make_plan.per_second,
+		make_plan.bytes_per_second, make_plan.canary,
+		make_plan.canary_returns, make_plan.replays_max, make_plan.kind
+	FROM plan_settings s RETURNING plan_id INTO STRICT made;
+	RETURN made;
+END $$;
+
 -- The letters of a plan in their order, once, by whoever has planned it. Returns
 -- how many.
 CREATE OR REPLACE FUNCTION choose_letters(plan int8, chosen uuid[]) RETURNS int8
@@ -674,11 +823,7 @@ DECLARE
 	p     replay_plans;
 	many  int8;
 BEGIN
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
+	p := locked_plan(plan);
 	IF p.state <> 'planned' OR p.letters > 0
 		OR p.planned_role <> session_user THEN
 		RAISE EXCEPTION 'plan % of role % is % and has % letters: they are '
@@ -708,7 +853,8 @@ BEGIN
 END $$;
 
 -- The only way to an approval: the role is the session's own, not what the
--- caller says. two_person may ask for more than the plan does, never for less.
+-- caller says. two_person may ask for more than the plan and the setting do,
+-- never for less.
 -- What is approved are the letters that are there now, by number and digest.
 CREATE OR REPLACE FUNCTION approve_plan(plan int8, actor text, reason text,
 	two_person text DEFAULT 'off') RETURNS text
@@ -720,11 +866,7 @@ DECLARE
 	digest bytea;
 BEGIN
 	PERFORM insist_who_and_why('approve_plan', actor, reason);
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
+	p := locked_plan(plan);
 	IF p.state <> 'planned' THEN
 		RAISE EXCEPTION 'plan % is %: only a planned one is approved',
 			plan, p.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -737,10 +879,8 @@ BEGIN
 			p.letters USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'cancel it and plan again';
 	END IF;
-	rule := CASE WHEN 'role' IN (p.two_person, approve_plan.two_person)
-		THEN 'role'
-		WHEN 'actor' IN (p.two_person, approve_plan.two_person)
-		THEN 'actor' ELSE 'off' END;
+	SELECT strictest(p.two_person, approve_plan.two_person, s.two_person)
+		INTO rule FROM plan_settings s;
 	IF rule <> 'off' AND actor = p.planned_by THEN
 		RAISE EXCEPTION 'plan % was planned by % too: two people are '
 			'asked for', plan, actor
@@ -778,11 +918,7 @@ DECLARE
 	p replay_plans;
 BEGIN
 	PERFORM insist_who_and_why('turn_plan', actor, reason);
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
+	p := locked_plan(plan);
 	IF (p.state = ANY (CASE become
 		WHEN 'running' THEN '{approved,stopped,running}'
 		WHEN 'stopped' THEN '{running}'
@@ -819,7 +955,7 @@ DECLARE
 	r record;
 BEGIN
 	PERFORM insist_who_and_why('pass_canary', actor, 'it passed');
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	p := locked_plan(plan);
 	SELECT * INTO r FROM replay_plan_returns(plan);
 	IF (p.state = 'running' AND r.judged >= r.sent
 		AND r.returned <= p.canary_returns
@@ -847,7 +983,7 @@ DECLARE
 	p replay_plans;
 	i replay_plan_letters;
 BEGIN
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	p := locked_plan(plan);
 	IF (p.state = 'running' AND p.next_place = at_place) IS NOT TRUE THEN
 		RETURN false;
 	END IF;
@@ -879,7 +1015,7 @@ DECLARE
 	p replay_plans;
 	i replay_plan_letters;
 BEGIN
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	p := locked_plan(plan);
 	SELECT * INTO i FROM replay_plan_letters l
 		WHERE l.plan_id = plan AND l.place = at_place;
 	IF (p.state = 'running' AND p.next_place = at_place
@@ -926,17 +1062,64 @@ CREATE OR REPLACE TRIGGER replay_plans_own_edits BEFORE UPDATE OF state ON repla
 	FOR EACH ROW WHEN (NEW.state = 'approved' AND NEW.two_person <> 'off'
 		AND NEW.kind = 'replay') EXECUTE FUNCTION refuse_own_edits();
 
-REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
-	edit_letter, count_import, audit_letters, choose_letters, approve_plan,
-	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+-- A relay that is gone for good holds no day back any more: what its slot has
+-- delivered is forgotten. Refuses while the slot is there or its relay leads it;
+-- one that comes back begins as if it had never run. Returns the row.
+CREATE OR REPLACE FUNCTION forget_slot(slot text, actor text, reason text,
+	dry_run boolean DEFAULT false) RETURNS jsonb
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	old  relay_progress;
+	lead int4;
+BEGIN
+	PERFORM insist_who_and_why('forget_slot', actor, reason);
+	SELECT * INTO old FROM relay_progress p WHERE p.slot = forget_slot.slot
+		FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'no relay has delivered by slot %', slot
+			USING ERRCODE = 'no_data_found', HINT =
+			'the slots that are known are the rows of relay_progress';
+	END IF;
+	IF EXISTS (SELECT FROM pg_replication_slots s
+		WHERE s.slot_name = forget_slot.slot) THEN
+		RAISE EXCEPTION 'slot % is there still', slot
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format(
+			'start its relay; or, when it is gone for good, let a superuser '
+			'run SELECT pg_drop_replication_slot(%L)', slot);
+	END IF;
+	SELECT l.pid INTO lead FROM pg_locks l WHERE l.locktype = 'advisory'
+		AND l.classid::int8 = 17225 AND l.objid::int8 =
+			hashtext(forget_slot.slot)::int8 & 4294967295 AND l.granted
+		AND l.database = (SELECT oid FROM pg_database
+			WHERE datname = current_database()) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'slot % is led by a relay (backend %)', slot, lead
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'stop that relay';
+	END IF;
+	IF NOT dry_run THEN
+		DELETE FROM relay_progress p WHERE p.slot = forget_slot.slot;
+		INSERT INTO audit_events (actor, action, subject, reason, before)
+		VALUES (actor, 'forget_slot', slot, reason, to_jsonb(old));
+	END IF;
+	RETURN to_jsonb(old);
+END $$;
+
+REVOKE ALL ON FUNCTION forget_slot, lock_letter, put_delivery_back,
+	decide_letter, edit_letter, insist_import, import_letter, move_import, audit_letters,
+	locked_plan, strictest, set_two_person, make_plan, choose_letters,
+	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
 
 -- An install that was made before has granted more.
 REVOKE INSERT, UPDATE ON letter_states, letter_replays, letter_edits,
 	replay_plans, replay_plan_letters, foreign_letters, foreign_cursors,
 	audit_events FROM :"role";
-REVOKE EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter, count_import,
+REVOKE EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter,
 	audit_letters, choose_letters, approve_plan, turn_plan, pass_canary,
 	begin_step, end_step FROM :"role";
+REVOKE INSERT, UPDATE ON replay_plans, foreign_letters, foreign_cursors
+	FROM :"operator";
+DROP FUNCTION IF EXISTS count_import(uuid, int4);
 
 -- The relay.
 GRANT USAGE ON SCHEMA :"schema" TO :"role";
@@ -951,19 +1134,13 @@ GRANT UPDATE (state, changed_at) ON letter_states TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
-GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter, count_import,
-	audit_letters, choose_letters, approve_plan, turn_plan, pass_canary,
-	begin_step, end_step TO :"operator";
+GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, decide_letter, edit_letter,
+	import_letter, move_import, audit_letters, make_plan, choose_letters,
+	approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
 GRANT SELECT ON relay_progress, outbox_retry, dead_letters, letter_states,
 	letter_replays, letter_edits, replay_plans, replay_plan_letters,
-	foreign_letters, foreign_cursors, audit_events, webhook_deliveries,
-	webhook_keys, letters, blocked_keys TO :"operator";
-GRANT INSERT (selection, reason, planned_by, two_person, per_second,
-	bytes_per_second, canary, canary_returns, replays_max, kind)
-	ON replay_plans TO :"operator";
-GRANT INSERT ON foreign_letters TO :"operator";
-GRANT INSERT, UPDATE (next_offset, newest, updated_at) ON foreign_cursors
-	TO :"operator";
+	plan_settings, foreign_letters, foreign_cursors, audit_events,
+	webhook_deliveries, webhook_keys, letters, blocked_keys TO :"operator";
 
 -- ---- letters that nobody needs any more
 
@@ -1238,8 +1415,8 @@ BEGIN
 
 	condition := 'delivered';
 	needed := closed;
-	mend := 'let the relay catch up; of a slot that is gone for good: delete '
-		'its row of relay_progress';
+	mend := 'let the relay catch up; of a slot that is gone for good: SELECT '
+		'forget_slot(...)';
 	FOR r IN SELECT p.slot, CASE WHEN s.active THEN greatest(p.lsn,
 			s.confirmed_flush_lsn) ELSE p.lsn END AS lsn
 		FROM relay_progress p LEFT JOIN pg_replication_slots s

@@ -30,7 +30,8 @@ const char archive_manual[] =
 	"its SHA-256 and number of rows (ch.archives, ch.audit_events). The same\n"
 	"rows give the same bytes; a file that is there is never replaced. Close\n"
 	"the day first (SELECT ch.close_day(...)): rows that come later are noticed\n"
-	"by drop-day, which then keeps the day.\n"
+	"by drop-day, which then keeps the day. The file is read back when it is\n"
+	"written: a day whose archive was not read stays.\n"
 	"\n"
 	"  --table    command_log, answers, rejected, outbox, trades_public, postings\n"
 	"  --day      2026-10-20, at least two days ago\n"
@@ -75,6 +76,9 @@ struct archive {
 	int64_t taken; /* rows, with the header */
 	int64_t rows, length;
 	char sha256[HEX_MAX];
+	struct ch_sha256_run *rows_run; /* of the rows' text, as they come */
+	struct ch_sha256 rows_digest;
+	int64_t id; /* as it is recorded */
 };
 
 static void
@@ -95,6 +99,7 @@ take(void *ctx, struct ch_view row, struct ch_err *err)
 	struct archive *a = ctx;
 
 	console_progress(&a->progress, ++a->taken);
+	ch_sha256_add(a->rows_run, row.ptr, row.len);
 	return gzip_file_add(a->file, row, err);
 }
 
@@ -128,7 +133,9 @@ write_file(struct archive *a, struct ch_err *err)
 		" ORDER BY %s) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')",
 		a->table->order);
 	console_progress_begin(&a->progress, a->rt->clock, "written", 0);
+	a->rows_run = ch_sha256_begin();
 	int rc = ch_pg_copy_out(a->pg, ch_buf_str(&sql), &sink, &a->rows, err);
+	a->rows_digest = ch_sha256_end(a->rows_run);
 	ch_buf_free(&sql);
 	if (rc == 0)
 		rc = gzip_file_sync(a->file, &digest, &a->length, err);
@@ -179,7 +186,7 @@ look_before(struct archive *a, struct ch_err *err)
 	rc = ch_pg_query(a->pg, &stmt, &args, &res, err);
 	if (rc == 0 && PQntuples(res) == 1) {
 		struct ch_pg_row r = ch_pg_row(res, 0);
-		int64_t id = ch_pg_next_i64(&r);
+		a->id = ch_pg_next_i64(&r);
 		struct ch_view sha256 = ch_pg_next_text(&r);
 		int64_t rows = ch_pg_next_i64(&r);
 		struct ch_view file = ch_pg_next_text(&r);
@@ -190,7 +197,7 @@ look_before(struct archive *a, struct ch_err *err)
 				" of that day (%.*s) has %" PRId64
 				" rows and digest %.*s, these are %" PRId64
 				" rows and %s: %s",
-				id, CH_VIEW_ARG(file), rows,
+				a->id, CH_VIEW_ARG(file), rows,
 				CH_VIEW_ARG(sha256), a->rows, a->sha256,
 				rows == a->rows
 					? "ROWS WERE CHANGED since"
@@ -199,14 +206,14 @@ look_before(struct archive *a, struct ch_err *err)
 		else if (rc == 1)
 			printf("recorded before as archive %" PRId64
 			       " (%.*s)\n",
-				id, CH_VIEW_ARG(file));
+				a->id, CH_VIEW_ARG(file));
 	}
 	PQclear(res);
 	return rc;
 }
 
 static int
-record(struct archive *a, bool dry_run, int64_t *id, struct ch_err *err)
+record(struct archive *a, bool dry_run, struct ch_err *err)
 {
 	static const struct ch_pg_stmt stmt = {
 		"", ledger_writer_sql_record_archive};
@@ -224,7 +231,7 @@ record(struct archive *a, bool dry_run, int64_t *id, struct ch_err *err)
 	ch_pg_arg_str(&args, a->o->reason);
 	int rc = ch_pg_query(a->pg, &stmt, &args, &res, err);
 	if (rc == 0)
-		(void)ch_pg_get_i64(res, 0, 0, id);
+		(void)ch_pg_get_i64(res, 0, 0, &a->id);
 	PQclear(res);
 	return rc;
 }
@@ -234,7 +241,6 @@ record(struct archive *a, bool dry_run, int64_t *id, struct ch_err *err)
 static int
 publish_and_record(struct archive *a, struct ch_err *err)
 {
-	int64_t id = 0;
 	int rc = look_before(a, err);
 
 	if (rc == 1)
@@ -242,24 +248,83 @@ publish_and_record(struct archive *a, struct ch_err *err)
 	if (rc == 0)
 		rc = ch_pg_begin(a->pg, err);
 	if (rc == 0)
-		rc = record(a, false, &id, err);
+		rc = record(a, false, err);
 	if (rc == 0)
 		rc = publish(a, err);
 	if (rc == 0 && ch_pg_commit(a->pg, err) != CH_PG_COMMITTED)
 		rc = err->code;
 	if (rc == 0)
-		printf("archive %" PRId64 "\n", id);
+		printf("archive %" PRId64 "\n", a->id);
 	else
 		(void)ch_pg_rollback(a->pg, NULL);
 	return rc;
 }
+
+/* ---- is the file what was recorded? ---- */
+
+static int
+add_text(void *ctx, struct ch_view bytes, struct ch_err *err)
+{
+	(void)err;
+	ch_sha256_add(ctx, bytes.ptr, bytes.len);
+	return 0;
+}
+
+/* As it lies there: the recorded bytes, and in them the rows as PostgreSQL
+ * gave them. */
+static int
+read_back(const struct archive *a, struct ch_err *err)
+{
+	struct ch_sha256 digest;
+	char there[HEX_MAX];
+	int rc = gzip_file_digest(a->path, &digest, err);
+
+	if (rc != 0)
+		return rc;
+	to_hex(&digest, there);
+	if (strcmp(there, a->sha256) != 0)
+		return ch_err_set(err, CH_EIO,
+			"%s has digest %s when it is read, written was %s: is "
+			"the disk well? Move it away and archive the day again",
+			a->path, there, a->sha256);
+	struct ch_sha256_run *run = ch_sha256_begin();
+	rc = gzip_file_read(a->path, add_text, run, err);
+	digest = ch_sha256_end(run);
+	if (rc == 0 &&
+		memcmp(digest.bytes, a->rows_digest.bytes,
+			sizeof(digest.bytes)) != 0)
+		rc = ch_err_set(err, CH_EIO,
+			"%s does not hold the rows that were written to it",
+			a->path);
+	return rc;
+}
+
+static int
+confirm(const struct archive *a, struct ch_err *err)
+{
+	static const struct ch_pg_stmt stmt = {
+		"", ledger_writer_sql_confirm_archive};
+	struct ch_pg_args args;
+	int rc = read_back(a, err);
+
+	if (rc != 0)
+		return rc;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, a->id);
+	ch_pg_arg_str(&args, a->sha256);
+	ch_pg_arg_i64(&args, a->rows);
+	ch_pg_arg_str(&args, a->o->actor);
+	ch_pg_arg_str(&args, a->o->reason);
+	return ch_pg_query(a->pg, &stmt, &args, NULL, err);
+}
+
+/* ---- the whole ---- */
 
 static int
 count_only(struct archive *a, struct ch_err *err)
 {
 	struct ch_buf sql = CH_BUF_INIT;
 	PGresult *res = NULL;
-	int64_t none;
 
 	ch_buf_adds(&sql, "SELECT count(*) ");
 	add_rows_of_day(&sql, a);
@@ -271,7 +336,7 @@ count_only(struct archive *a, struct ch_err *err)
 	ch_buf_free(&sql);
 	memset(a->sha256, '0', HEX_MAX - 1);
 	if (rc == 0)
-		rc = record(a, true, &none, err);
+		rc = record(a, true, err);
 	if (rc == 0)
 		printf("would write %" PRId64 " rows to %s\n", a->rows,
 			a->path);
@@ -313,8 +378,6 @@ look_when(struct archive *a, struct ch_err *err)
 	return rc;
 }
 
-/* ---- the whole ---- */
-
 static int
 failed(const struct archive *a, const struct ch_err *err)
 {
@@ -335,6 +398,8 @@ run(struct archive *a)
 		rc = write_file(a, &err);
 		if (rc == 0)
 			rc = publish_and_record(a, &err);
+		if (rc == 0)
+			rc = confirm(a, &err);
 		gzip_file_close(a->file);
 	}
 	if (rc != 0)

@@ -14,20 +14,14 @@
 #include "gzip_file.h"
 #include "ledger_writer_sql.h"
 
-/* The table is made as the first file comes; the view has rows of both then. */
-static const char make_table[] =
-	"CREATE UNLOGGED TABLE archived_log (LIKE source_command_log);"
-	"CREATE INDEX ON archived_log (stream, log_seq);"
-	"CREATE INDEX ON archived_log (org_id, id, day);"
-	"CREATE OR REPLACE VIEW command_log AS SELECT * FROM "
-	"source_command_log UNION ALL SELECT * FROM archived_log";
-static const char copy[] =
-	"COPY archived_log FROM STDIN (FORMAT csv, HEADER MATCH)";
+#define HEADER_MAX 4096
 
 struct loading {
 	struct session *session;
 	const char *dir;
 	bool made;
+	struct ch_buf header; /* the file's first line */
+	bool copying;	      /* it was read whole */
 	struct ch_pg_copy copy;
 };
 
@@ -37,12 +31,84 @@ struct dropped_day {
 	bool needed;
 };
 
+/* The table is made as the first file comes; the view has rows of both then. */
+static int
+make_table(struct loading *l, struct ch_err *err)
+{
+	struct ch_buf sql = CH_BUF_INIT;
+
+	if (l->made)
+		return 0;
+	l->made = true;
+	ch_buf_printf(&sql,
+		"CREATE UNLOGGED TABLE archived_log (LIKE \"%s\".command_log "
+		"INCLUDING DEFAULTS);"
+		"CREATE INDEX ON archived_log (stream, log_seq);"
+		"CREATE INDEX ON archived_log (org_id, id, day);"
+		"CREATE OR REPLACE VIEW command_log AS SELECT * FROM "
+		"source_command_log UNION ALL SELECT * FROM archived_log",
+		ch_params_str(l->session->rt->params, "schema"));
+	int rc = ch_pg_exec(l->session->pg, ch_buf_str(&sql), err);
+	ch_buf_free(&sql);
+	return rc;
+}
+
+/* Into the columns that the file has. Those that the log was given since are as
+ * they would be had they been added while the day was there. */
+static int
+begin_copy(struct loading *l, struct ch_err *err)
+{
+	struct ch_view names = ch_buf_view(&l->header);
+	struct ch_buf sql = CH_BUF_INIT;
+	int rc = 0;
+
+	ch_buf_adds(&sql, "COPY archived_log (\"");
+	for (size_t i = 0; i < names.len; i++) {
+		char c = names.ptr[i];
+
+		if (c == ',')
+			ch_buf_adds(&sql, "\", \"");
+		else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+			c == '_')
+			ch_buf_addc(&sql, c);
+		else
+			rc = CH_EINVAL;
+	}
+	ch_buf_adds(&sql, "\") FROM STDIN (FORMAT csv, ENCODING 'UTF8')");
+	if (rc != 0)
+		(void)ch_err_set(err, rc,
+			"its first line is no list of columns: %.*s",
+			CH_VIEW_ARG(names));
+	else
+		rc = ch_pg_copy_begin_bytes(&l->copy, l->session->pg,
+			ch_buf_str(&sql), err);
+	ch_buf_free(&sql);
+	return rc;
+}
+
 static int
 take(void *ctx, struct ch_view bytes, struct ch_err *err)
 {
 	struct loading *l = ctx;
 
-	(void)err;
+	if (!l->copying) {
+		const char *end = memchr(bytes.ptr, '\n', bytes.len);
+		size_t n = end == NULL ? bytes.len : (size_t)(end - bytes.ptr);
+
+		ch_buf_add(&l->header, bytes.ptr, n);
+		if (l->header.len > HEADER_MAX)
+			return ch_err_set(err, CH_EINVAL,
+				"its first line has over %d bytes: it is no "
+				"list of columns",
+				HEADER_MAX);
+		if (end == NULL)
+			return 0;
+		int rc = begin_copy(l, err);
+		if (rc != 0)
+			return rc;
+		l->copying = true;
+		bytes = (struct ch_view){end + 1, bytes.len - n - 1};
+	}
 	ch_pg_copy_bytes(&l->copy, bytes);
 	return 0;
 }
@@ -82,25 +148,20 @@ static int
 load_file(struct loading *l, const char *path, int64_t *rows,
 	struct ch_err *err)
 {
-	struct ch_err first = CH_ERR_INIT;
-	int rc = l->made ? 0 : ch_pg_exec(l->session->pg, make_table, err);
+	int rc = make_table(l, err);
 
-	l->made = true;
-	if (rc == 0)
-		rc = ch_pg_copy_begin_bytes(&l->copy, l->session->pg, copy,
-			err);
 	if (rc != 0)
 		return rc;
-	int read = gzip_file_read(path, take, l, &first);
-	if (read != 0)
-		ch_pg_copy_abandon(&l->copy, first.text);
-	else
-		rc = ch_pg_copy_end_bytes(&l->copy, rows, err);
-	if (read != 0) {
-		*err = first;
-		rc = read;
-	}
-	return rc;
+	ch_buf_clear(&l->header);
+	l->copying = false;
+	rc = gzip_file_read(path, take, l, err);
+	if (rc == 0 && !l->copying)
+		rc = ch_err_set(err, CH_EINVAL, "it is empty");
+	else if (rc == 0)
+		return ch_pg_copy_end_bytes(&l->copy, rows, err);
+	if (l->copying)
+		ch_pg_copy_abandon(&l->copy, err->text);
+	return ch_err_wrap(err, "%s", path);
 }
 
 static int
@@ -171,5 +232,6 @@ archived_log_load(struct session *s, int64_t snapshot, const char *dir,
 			: err->code;
 	}
 	PQclear(res);
+	ch_buf_free(&l.header);
 	return rc;
 }

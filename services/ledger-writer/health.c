@@ -31,6 +31,7 @@ static const struct shown {
 	{"slot_xmin_transactions", NO_METER, 1, false},
 	{"slot_wal_bytes", NO_METER, 1, false},
 	{"lock_wait_seconds", LM_LOCK_WAIT, 1, false},
+	{"pause_lock_seconds", NO_METER, 1, false},
 	{"sees_all_sessions", NO_METER, 1, false},
 	{"writer_passes_row_security", NO_METER, 1, false},
 	{"hot_update_ratio", LM_HOT_RATIO, 1, true},

@@ -173,7 +173,7 @@ foreign_outcome(const PGresult *res, enum foreign_outcome *out,
 
 int
 foreign_move(struct ch_pg *pg, const struct foreign_log *log, int32_t part,
-	const struct foreign_cursor *to, struct ch_err *err)
+	const struct foreign_cursor *to, const char *actor, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
@@ -185,5 +185,6 @@ foreign_move(struct ch_pg *pg, const struct foreign_log *log, int32_t part,
 	ch_pg_arg_i64(&args, to->next);
 	ch_pg_arg_time(&args, to->newest);
 	ch_pg_arg_bool(&args, to->back);
+	ch_pg_arg_str(&args, actor);
 	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
 }

@@ -71,6 +71,6 @@ int foreign_outcome(const PGresult *res, enum foreign_outcome *out,
 
 /* Queues it. */
 int foreign_move(struct ch_pg *pg, const struct foreign_log *log, int32_t part,
-	const struct foreign_cursor *to, struct ch_err *err);
+	const struct foreign_cursor *to, const char *actor, struct ch_err *err);
 
 #endif

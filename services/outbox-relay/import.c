@@ -362,6 +362,59 @@ restart_lost(struct import *im, struct topic *t, int32_t part,
 		p->position, err);
 }
 
+/* ---- what is written down ---- */
+
+void
+import_add_json(struct ch_buf *b, const char *topic,
+	const struct import_counts *c)
+{
+	enum dialect d;
+
+	ch_buf_addc(b, '{');
+	ch_json_add_member(b, "topic", ch_view_of(topic));
+	ch_json_add_member_i64(b, "records", c->records);
+	ch_json_add_member_i64(b, "stored", c->stored);
+	ch_json_add_member_i64(b, "came_back", c->came_back);
+	ch_json_add_member_i64(b, "repeated", c->repeated);
+	ch_json_add_member_i64(b, "known", c->known);
+	ch_json_add_member_i64(b, "gone", c->gone);
+	ch_json_add_name(b, "dialects");
+	ch_buf_addc(b, '{');
+	for (d = DIALECT_UNKNOWN; d < DIALECTS; d++)
+		if (c->by_dialect[d] > 0)
+			ch_json_add_member_i64(b, dialect_name(d),
+				c->by_dialect[d]);
+	ch_buf_adds(b, "}}");
+}
+
+/* Before the first letter, and with the counts when it ends: an import that is
+ * killed has left the first. */
+static int
+audit(struct import *im, const char *action, struct ch_err *err)
+{
+	struct ch_buf after = CH_BUF_INIT, subject = CH_BUF_INIT;
+	int rc = CH_OK;
+	size_t i;
+
+	for (i = 0; rc == CH_OK && i < im->topic_count; i++) {
+		ch_buf_clear(&after);
+		import_add_json(&after, im->topics[i].log.topic,
+			&im->topics[i].counts);
+		ch_buf_clear(&subject);
+		ch_buf_printf(&subject, "topic %s", im->topics[i].log.topic);
+		rc = audit_write(im->pg,
+			&(struct audit_call){.action = action,
+				.subject = ch_buf_str(&subject),
+				.actor = im->opt->actor,
+				.reason = im->opt->reason,
+				.after = ch_buf_str(&after)},
+			err);
+	}
+	ch_buf_free(&after);
+	ch_buf_free(&subject);
+	return rc;
+}
+
 /* ---- a batch ---- */
 
 /* Never before an earlier one of its partition, never later than now. */
@@ -418,7 +471,7 @@ queue_cursors(struct import *im, struct ch_err *err)
 			p = &im->topics[i].parts[n];
 			if (rc == CH_OK && p->moved)
 				rc = foreign_move(im->pg, &im->topics[i].log, n,
-					&p->cursor, err);
+					&p->cursor, im->opt->actor, err);
 			p->moved = false;
 			p->cursor.back = false;
 		}
@@ -489,6 +542,9 @@ store(struct import *im, enum dialect *dialects, enum foreign_outcome *outcomes,
 	int rc = ch_pg_begin(im->pg, err);
 	size_t i;
 
+	/* no letter is stored before the trail says so, nor is it tried */
+	if (rc == CH_OK && im->opt->dry_run)
+		rc = audit(im, "dlq.import", err);
 	qsort(im->batch, im->batch_count, sizeof(*im->batch), compare_places);
 	for (i = 0; rc == CH_OK && i < im->batch_count; i++)
 		rc = queue_record(im, &im->batch[i], &arena, &dialects[i], err);
@@ -642,60 +698,6 @@ read_all(struct import *im, struct ch_err *err)
 	return rc == CH_OK ? flush(im, err) : rc;
 }
 
-/* ---- what is written down ---- */
-
-void
-import_add_json(struct ch_buf *b, const char *topic,
-	const struct import_counts *c)
-{
-	enum dialect d;
-
-	ch_buf_addc(b, '{');
-	ch_json_add_member(b, "topic", ch_view_of(topic));
-	ch_json_add_member_i64(b, "records", c->records);
-	ch_json_add_member_i64(b, "stored", c->stored);
-	ch_json_add_member_i64(b, "came_back", c->came_back);
-	ch_json_add_member_i64(b, "repeated", c->repeated);
-	ch_json_add_member_i64(b, "known", c->known);
-	ch_json_add_member_i64(b, "gone", c->gone);
-	ch_json_add_name(b, "dialects");
-	ch_buf_addc(b, '{');
-	for (d = DIALECT_UNKNOWN; d < DIALECTS; d++)
-		if (c->by_dialect[d] > 0)
-			ch_json_add_member_i64(b, dialect_name(d),
-				c->by_dialect[d]);
-	ch_buf_adds(b, "}}");
-}
-
-/* Before the first letter, and with the counts when it ends: an import that is
- * killed has left the first. */
-static int
-audit(struct import *im, const char *action, struct ch_err *err)
-{
-	struct ch_buf after = CH_BUF_INIT, subject = CH_BUF_INIT;
-	int rc = CH_OK;
-	size_t i;
-
-	for (i = 0; rc == CH_OK && !im->opt->dry_run && i < im->topic_count;
-		i++) {
-		ch_buf_clear(&after);
-		import_add_json(&after, im->topics[i].log.topic,
-			&im->topics[i].counts);
-		ch_buf_clear(&subject);
-		ch_buf_printf(&subject, "topic %s", im->topics[i].log.topic);
-		rc = audit_write(im->pg,
-			&(struct audit_call){.action = action,
-				.subject = ch_buf_str(&subject),
-				.actor = im->opt->actor,
-				.reason = im->opt->reason,
-				.after = ch_buf_str(&after)},
-			err);
-	}
-	ch_buf_free(&after);
-	ch_buf_free(&subject);
-	return rc;
-}
-
 /* ---- the whole ---- */
 
 static struct ch_kafka_consumer *
@@ -733,7 +735,7 @@ open_all(struct import *im, struct ch_err *err)
 		rc = open_topic(im, opt->topics[i], err);
 	/* their cursors are stored in this order */
 	qsort(im->topics, im->topic_count, sizeof(*im->topics), compare_topics);
-	if (rc == CH_OK)
+	if (rc == CH_OK && !opt->dry_run)
 		rc = audit(im, "dlq.import", err);
 	return rc == CH_OK ? assign(im, err) : rc;
 }
@@ -750,7 +752,9 @@ run(struct import *im, struct ch_err *err)
 	for (i = 0; i < im->topic_count; i++)
 		im->opt->ended(im->opt->ctx, im->topics[i].log.topic,
 			&im->topics[i].counts);
-	told = audit(im, "dlq.imported", rc == CH_OK ? err : NULL);
+	told = im->opt->dry_run
+		? CH_OK
+		: audit(im, "dlq.imported", rc == CH_OK ? err : NULL);
 	return rc == CH_OK ? told : rc;
 }
 

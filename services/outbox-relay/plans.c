@@ -105,8 +105,8 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, w->selection);
-	ch_pg_arg_str(&args, w->reason);
 	ch_pg_arg_str(&args, w->actor);
+	ch_pg_arg_str(&args, w->reason);
 	ch_pg_arg_str(&args, w->two_person);
 	arg_limit(&args, w->per_second);
 	arg_limit(&args, w->bytes_per_second);

@@ -124,7 +124,7 @@ INSERT INTO retention VALUES
 SELECT ensure_partitions();
 
 GRANT SELECT, INSERT ON command_log, answers, rejected TO ch_writer;
-GRANT SELECT, INSERT ON outbox TO ch_writer, ch_reconciler;
+GRANT SELECT, INSERT ON outbox TO ch_writer;
 GRANT SELECT, UPDATE ON consumer_partitions TO ch_writer;
 GRANT INSERT (topic, part, cluster_id, topic_id) ON consumer_partitions
 	TO ch_writer;

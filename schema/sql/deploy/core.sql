@@ -67,9 +67,7 @@ END $$;
 CREATE TRIGGER audit_events_append_only
 	BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
 	FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-GRANT SELECT ON audit_events TO ch_relay, ch_operator;
-GRANT SELECT, INSERT (actor, action, subject, reason, before, after)
-	ON audit_events TO ch_reconciler;
+GRANT SELECT ON audit_events TO ch_relay, ch_reconciler, ch_operator;
 
 -- The days that a partitioned table keeps. lowest_day never goes back: an id
 -- of an earlier day is key_expired, its partition is never made again.
@@ -131,7 +129,8 @@ BEGIN
 		RETURN false;
 	END IF;
 	-- two writers at midnight: one makes it, the other finds it
-	PERFORM pg_advisory_xact_lock(17224, hashtext(child));
+	EXECUTE format('LOCK TABLE ONLY ch.%I IN SHARE UPDATE EXCLUSIVE '
+		'MODE', parent);
 	IF ch.has_partition(parent, day) THEN
 		RETURN false;
 	END IF;

@@ -22,6 +22,14 @@ ALTER TABLE replay_plan_letters
 	ADD CONSTRAINT replay_plan_letters_outcome_check CHECK (outcome IN
 		('sent', 'discarded', 'refused', 'quarantined', 'held'));
 
+-- One row, changed by set_two_person().
+CREATE TABLE plan_settings (
+	one        boolean PRIMARY KEY DEFAULT true CHECK (one),
+	two_person text NOT NULL DEFAULT 'off'
+		CHECK (two_person IN ('off', 'actor', 'role'))
+);
+INSERT INTO plan_settings DEFAULT VALUES;
+
 -- The digest of letters in their order, from the last to the first.
 CREATE FUNCTION letters_digest_step(rest bytea, letter uuid) RETURNS bytea
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -109,6 +117,13 @@ BEGIN
 			USING ERRCODE = 'invalid_parameter_value', HINT =
 			'replayed or resolved with where it was sent, discarded, or '
 			'quarantined';
+	END IF;
+	IF plan IS NULL AND become <> 'quarantined' AND NOT EXISTS (
+		SELECT FROM plan_settings s WHERE s.two_person = 'off') THEN
+		RAISE EXCEPTION 'letter % is not decided by one person alone: plan it '
+			'(dlq plan), and let somebody else approve it', letter
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'plan_settings.two_person asks for it';
 	END IF;
 	IF plan IS NOT NULL AND NOT EXISTS (SELECT FROM replay_plans p
 		JOIN replay_plan_letters i ON i.plan_id = p.plan_id
@@ -222,15 +237,82 @@ BEGIN
 			'replay_count', was.replay_count));
 END $$;
 
--- How often an imported letter was sent before, as its headers say.
-CREATE FUNCTION count_import(letter uuid, times int4) RETURNS boolean
+-- An import writes to the trail before its first letter. Raises unless this
+-- session's role has, for that topic and under that name.
+CREATE FUNCTION insist_import(of_topic text, actor text) RETURNS void
+	LANGUAGE plpgsql STABLE SET search_path = ch, pg_temp AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM audit_events e WHERE e.action = 'dlq.import'
+		AND e.subject = 'topic ' || of_topic
+		AND e.actor = insist_import.actor AND e.db_role = session_user) THEN
+		RAISE EXCEPTION '% has not begun an import of topic % as role %',
+			actor, of_topic, session_user
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'letters come by outbox-relay dlq import';
+	END IF;
+END $$;
+
+-- One record of a dead-letter topic, once. known: it is of our own topic, and
+-- the list has its letter. A record without a dialect that a replay of ours
+-- sent: its origin is where that went. letter: whose replay its headers say it
+-- is; replays: how often they say that it was sent before.
+CREATE FUNCTION import_letter(id uuid, log uuid, of_topic text, of_part int4,
+	at_offset int8, dialect text, origin text, origin_part int4,
+	origin_offset int8, origin_time timestamptz, key_bytes bytea, bytes bytea,
+	names bytea[], contents bytea[], class text, why text, tries int4,
+	dead_at timestamptz, letter uuid, replays int4, actor text,
+	OUT stored boolean, OUT known boolean, OUT returned boolean)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	sent letter_replays;
+	back uuid := CASE WHEN dialect <> 'countinghouse' THEN letter END;
+BEGIN
+	PERFORM insist_import(of_topic, actor);
+	stored := false;
+	returned := false;
+	known := dialect = 'countinghouse' AND EXISTS (SELECT FROM letters l
+		WHERE l.letter_id = letter AND l.kind = 'rejected'
+		AND l.topic = origin AND l.src_offset = origin_offset);
+	IF known THEN
+		RETURN;
+	END IF;
+	IF dialect = 'unknown' THEN
+		SELECT * INTO sent FROM letter_replays r WHERE r.letter_id = letter
+			ORDER BY r.replay_id DESC LIMIT 1;
+	END IF;
+	INSERT INTO foreign_letters (letter_id, log_id, dlq_topic, dlq_part,
+		dlq_offset, dialect, topic, part, src_offset, origin_at, record_key,
+		value, header_names, header_values, error_class, reason, attempts,
+		at, came_back, imported_by)
+	VALUES (id, log, of_topic, of_part, at_offset, dialect,
+		coalesce(sent.topic, origin), coalesce(sent.part, origin_part),
+		coalesce(sent.log_offset, origin_offset), origin_time, key_bytes,
+		bytes, names, contents, class, why, tries, dead_at, back, actor)
+	ON CONFLICT DO NOTHING;
+	stored := FOUND;
+	returned := stored AND back IS NOT NULL;
+	IF stored AND replays > 0 THEN
+		INSERT INTO letter_states (letter_id, replay_count)
+		VALUES (id, replays) ON CONFLICT DO NOTHING;
+	END IF;
+END $$;
+
+-- A partition of a dead-letter topic was read up to there. Never back, unless
+-- the log has lost its end.
+CREATE FUNCTION move_import(log uuid, of_part int4, of_cluster text,
+	of_topic text, upto int8, newest_at timestamptz, may_go_back boolean,
+	actor text) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
 BEGIN
-	INSERT INTO letter_states (letter_id, replay_count)
-	SELECT f.letter_id, times FROM foreign_letters f
-	WHERE f.letter_id = letter AND times > 0
-	ON CONFLICT DO NOTHING;
-	RETURN FOUND;
+	PERFORM insist_import(of_topic, actor);
+	INSERT INTO foreign_cursors AS c (log_id, part, cluster, topic,
+		next_offset, newest)
+	VALUES (log, of_part, of_cluster, of_topic, upto, newest_at)
+	ON CONFLICT (log_id, part) DO UPDATE SET
+		next_offset = CASE WHEN may_go_back THEN excluded.next_offset
+			ELSE greatest(c.next_offset, excluded.next_offset) END,
+		newest = greatest(c.newest, excluded.newest),
+		updated_at = clock_timestamp();
 END $$;
 
 -- What a call meant and how much it did, beside the rows of its letters.
@@ -251,6 +333,73 @@ END $$;
 
 -- ---- plans ----
 
+-- The row of a plan; it stays locked until the transaction ends.
+CREATE FUNCTION locked_plan(plan int8) RETURNS replay_plans
+	LANGUAGE plpgsql SET search_path = ch, pg_temp AS $$
+DECLARE
+	p replay_plans;
+BEGIN
+	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no plan %', plan
+			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
+	END IF;
+	RETURN p;
+END $$;
+
+-- The strictest of the rules that are asked for.
+CREATE FUNCTION strictest(VARIADIC rules text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE AS $$
+	SELECT CASE WHEN 'role' = ANY (rules) THEN 'role'
+		WHEN 'actor' = ANY (rules) THEN 'actor' ELSE 'off' END $$;
+
+-- Whether letters are decided by plans of two people, whatever a planner and a
+-- relay's configuration say: 'actor' by name, 'role' by the role that logs in
+-- too, which nobody can say for another. By the owner alone. Returns what it was.
+CREATE FUNCTION set_two_person(rule text, actor text, reason text,
+	dry_run boolean DEFAULT false) RETURNS text
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	old text;
+BEGIN
+	PERFORM insist_who_and_why('set_two_person', actor, reason);
+	IF (rule IN ('off', 'actor', 'role')) IS NOT TRUE THEN
+		RAISE EXCEPTION 'two_person is off, actor or role, not "%"', rule
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	SELECT s.two_person INTO old FROM plan_settings s FOR UPDATE;
+	IF NOT dry_run THEN
+		UPDATE plan_settings SET two_person = rule;
+		INSERT INTO audit_events (actor, action, subject, reason, before, after)
+		VALUES (actor, 'set_two_person', 'plan_settings', reason,
+			to_jsonb(old), to_jsonb(rule));
+	END IF;
+	RETURN old;
+END $$;
+
+-- A plan without letters yet, under the session's own role; choose_letters()
+-- gives it some. two_person may ask for more than the setting, never for less.
+-- The name of the planner is the caller's to say, since people share the login
+-- of an API: where that will not do, the rule is 'role'.
+CREATE FUNCTION make_plan(selection jsonb, actor text, reason text,
+	two_person text, per_second int8, bytes_per_second int8, canary int8,
+	canary_returns int8, replays_max int4, kind text) RETURNS int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	made int8;
+BEGIN
+	PERFORM insist_who_and_why('make_plan', actor, reason);
+	INSERT INTO replay_plans (selection, reason, planned_by, planned_role,
+		two_person, per_second, bytes_per_second, canary, canary_returns,
+		replays_max, kind)
+	SELECT make_plan.selection, make_plan.reason, actor, session_user,
+		strictest(make_plan.two_person, s.two_person), make_plan.per_second,
+		make_plan.bytes_per_second, make_plan.canary,
+		make_plan.canary_returns, make_plan.replays_max, make_plan.kind
+	FROM plan_settings s RETURNING plan_id INTO STRICT made;
+	RETURN made;
+END $$;
+
 -- The letters of a plan in their order, once, by whoever has planned it. Returns
 -- how many.
 CREATE FUNCTION choose_letters(plan int8, chosen uuid[]) RETURNS int8
@@ -259,11 +408,7 @@ DECLARE
 	p     replay_plans;
 	many  int8;
 BEGIN
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
+	p := locked_plan(plan);
 	IF p.state <> 'planned' OR p.letters > 0
 		OR p.planned_role <> session_user THEN
 		RAISE EXCEPTION 'plan % of role % is % and has % letters: they are '
@@ -293,7 +438,8 @@ BEGIN
 END $$;
 
 -- The only way to an approval: the role is the session's own, not what the
--- caller says. two_person may ask for more than the plan does, never for less.
+-- caller says. two_person may ask for more than the plan and the setting do,
+-- never for less.
 -- What is approved are the letters that are there now, by number and digest.
 CREATE OR REPLACE FUNCTION approve_plan(plan int8, actor text, reason text,
 	two_person text DEFAULT 'off') RETURNS text
@@ -305,11 +451,7 @@ DECLARE
 	digest bytea;
 BEGIN
 	PERFORM insist_who_and_why('approve_plan', actor, reason);
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
+	p := locked_plan(plan);
 	IF p.state <> 'planned' THEN
 		RAISE EXCEPTION 'plan % is %: only a planned one is approved',
 			plan, p.state USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -322,10 +464,8 @@ BEGIN
 			p.letters USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'cancel it and plan again';
 	END IF;
-	rule := CASE WHEN 'role' IN (p.two_person, approve_plan.two_person)
-		THEN 'role'
-		WHEN 'actor' IN (p.two_person, approve_plan.two_person)
-		THEN 'actor' ELSE 'off' END;
+	SELECT strictest(p.two_person, approve_plan.two_person, s.two_person)
+		INTO rule FROM plan_settings s;
 	IF rule <> 'off' AND actor = p.planned_by THEN
 		RAISE EXCEPTION 'plan % was planned by % too: two people are '
 			'asked for', plan, actor
@@ -363,11 +503,7 @@ DECLARE
 	p replay_plans;
 BEGIN
 	PERFORM insist_who_and_why('turn_plan', actor, reason);
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
-	IF NOT FOUND THEN
-		RAISE EXCEPTION 'there is no plan %', plan
-			USING ERRCODE = 'no_data_found', HINT = 'see dlq plans';
-	END IF;
+	p := locked_plan(plan);
 	IF (p.state = ANY (CASE become
 		WHEN 'running' THEN '{approved,stopped,running}'
 		WHEN 'stopped' THEN '{running}'
@@ -404,7 +540,7 @@ DECLARE
 	r record;
 BEGIN
 	PERFORM insist_who_and_why('pass_canary', actor, 'it passed');
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	p := locked_plan(plan);
 	SELECT * INTO r FROM replay_plan_returns(plan);
 	IF (p.state = 'running' AND r.judged >= r.sent
 		AND r.returned <= p.canary_returns
@@ -432,7 +568,7 @@ DECLARE
 	p replay_plans;
 	i replay_plan_letters;
 BEGIN
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	p := locked_plan(plan);
 	IF (p.state = 'running' AND p.next_place = at_place) IS NOT TRUE THEN
 		RETURN false;
 	END IF;
@@ -464,7 +600,7 @@ DECLARE
 	p replay_plans;
 	i replay_plan_letters;
 BEGIN
-	SELECT * INTO p FROM replay_plans q WHERE q.plan_id = plan FOR UPDATE;
+	p := locked_plan(plan);
 	SELECT * INTO i FROM replay_plan_letters l
 		WHERE l.plan_id = plan AND l.place = at_place;
 	IF (p.state = 'running' AND p.next_place = at_place
@@ -486,12 +622,13 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
-	edit_letter, count_import, audit_letters, choose_letters, approve_plan,
-	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter, count_import,
-	audit_letters, choose_letters, approve_plan, turn_plan, pass_canary,
-	begin_step, end_step TO ch_operator;
-GRANT INSERT (kind) ON replay_plans TO ch_operator;
+	edit_letter, insist_import, import_letter, move_import, audit_letters,
+	locked_plan, strictest, set_two_person, make_plan, choose_letters,
+	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter,
+	import_letter, move_import, audit_letters, make_plan, choose_letters,
+	approve_plan, turn_plan, pass_canary, begin_step, end_step TO ch_operator;
+GRANT SELECT ON plan_settings TO ch_operator;
 
 -- A database that was made before has granted more.
 REVOKE INSERT, UPDATE ON letter_states FROM ch_relay, ch_operator;

@@ -53,9 +53,8 @@ CREATE TABLE foreign_cursors (
 	PRIMARY KEY (log_id, part)
 );
 
-GRANT SELECT, INSERT ON foreign_letters TO ch_operator;
-GRANT SELECT, INSERT, UPDATE (next_offset, newest, updated_at)
-	ON foreign_cursors TO ch_operator;
-GRANT SELECT ON foreign_letters, foreign_cursors TO ch_relay, ch_reconciler;
+-- Both are written by the functions of decisions.
+GRANT SELECT ON foreign_letters, foreign_cursors
+	TO ch_operator, ch_relay, ch_reconciler;
 
 COMMIT;

@@ -161,6 +161,15 @@ BEGIN
 		FROM pg_locks l WHERE NOT l.granted ORDER BY l.waitstart LIMIT 1) w
 		ON true
 	UNION ALL
+	SELECT 'pause_lock_seconds', p.holder,
+		round(coalesce(extract(epoch FROM clock_timestamp() - p.since), 0), 1),
+		5, coalesce(clock_timestamp() - p.since <= interval '5 s', true),
+		'a session that stopped in a pause, or in a batch: no batch is decided '
+		'beside the one, no pause made beside the other. ch.pause() and '
+		'ch.resume() end it; else a superuser, by pg_terminate_backend'
+	FROM (SELECT) one LEFT JOIN LATERAL (SELECT h.holder, h.since
+		FROM ch.pause_lock_holders() h ORDER BY h.since LIMIT 1) p ON true
+	UNION ALL
 	SELECT 'sees_all_sessions', current_user::text,
 		pg_has_role(current_user, 'pg_read_all_stats', 'usage')::int4, 1,
 		pg_has_role(current_user, 'pg_read_all_stats', 'usage'),

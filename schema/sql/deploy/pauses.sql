@@ -1,7 +1,10 @@
 -- Deploy countinghouse:pauses to pg
--- Pause is a row behind one advisory lock: every batch holds it shared while
--- it decides and commits, pause() takes it exclusive. So when pause() has
--- returned, no request of its scope posts any more. It works from psql alone.
+-- Pause is a row behind one lock, that of a table without rows: every batch
+-- holds it in ROW EXCLUSIVE mode while it decides and commits, pause() takes it
+-- in EXCLUSIVE mode. So when pause() has returned, no request of its scope posts
+-- any more. It works from psql alone. An advisory lock would be anybody's to
+-- hold; this one is had by whoever may write the table, and only until the end
+-- of a transaction.
 
 BEGIN;
 SET LOCAL search_path = ch;
@@ -18,62 +21,88 @@ CREATE TABLE pauses (
 GRANT SELECT ON pauses TO ch_writer, ch_reconciler, ch_relay, ch_operator,
 	ch_cache, ch_reader;
 
--- The lock of all scopes; the writer takes the same pair of keys shared.
-CREATE FUNCTION pause_lock_class() RETURNS int4 LANGUAGE sql IMMUTABLE
-	AS $$ SELECT 17224 $$;
-CREATE FUNCTION pause_lock_object() RETURNS int4 LANGUAGE sql IMMUTABLE
-	AS $$ SELECT 1 $$;
-GRANT EXECUTE ON FUNCTION pause_lock_class, pause_lock_object TO PUBLIC;
+-- The lock of all scopes. INSERT is what LOCK TABLE ... IN ROW EXCLUSIVE MODE
+-- asks for, and lets nobody have a stronger one.
+CREATE TABLE pause_lock (nothing boolean CHECK (false));
+GRANT INSERT ON pause_lock TO ch_writer;
+
+-- Who holds it, but for this session: since when, and so that a person knows
+-- them. pid NULL: a prepared transaction. since NULL: of a role whose sessions
+-- the schema's owner may not see (pg_read_all_stats).
+CREATE FUNCTION pause_lock_holders()
+	RETURNS TABLE (pid int4, since timestamptz, holder text)
+	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+	SELECT l.pid, a.xact_start, CASE WHEN l.pid IS NULL
+		THEN 'a prepared transaction (pg_prepared_xacts)'
+		ELSE concat_ws(' ', 'pid', l.pid, a.usename, a.application_name,
+			'since ' || a.xact_start) END
+	FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+	WHERE l.relation = 'ch.pause_lock'::regclass AND l.granted
+	AND l.database = (SELECT oid FROM pg_database
+		WHERE datname = current_database())
+	AND l.mode <> 'AccessShareLock'
+	AND l.pid IS DISTINCT FROM pg_backend_pid()
+	$$;
+
+-- Ends a backend, and says so: in the server's log too, which keeps it when the
+-- transaction that asked for it fails. False: the owner may not end it.
+CREATE FUNCTION end_backend(of_pid int4, who text, why text, was jsonb)
+	RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+	SET search_path = ch, pg_temp AS $$
+BEGIN
+	PERFORM pg_terminate_backend(of_pid, 2000);
+	RAISE LOG 'backend % was ended for %: %', of_pid, who, why
+		USING DETAIL = was::text;
+	INSERT INTO ch.audit_events (actor, action, subject, reason, before)
+	VALUES (who, 'terminate_backend', of_pid::text, why, was);
+	RETURN true;
+EXCEPTION WHEN insufficient_privilege THEN
+	RETURN false;
+END $$;
+REVOKE ALL ON FUNCTION pause_lock_holders, end_backend FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pause_lock_holders TO ch_operator;
 
 CREATE FUNCTION pause_default_types() RETURNS text[] LANGUAGE sql IMMUTABLE
 	AS $$ SELECT ARRAY['transfer.post', 'transfer.reverse', 'hold.place',
 		'stock.reserve', 'order.place', 'trade.record', 'pool.deploy'] $$;
 
--- Takes the pause lock exclusive, within wait_ms. Later shared requests queue
--- behind it, so it is not starved; a stopped writer that holds it in a
--- transaction older than 2 s is terminated, and that is recorded.
+-- Takes the pause lock exclusive, within wait_ms. Later requests of batches
+-- queue behind it, so it is not starved; whoever holds it in a transaction older
+-- than 2 s (a stopped writer) is terminated, and that is recorded. Until this
+-- transaction has ended no batch decides: it may not stand idle.
 CREATE FUNCTION take_pause_lock(who text, wait_ms int4) RETURNS void
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
 DECLARE
 	began  timestamptz := clock_timestamp();
 	waited int4;
-	victim record;
 BEGIN
 	LOOP
 		BEGIN
 			PERFORM set_config('lock_timeout', '500ms', true);
-			PERFORM pg_advisory_xact_lock(
-				ch.pause_lock_class(), ch.pause_lock_object());
+			LOCK TABLE ch.pause_lock IN EXCLUSIVE MODE;
+			PERFORM set_config('idle_in_transaction_session_timeout', '5s',
+				true);
 			RETURN;
 		EXCEPTION WHEN lock_not_available THEN
 			NULL;
 		END;
 		waited := 1000 * extract(epoch FROM clock_timestamp() - began);
 		IF waited >= wait_ms THEN
-			RAISE EXCEPTION 'the pause lock was not free within % ms', wait_ms
+			RAISE EXCEPTION 'the pause lock was not free within % ms: held by '
+				'%', wait_ms, (SELECT string_agg(h.holder, '; ')
+				FROM ch.pause_lock_holders() h)
 				USING ERRCODE = 'lock_not_available', HINT =
-				'see pg_locks (locktype advisory, classid 17224, objid 1)';
+				'let a superuser end that session (pg_terminate_backend), '
+				'or pass a longer wait_ms';
 		END IF;
 		CONTINUE WHEN waited < 2000;
 		-- pg_stat_activity is kept for a transaction: look afresh
 		PERFORM pg_stat_clear_snapshot();
-		FOR victim IN
-			SELECT a.pid, a.usename, a.application_name, a.xact_start
-			FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-			WHERE l.locktype = 'advisory' AND l.granted
-			AND l.database = (SELECT oid FROM pg_database
-				WHERE datname = current_database())
-			AND l.classid = ch.pause_lock_class()::oid
-			AND l.objid = ch.pause_lock_object()::oid
-			AND a.xact_start < clock_timestamp() - interval '2 s'
-			AND a.pid <> pg_backend_pid()
-		LOOP
-			PERFORM pg_terminate_backend(victim.pid);
-			INSERT INTO ch.audit_events (actor, action, subject, reason, before)
-			VALUES (who, 'terminate_backend', victim.pid::text,
-				'it held the pause lock in a transaction older than 2 s',
-				to_jsonb(victim));
-		END LOOP;
+		PERFORM ch.end_backend(h.pid, who,
+			'it held the pause lock in a transaction older than 2 s',
+			to_jsonb(h))
+		FROM ch.pause_lock_holders() h
+		WHERE h.since < clock_timestamp() - interval '2 s';
 	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION take_pause_lock FROM PUBLIC;
@@ -228,7 +257,26 @@ BEGIN
 		'at', clock_timestamp()), drawn);
 	RETURN drawn;
 END $$;
-REVOKE ALL ON FUNCTION pause, resume, insist_types, insist_scope FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pause, resume TO ch_reconciler, ch_operator;
+
+-- For a daemon: refuses the default types besides what is refused already, and
+-- no shorter. So it takes nothing back of what an operator has paused. The scope
+-- may be an organisation that is not there: a break names it.
+CREATE FUNCTION pause_more(scope text, reason text, actor text) RETURNS int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	old ch.pauses;
+BEGIN
+	PERFORM ch.take_pause_lock(actor, 10000);
+	SELECT * INTO old FROM ch.pauses p WHERE p.scope = pause_more.scope;
+	RETURN ch.pause(scope, (SELECT array_agg(u.t ORDER BY u.t) FROM (
+			SELECT unnest(old.types) AS t
+			UNION SELECT unnest(ch.pause_default_types())) u),
+		reason, actor, greatest('60 s', old.cooldown_until -
+			clock_timestamp()), unknown_org => true);
+END $$;
+REVOKE ALL ON FUNCTION pause, resume, pause_more, insist_types, insist_scope
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pause, resume TO ch_operator;
+GRANT EXECUTE ON FUNCTION pause_more TO ch_reconciler;
 
 COMMIT;

@@ -89,12 +89,8 @@ CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	LEFT JOIN consumer_partitions c ON c.topic = r.topic AND c.part = r.part
 	$$;
 
--- What follows on the making of one is by the functions of decisions.
-GRANT SELECT ON replay_plan_letters TO ch_operator;
-GRANT SELECT, INSERT (selection, reason, planned_by, two_person, per_second,
-	bytes_per_second, canary, canary_returns, replays_max)
-	ON replay_plans TO ch_operator;
+-- They are made and changed by the functions of decisions.
 GRANT SELECT ON replay_plans, replay_plan_letters
-	TO ch_relay, ch_reconciler;
+	TO ch_operator, ch_relay, ch_reconciler;
 
 COMMIT;

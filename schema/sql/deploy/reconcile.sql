@@ -247,6 +247,19 @@ CREATE FUNCTION break_alert(b breaks, action text) RETURNS text
 		'pause', b.pause)::text
 	$$;
 
+-- Says it: one event, at seq. What the reconciler says are breaks, and nothing
+-- else.
+CREATE FUNCTION tell_break(seq int8, b breaks, action text) RETURNS int8
+	LANGUAGE sql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+	INSERT INTO ch.outbox (seq, id, aggregatetype, aggregateid, type, payload,
+		created_at)
+	VALUES (tell_break.seq, gen_random_uuid(), 'fleet.alerts',
+		left((b).break_key, 255), 'break.' || action,
+		ch.break_alert(b, action), clock_timestamp())
+	RETURNING seq
+	$$;
+REVOKE ALL ON FUNCTION tell_break FROM PUBLIC;
+
 -- Sums of the postings up to a watermark of batch numbers, per generation: a
 -- full verification builds the next one from nothing while this one is used.
 CREATE TABLE ledger_buckets (
@@ -292,7 +305,7 @@ BEGIN
 	RETURN made;
 END $$;
 REVOKE ALL ON FUNCTION summarize_postings FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION summarize_postings, ensure_partitions
+GRANT EXECUTE ON FUNCTION summarize_postings, ensure_partitions, tell_break
 	TO ch_reconciler;
 
 GRANT SELECT, INSERT, UPDATE ON breaks TO ch_reconciler;

@@ -68,10 +68,16 @@ BEGIN
 	PERFORM pg_stat_clear_snapshot();
 	SELECT * INTO living
 		FROM ch.partition_owner(restart_partition.topic, restart_partition.part);
-	IF FOUND AND NOT (end_owner AND dry_run) THEN
+	IF FOUND AND NOT end_owner THEN
 		RAISE EXCEPTION 'its owner % lives (backend %)', living.owner,
 			living.pid USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'stop the writers, or pass end_owner => true';
+	ELSIF FOUND AND NOT dry_run THEN
+		-- it has claimed meanwhile; the next claim waits for our lock of the
+		-- row, so nothing is refused any more once a backend was ended
+		PERFORM ch.end_partition_owner(restart_partition.topic,
+			restart_partition.part, restart_partition.actor,
+			restart_partition.reason);
 	END IF;
 	fresh := old;
 	fresh.next_offset := restart_partition.next_offset;
@@ -114,10 +120,12 @@ DECLARE
 	living record;
 BEGIN
 	FOR living IN SELECT * FROM ch.partition_owner(of_topic, of_part) LOOP
-		PERFORM pg_terminate_backend(living.pid, 5000);
-		INSERT INTO ch.audit_events (actor, action, subject, reason, before)
-		VALUES (who, 'terminate_backend', living.pid::text, why,
-			to_jsonb(living));
+		IF NOT ch.end_backend(living.pid, who, why, to_jsonb(living)) THEN
+			RAISE EXCEPTION 'backend % of owner % may not be ended', living.pid,
+				living.owner USING ERRCODE = 'insufficient_privilege', HINT =
+				'stop that writer; or let a superuser grant '
+				'pg_signal_backend to the schema''s owner';
+		END IF;
 	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION partition_owner, restart_partition, end_partition_owner,

@@ -6,13 +6,19 @@ BEGIN;
 SET LOCAL search_path = ch;
 
 -- first_day: lowest_day at the start; a lower lowest_day than today's says
--- that days were dropped. needs_*: what must be true before a day may go.
+-- that days were dropped. least_days: what keep_days may be at least. The log's
+-- ids must be known for longer than their records may come again, from a topic
+-- that is kept 7 days; and a day is written until its second midnight.
+-- needs_*: what must be true before a day may go.
 ALTER TABLE retention
 	ADD first_day      date,
+	ADD least_days     int4 NOT NULL DEFAULT 2,
 	ADD needs_snapshot boolean NOT NULL DEFAULT false, -- a verified one covers it
 	ADD needs_delivery boolean NOT NULL DEFAULT false, -- every relay is past it
 	ADD needs_archive  boolean NOT NULL DEFAULT false;
 UPDATE retention SET first_day = lowest_day,
+	least_days = CASE WHEN table_name IN ('command_log', 'answers', 'rejected')
+		THEN 8 ELSE 2 END,
 	needs_snapshot = table_name IN ('command_log', 'postings'),
 	needs_delivery = table_name IN ('command_log', 'answers', 'rejected',
 		'outbox'),
@@ -21,6 +27,7 @@ UPDATE retention SET first_day = lowest_day,
 
 -- One file that holds a whole day, as it was when it was written. tops: the
 -- last log_seq of each stream then, so that a row that came later is noticed.
+-- read_back_*: the file was read again, and is what was recorded.
 CREATE TABLE archives (
 	archive_id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	table_name text NOT NULL,
@@ -30,7 +37,9 @@ CREATE TABLE archives (
 	row_count  int8 NOT NULL CHECK (row_count >= 0),
 	tops       jsonb NOT NULL,
 	actor      text NOT NULL CHECK (actor <> ''),
-	at         timestamptz NOT NULL DEFAULT clock_timestamp()
+	at         timestamptz NOT NULL DEFAULT clock_timestamp(),
+	read_back_at timestamptz,
+	read_back_by text
 );
 CREATE INDEX archives_day ON archives (table_name, day);
 
@@ -134,7 +143,7 @@ BEGIN
 	IF kept.needs_delivery THEN
 		condition := 'delivered';
 		mend := 'let outbox-relay catch up; a slot that is gone for good: '
-			'delete its row of ch.relay_progress';
+			'SELECT ch.forget_slot(...)';
 		IF of_table = 'outbox' THEN
 			FOR r IN SELECT p.slot, p.snapshot FROM ch.relay_progress p LOOP
 				EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM ch.%I o '
@@ -236,17 +245,21 @@ BEGIN
 	IF kept.needs_archive THEN
 		condition := 'archive';
 		-- postings are of no stream: they have no tops, but a number
-		SELECT a.file, a.tops = x.found
+		SELECT a.archive_id, a.file, a.read_back_at, a.tops = x.found
 			AND a.row_count = coalesce(rows, a.row_count) AS same
 			INTO r FROM (SELECT tops AS found) x, ch.archives a
 			WHERE a.table_name = of_table AND a.day = day_conditions.day
 			ORDER BY a.archive_id DESC LIMIT 1;
-		ok := coalesce(r.same, false);
+		ok := coalesce(r.same AND r.read_back_at IS NOT NULL, false);
 		value := CASE WHEN r.file IS NULL THEN 'none' WHEN ok THEN r.file
+			WHEN r.same THEN r.file || ', not read back'
 			ELSE 'rows came after ' || r.file END;
-		needed := 'a file with every row';
-		mend := format('write the day to a file, then SELECT * FROM '
-			'ch.record_archive(%L, %L, ...)', of_table, day);
+		needed := 'a file with every row, read back';
+		mend := CASE WHEN r.same THEN format('ledger-writer archive writes '
+			'and reads it; by hand: count its rows, take its digest, then '
+			'SELECT ch.confirm_archive(%s, ...)', r.archive_id)
+			ELSE format('write the day to a file, then SELECT * FROM '
+			'ch.record_archive(%L, %L, ...)', of_table, day) END;
 		RETURN NEXT;
 	END IF;
 END $$;
@@ -266,8 +279,8 @@ BEGIN
 	END IF;
 END $$;
 
--- How long the days of a table are kept. Only makes a later drop possible, or
--- forbids one.
+-- How long the days of a table are kept, least_days or more. Only makes a later
+-- drop possible, or forbids one.
 CREATE FUNCTION set_keep_days(of_table text, days int4, actor text,
 	reason text, dry_run boolean DEFAULT false) RETURNS int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
@@ -280,6 +293,13 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE EXCEPTION '% has no partitions', of_table
 			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
+	IF (days >= old.least_days) IS NOT TRUE THEN
+		RAISE EXCEPTION '% is to be kept % days, needed are % at least',
+			of_table, days, old.least_days
+			USING ERRCODE = 'invalid_parameter_value', HINT = 'ids are known '
+			'as long as their records may come again, and a day is written '
+			'until its second midnight; rows take room: see the disk';
 	END IF;
 	IF NOT dry_run THEN
 		UPDATE ch.retention t SET keep_days = days
@@ -373,6 +393,82 @@ BEGIN
 	VALUES (actor, 'record_archive', child,
 		coalesce(nullif(reason, ''), 'written to ' || file), to_jsonb(made));
 	RETURN made.archive_id;
+END $$;
+
+-- The file of an archive was read again, and has this digest and so many rows.
+-- Raises when it was recorded with others. Before that its day may not go.
+CREATE FUNCTION confirm_archive(archive int8, sha256 text, row_count int8,
+	actor text, reason text, dry_run boolean DEFAULT false) RETURNS void
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	old ch.archives;
+BEGIN
+	PERFORM ch.insist_who_and_why('confirm_archive', actor, reason);
+	SELECT * INTO old FROM ch.archives a WHERE a.archive_id = archive
+		FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'there is no archive %', archive
+			USING ERRCODE = 'no_data_found', HINT = 'see ch.archives';
+	END IF;
+	IF (lower(sha256) = old.sha256 AND row_count = old.row_count) IS NOT TRUE
+		THEN
+		RAISE EXCEPTION 'archive % was recorded with % rows and digest %, read '
+			'are % rows and %', archive, old.row_count, old.sha256, row_count,
+			sha256 USING ERRCODE = 'object_not_in_prerequisite_state', HINT =
+			format('the file %s is damaged or another one: write the day '
+			'again while it is there', old.file);
+	END IF;
+	IF NOT dry_run THEN
+		UPDATE ch.archives a SET read_back_at = clock_timestamp(),
+			read_back_by = confirm_archive.actor WHERE a.archive_id = archive;
+		INSERT INTO ch.audit_events (actor, action, subject, reason, after)
+		VALUES (actor, 'confirm_archive', ch.partition_name(old.table_name,
+			old.day), reason, jsonb_build_object('archive', archive, 'file',
+			old.file, 'sha256', old.sha256, 'row_count', old.row_count));
+	END IF;
+END $$;
+
+-- A relay that is gone for good holds no day back any more: what its slot has
+-- delivered is forgotten. Refuses while the slot is there or its relay leads it;
+-- one that comes back begins as if it had never run. Returns the row.
+CREATE FUNCTION forget_slot(slot text, actor text, reason text,
+	dry_run boolean DEFAULT false) RETURNS jsonb
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+DECLARE
+	old  relay_progress;
+	lead int4;
+BEGIN
+	PERFORM insist_who_and_why('forget_slot', actor, reason);
+	SELECT * INTO old FROM relay_progress p WHERE p.slot = forget_slot.slot
+		FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'no relay has delivered by slot %', slot
+			USING ERRCODE = 'no_data_found', HINT =
+			'the slots that are known are the rows of relay_progress';
+	END IF;
+	IF EXISTS (SELECT FROM pg_replication_slots s
+		WHERE s.slot_name = forget_slot.slot) THEN
+		RAISE EXCEPTION 'slot % is there still', slot
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format(
+			'start its relay; or, when it is gone for good, let a superuser '
+			'run SELECT pg_drop_replication_slot(%L)', slot);
+	END IF;
+	SELECT l.pid INTO lead FROM pg_locks l WHERE l.locktype = 'advisory'
+		AND l.classid::int8 = 17225 AND l.objid::int8 =
+			hashtext(forget_slot.slot)::int8 & 4294967295 AND l.granted
+		AND l.database = (SELECT oid FROM pg_database
+			WHERE datname = current_database()) LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'slot % is led by a relay (backend %)', slot, lead
+			USING ERRCODE = 'object_not_in_prerequisite_state',
+			HINT = 'stop that relay';
+	END IF;
+	IF NOT dry_run THEN
+		DELETE FROM relay_progress p WHERE p.slot = forget_slot.slot;
+		INSERT INTO audit_events (actor, action, subject, reason, before)
+		VALUES (actor, 'forget_slot', slot, reason, to_jsonb(old));
+	END IF;
+	RETURN to_jsonb(old);
 END $$;
 
 -- The readers of a table wait behind whoever waits for this lock: hence for a
@@ -495,16 +591,21 @@ BEGIN
 			USING ERRCODE = 'feature_not_supported';
 	END IF;
 	PERFORM ch.insist_day_may_go(of_table, day);
-	RETURN NEXT format('SELECT ch.begin_drop(%L, %L)', of_table, day);
+	RETURN NEXT format('SELECT ch.begin_drop(%L, %L, %L, %L)', of_table, day,
+		actor, reason);
 	RETURN NEXT format('ALTER TABLE ch.%I DETACH PARTITION ch.%I CONCURRENTLY',
 		of_table, ch.partition_name(of_table, day));
 	RETURN NEXT format('SELECT ch.finish_drop(%L, %L, %L, %L)', of_table, day,
 		actor, reason);
 END $$;
-CREATE FUNCTION begin_drop(of_table text, day date) RETURNS void
-	LANGUAGE sql AS $$
+CREATE FUNCTION begin_drop(of_table text, day date, actor text, reason text)
+	RETURNS void LANGUAGE sql AS $$
+	SELECT ch.insist_who_and_why('begin_drop', actor, reason);
 	SELECT ch.insist_day_may_go(of_table, day);
 	SELECT ch.retire_day(of_table, day);
+	INSERT INTO ch.audit_events (actor, action, subject, reason, before)
+	VALUES (actor, 'begin_drop', ch.partition_name(of_table, day), reason,
+		ch.day_as_audited(of_table, day));
 	$$;
 CREATE FUNCTION finish_drop(of_table text, day date, actor text, reason text)
 	RETURNS void LANGUAGE plpgsql AS $$
@@ -558,12 +659,12 @@ CREATE FUNCTION retention_status()
 	$$;
 
 REVOKE ALL ON FUNCTION day_tops, day_conditions, insist_day_may_go,
-	set_keep_days, close_day, record_archive,
+	set_keep_days, close_day, record_archive, confirm_archive, forget_slot,
 	lock_to_detach, retire_day, drop_day, day_as_audited, drop_due_days,
 	drop_day_script, begin_drop, finish_drop, retention_status FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION day_conditions, set_keep_days, close_day,
-	record_archive, drop_day, drop_due_days, drop_day_script,
-	retention_status TO ch_operator;
+	record_archive, confirm_archive, forget_slot, drop_day, drop_due_days,
+	drop_day_script, retention_status TO ch_operator;
 GRANT EXECUTE ON FUNCTION retention_status TO ch_reconciler;
 
 COMMIT;

@@ -2,8 +2,10 @@
 BEGIN;
 SET LOCAL search_path = ch;
 DROP FUNCTION lock_letter, put_delivery_back, decide_letter, edit_letter,
-	count_import, audit_letters, choose_letters, approve_plan, turn_plan,
-	pass_canary, begin_step, end_step;
+	insist_import, import_letter, move_import, audit_letters, set_two_person,
+	make_plan, choose_letters, approve_plan, turn_plan, pass_canary, begin_step,
+	end_step, locked_plan, strictest;
+DROP TABLE plan_settings;
 DROP AGGREGATE letters_digest (uuid);
 DROP FUNCTION letters_digest_step;
 ALTER TABLE replay_plan_letters DROP COLUMN rest;

@@ -3,7 +3,7 @@ BEGIN;
 SET LOCAL search_path = ch;
 DROP FUNCTION retention_status, finish_drop, begin_drop, drop_day_script,
 	drop_due_days, day_as_audited, drop_day, retire_day, lock_to_detach,
-	record_archive, close_day, set_keep_days,
+	record_archive, confirm_archive, forget_slot, close_day, set_keep_days,
 	insist_day_may_go, day_conditions, day_tops;
 CREATE OR REPLACE VIEW check_balances AS
 	SELECT format('balances/%s/%s', ch.org_name(org_id),
@@ -19,6 +19,6 @@ CREATE OR REPLACE VIEW check_balances AS
 		USING (org_id, account_id, shard)
 	WHERE b.balance IS DISTINCT FROM coalesce(p.posted, 0);
 DROP TABLE archives;
-ALTER TABLE retention DROP first_day, DROP needs_snapshot, DROP needs_delivery,
-	DROP needs_archive;
+ALTER TABLE retention DROP first_day, DROP least_days, DROP needs_snapshot,
+	DROP needs_delivery, DROP needs_archive;
 COMMIT;

@@ -14,13 +14,18 @@ FROM unnest(ARRAY['letter_replays', 'letter_edits', 'audit_events',
 SELECT 1 / (NOT has_any_column_privilege('ch_operator', 'ch.' || t,
 	'insert, update'))::int
 FROM unnest(ARRAY['letter_states', 'webhook_deliveries', 'webhook_keys']) AS t;
-SELECT 1 / (NOT has_any_column_privilege('ch_operator', 'ch.replay_plans',
-	'update'))::int;
+SELECT 1 / (NOT has_any_column_privilege('ch_operator', 'ch.' || t,
+	'insert, update'))::int
+FROM unnest(ARRAY['replay_plans', 'plan_settings', 'foreign_letters',
+	'foreign_cursors']) AS t;
+SELECT 1 / (count(*) = 1)::int FROM ch.plan_settings;
+SELECT 1 / (NOT has_function_privilege('ch_operator',
+	'ch.set_two_person(text, text, text, boolean)', 'execute'))::int;
 SELECT 1 / (has_function_privilege('ch_operator', p.oid, 'execute')
 	AND p.prosecdef AND NOT has_function_privilege('ch_relay', p.oid,
 	'execute') AND p.proconfig = ARRAY['search_path=ch, pg_temp'])::int
 FROM pg_proc p WHERE p.pronamespace = 'ch'::regnamespace AND p.proname IN
-	('lock_letter', 'decide_letter', 'edit_letter', 'count_import',
-	'audit_letters', 'choose_letters', 'approve_plan', 'turn_plan',
-	'pass_canary', 'begin_step', 'end_step');
+	('lock_letter', 'decide_letter', 'edit_letter', 'import_letter',
+	'move_import', 'audit_letters', 'make_plan', 'choose_letters',
+	'approve_plan', 'turn_plan', 'pass_canary', 'begin_step', 'end_step');
 ROLLBACK;

@@ -12,4 +12,8 @@ SELECT break_key, org, subject, expected, found, difference FROM (
 -- a break is never deleted, and the reconciler changes no balance
 SELECT 1 / (NOT has_table_privilege('ch_reconciler', 'ch.breaks', 'delete'))::int;
 SELECT 1 / (NOT has_table_privilege('ch_reconciler', 'ch.balances', 'update'))::int;
+-- it tells breaks, and no pause, no resume and no result
+SELECT 1 / (NOT has_any_column_privilege('ch_reconciler', 'ch.' || t,
+	'insert, update'))::int
+FROM unnest(ARRAY['outbox', 'audit_events', 'pauses']) AS t;
 ROLLBACK;

@@ -1,11 +1,12 @@
 -- Verify countinghouse:retention on pg
 BEGIN;
-SELECT table_name, day, file, sha256, row_count, tops FROM ch.archives
+SELECT table_name, day, file, sha256, row_count, tops, read_back_at FROM ch.archives
 	WHERE false;
 SELECT 1 / (needs_snapshot AND needs_delivery AND needs_archive)::int
 	FROM ch.retention WHERE table_name = 'command_log';
 SELECT 1 / (needs_snapshot AND needs_archive)::int
 	FROM ch.retention WHERE table_name = 'postings';
+SELECT 1 / (keep_days >= least_days)::int FROM ch.retention;
 -- nothing of today may go, and every table has its days
 SELECT 1 / (count(*) > 0)::int FROM ch.retention_status();
 SELECT 1 / (NOT may_go)::int FROM ch.retention_status()

@@ -10,7 +10,8 @@ WITH books (name, rights) AS (
 		'{SELECT,INSERT,UPDATE}'::text[]
 	UNION ALL VALUES ('consumer_partitions', '{SELECT,UPDATE}'::text[]),
 		('orgs', '{SELECT}'), ('retention', '{SELECT}'),
-		('pauses', '{SELECT}'), ('rate_rules', '{SELECT}')),
+		('pauses', '{SELECT}'), ('pause_lock', '{INSERT}'),
+		('rate_rules', '{SELECT}')),
 found (name, rights, oid) AS (
 	SELECT name, rights, to_regclass(quote_ident(name)) FROM books)
 SELECT format('there is no table %s in %s, or role %s may not see it', name,

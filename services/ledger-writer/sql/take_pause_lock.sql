@@ -1,3 +1,3 @@
--- Shared, until the transaction ends. A statement of its own: pauses read in
--- the same statement would be those of before the wait.
-SELECT pg_advisory_xact_lock_shared(17224, 1)
+-- Until the transaction ends. A statement of its own: pauses read in the same
+-- one would be those of before the wait.
+LOCK TABLE pause_lock IN ROW EXCLUSIVE MODE

@@ -4,12 +4,8 @@ WITH told AS (
 	WHERE break_key = ANY ($1::text[]) AND state = 'open' RETURNING b
 ), drawn AS MATERIALIZED (
 	SELECT nextval('batch_seq') AS number WHERE EXISTS (SELECT FROM told)
-), alerts AS (
-	INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, payload,
-		created_at)
-	SELECT number * 1048576 + row_number() OVER () - 1, gen_random_uuid(),
-		'fleet.alerts', left((b).break_key, 255), 'break.paused',
-		break_alert(b, 'paused'), clock_timestamp()
+), placed AS (
+	SELECT number * 1048576 + row_number() OVER () - 1 AS seq, b
 	FROM told, drawn
 )
-SELECT count(*) FROM told;
+SELECT count(tell_break(seq, b, 'paused')) FROM placed;

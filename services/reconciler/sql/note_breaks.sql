@@ -34,14 +34,12 @@ WITH seen AS (
 	WHERE o.state IS DISTINCT FROM 'open' OR o.difference <> (p.b).difference
 ), drawn AS MATERIALIZED (
 	SELECT nextval('batch_seq') AS number WHERE EXISTS (SELECT FROM told)
-), alerts AS (
-	INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, payload,
-		created_at)
-	SELECT number * 1048576 + row_number() OVER () - 1, gen_random_uuid(),
-		'fleet.alerts', left(break_key, 255), 'break.' || action,
-		break_alert(b, action), clock_timestamp()
+), placed AS (
+	SELECT number * 1048576 + row_number() OVER () - 1 AS seq, b, action
 	FROM told, drawn
+), sent AS MATERIALIZED (
+	SELECT count(tell_break(seq, b, action)) AS events FROM placed
 )
 SELECT break_key, action, (b).subject, (b).expected::text, (b).found::text,
 	(b).difference::text
-FROM told;
+FROM told, sent WHERE events > 0;

@@ -7,14 +7,12 @@ WITH gone AS (
 	RETURNING b
 ), drawn AS MATERIALIZED (
 	SELECT nextval('batch_seq') AS number WHERE EXISTS (SELECT FROM gone)
-), alerts AS (
-	INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, payload,
-		created_at)
-	SELECT number * 1048576 + row_number() OVER () - 1, gen_random_uuid(),
-		'fleet.alerts', left((b).break_key, 255), 'break.resolved',
-		break_alert(b, 'resolved'), clock_timestamp()
+), placed AS (
+	SELECT number * 1048576 + row_number() OVER () - 1 AS seq, b
 	FROM gone, drawn
+), sent AS MATERIALIZED (
+	SELECT count(tell_break(seq, b, 'resolved')) AS events FROM placed
 )
 SELECT (b).break_key, 'resolved', (b).subject, (b).expected::text,
 	(b).found::text, (b).difference::text
-FROM gone;
+FROM gone, sent WHERE events > 0;

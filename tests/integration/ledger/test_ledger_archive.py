@@ -85,7 +85,7 @@ def verify_all(ledger):
                 "excluded.verified RETURNING 1")
 
 
-def test_a_day_is_archived_and_dropped(ledger, console, day, tmp_path):
+def test_a_day_is_archived_and_dropped(ledger, console, day, tmp_path, cell):
     ledger.writer()
     ledger.open_books()
     cmds = [old(transfer("house", "a", f"{n}.00", ref="a \"b\", c"))
@@ -135,8 +135,9 @@ def test_a_day_is_archived_and_dropped(ledger, console, day, tmp_path):
         gzip.decompress(path.read_bytes()).decode())))
     assert {r["id"] for r in rows} == {c["id"] for c in cmds}
     assert rows[0]["ref"] == "a \"b\", c"
-    assert ledger.rows("SELECT file, sha256, row_count, actor FROM archives") \
-        == [(str(path), digest, 29, "me")]
+    assert ledger.rows("SELECT file, sha256, row_count, actor, read_back_by, "
+                       "read_back_at >= at FROM archives") == [
+        (str(path), digest, 29, "me", "me", True)]
     assert ledger.rows(
         "SELECT actor, reason, after->>'sha256' FROM audit_events "
         "WHERE action = 'record_archive'") == [("me", "a test", digest)]
@@ -197,6 +198,16 @@ def test_a_day_is_archived_and_dropped(ledger, console, day, tmp_path):
     assert f"from {more / path.name}, 30 rows" in text and "equal: " in text
     assert "equal: " in console.ok("replay", "--into=first", "--from=1",
                                    f"--archives={more}")
+    # its columns are those of its time: the log has been given some since
+    owner = cell.connect("owner", ledger.database)
+    owner.cursor().execute("ALTER TABLE command_log ADD note text, "
+                           "ADD many int4 NOT NULL DEFAULT 3")
+    owner.close()
+    text = console.ok("replay", "--into=wider", f"--archives={more}")
+    assert f"from {more / path.name}, 30 rows" in text and "equal: " in text
+    with cell.connect("operator", ledger.database).cursor() as cur:
+        cur.execute("SELECT DISTINCT note, many FROM wider.archived_log")
+        assert cur.fetchall() == [(None, 3)]
     # and an id of it is explained
     text = console.explain(cmds[0]["id"], status=2)
     assert "key_expired" in text and str(path) in text

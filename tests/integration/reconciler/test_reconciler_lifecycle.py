@@ -108,14 +108,15 @@ def test_the_pause_waits_for_a_batch_and_is_made_all_the_same(
     it, and the checks of the round before are not lost."""
     a, c = books.account("a"), books.account("house")
     writer = connect()
-    writer.cursor().execute("BEGIN; SELECT pg_advisory_xact_lock_shared("
-                            "17224, 1)")
+    writer.cursor().execute("BEGIN; LOCK TABLE pause_lock IN ROW EXCLUSIVE "
+                            "MODE")
     reconciler()
     damage(books, a)
     until(lambda: open_breaks(db) == ["balances/acme/a"], 60, "found")
     pauses = one(db, "SELECT count(*) FROM pauses")
     held = one(db, "SELECT count(*) FROM pg_locks WHERE granted AND pid = %s "
-               "AND locktype = 'advisory'", (writer.info.backend_pid,))
+               "AND relation = 'pause_lock'::regclass",
+               (writer.info.backend_pid,))
     assert held == 0 or pauses == 0
     with contextlib.suppress(psycopg2.OperationalError):
         # pause() ends whoever holds it up for 2 s, on a slow machine this one

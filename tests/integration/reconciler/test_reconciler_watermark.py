@@ -182,8 +182,9 @@ def test_a_full_verification_counts_what_was_sealed(db, books, connect,
         until(lambda: done(f"SELECT ch.verify_snapshot({snapshot}, 'me')"),
               60, "verified")
         until(lambda: done(
-            f"SELECT ch.record_archive('postings', '{day}', 'f', "
-            f"'{'0' * 64}', 4, 'me')"), 60, "archived")
+            f"SELECT ch.confirm_archive(ch.record_archive('postings', "
+            f"'{day}', 'f', '{'0' * 64}', 4, 'me'), '{'0' * 64}', 4, 'me', "
+            "'seal')"), 60, "archived")
         until(lambda: done(f"SELECT ch.drop_day('postings', '{day}', "
                            "'me', 'seal')"), 60, "sealed")
     books.post((a, b, 7))

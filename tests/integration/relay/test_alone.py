@@ -96,7 +96,8 @@ def test_installed_tables_are_those_of_the_schema(shop, db):
     assert tables >= {"relay_progress", "dead_letters", "outbox_retry",
                       "letter_states", "letter_replays", "audit_events",
                       "letter_edits", "replay_plans", "replay_plan_letters",
-                      "foreign_letters", "foreign_cursors", "letters",
+                      "plan_settings", "foreign_letters",
+                      "foreign_cursors", "letters",
                       "webhook_deliveries", "webhook_keys", "blocked_keys"}
     assert own == {row for row in columns(db, "ch") if row[0] in tables}
     assert constraints(shop.db, "outbox_relay", tables) == constraints(

@@ -58,6 +58,72 @@ NOT_NOW = psycopg2.errors.ObjectNotInPrerequisiteState
 
 # ---- plans
 
+MAKE_PLAN = ("SELECT make_plan('{}', 'ann', 'r', 'off', NULL, NULL, 0, 0, 5, "
+             "'replay')")
+
+
+def test_plans_are_made_by_a_function_under_the_rule_of_the_owner(
+        relay_cell, person):
+    cell = relay_cell
+    for wrong in ("INSERT INTO replay_plans (selection, reason, planned_by, "
+                  "replays_max) VALUES ('{}', 'r', 'ann', 5)",
+                  "UPDATE plan_settings SET two_person = 'off'",
+                  "SELECT set_two_person('off', 'ann', 'r')"):
+        with pytest.raises(DENIED):
+            person(wrong)
+
+    def made():
+        [(plan,)] = person(MAKE_PLAN)
+        return cell.sql("SELECT planned_by, planned_role, two_person FROM "
+                        "replay_plans WHERE plan_id = %s", (plan,))
+    assert made() == [("ann", "ch_operator", "off")]
+    letter = cell.rejected()
+    before = planned(cell, letter)
+    # by the schema's owner, whatever a relay's configuration says
+    set_rule = "SELECT set_two_person('role', 'dba', 'policy 7'%s)"
+    assert cell.sql(set_rule % ", dry_run => true") == [("off",)]
+    assert cell.sql(set_rule % "") == [("off",)]
+    assert cell.sql("SELECT actor, reason, before, after FROM audit_events "
+                    "WHERE action = 'set_two_person'") == [
+        ("dba", "policy 7", "off", "role")]
+    assert made() == [("ann", "ch_operator", "role")]
+    with pytest.raises(psycopg2.errors.InvalidParameterValue):
+        cell.sql("SELECT set_two_person('none', 'dba', 'r')")
+    # nothing is decided without a plan
+    with pytest.raises(DENIED, match="not decided by one person alone"):
+        person(f"SELECT decide_letter('{letter}', 'discarded', 'a', 'r', 0)")
+    ran = cell.run_dlq("discard", letter, "--reason", "r")
+    assert ran.returncode != 0 and "let somebody else approve it" in ran.stderr
+    assert states(cell)[letter] == "pending"
+    # of a plan that was made before, too
+    ran = cell.run_dlq("approve", before, "--reason", "r", "--actor", "bob")
+    assert ran.returncode == 2 and "two roles are asked for" in ran.stderr
+
+
+def test_letters_are_imported_by_a_function_that_the_trail_has_seen(
+        relay_cell, person):
+    cell = relay_cell
+    letter = ("gen_random_uuid(), gen_random_uuid(), 't', 0, 7, 'unknown', "
+              "'', NULL, NULL, NULL, NULL, 'x', '{}', '{}', 'c', 'r', 1, "
+              "now(), NULL, 2, 'ann'")
+    cursor = "gen_random_uuid(), 0, 'c', 't', 8, now(), false, 'ann'"
+    for wrong in ("INSERT INTO foreign_letters SELECT * FROM foreign_letters",
+                  "INSERT INTO foreign_cursors SELECT * FROM foreign_cursors",
+                  "UPDATE foreign_cursors SET next_offset = 9"):
+        with pytest.raises(DENIED):
+            person(wrong)
+    for call in (f"import_letter({letter})", f"move_import({cursor})"):
+        with pytest.raises(NOT_NOW, match="has not begun an import of topic t"):
+            person(f"SELECT {call}")
+    person("SELECT audit_letters('dlq.import', 'topic t', 'ann', 'r', '{}')")
+    assert person(f"SELECT * FROM import_letter({letter})") == [
+        (True, False, False)]
+    person(f"SELECT move_import({cursor})")
+    assert cell.sql("SELECT imported_by, dlq_offset, replay_count FROM "
+                    "foreign_letters JOIN letter_states USING (letter_id)"
+                    ) == [("ann", 7, 2)]
+
+
 def test_an_approved_plan_is_not_extended_nor_moved(relay_cell, person):
     cell = relay_cell
     first, other = cell.rejected(key=b"a"), cell.rejected(key=b"b")
@@ -100,9 +166,7 @@ def test_a_planned_plan_has_its_letters_once_and_from_its_planner(
     with pytest.raises(NOT_NOW):
         person(more, (number,))
     # one that has none is not approved, and another's is not filled
-    [(empty,)] = person("INSERT INTO replay_plans (selection, reason, "
-                        "planned_by, replays_max) VALUES ('{}', 'r', 'ann', 5) "
-                        "RETURNING plan_id")
+    [(empty,)] = person(MAKE_PLAN)
     with pytest.raises(NOT_NOW, match="has 0 letters"):
         person(f"SELECT approve_plan({empty}, 'bob', 'r')")
     cell.sql("UPDATE replay_plans SET planned_role = 'ch_other' "

@@ -200,7 +200,7 @@ def test_a_dry_run_of_a_pause_changes_nothing(operator, db):
 def test_no_batch_decides_across_the_change(cell, database, operator, db):
     # whoever sets a rule waits for batches under way
     writer = psycopg2.connect(cell.url("writer", database))
-    run(writer, "SELECT pg_advisory_xact_lock_shared(17224, 1)")
+    run(writer, "LOCK TABLE ch.pause_lock IN ROW EXCLUSIVE MODE")
     with pytest.raises(psycopg2.errors.LockNotAvailable):
         run(operator, RULE.replace("them')", "them', wait_ms => 600)"))
     writer.commit()

@@ -163,10 +163,28 @@ def test_functions_with_the_owners_rights_are_closed_to_readers(db):
             "('ch'::regnamespace, 'ch_read'::regnamespace) AND "
             "has_function_privilege('ch_reader', oid, 'execute')")
         assert {name for (name,) in cur.fetchall()} == set(allowed)
-        # each such function has a search path of its own
-        cur.execute("SELECT proname FROM pg_proc WHERE prosecdef AND "
-                    "pronamespace = 'ch'::regnamespace AND NOT EXISTS (SELECT "
-                    "FROM unnest(proconfig) c WHERE c LIKE 'search_path=%%')")
+
+
+def test_functions_with_the_owners_rights_are_the_owners_and_only_granted(db):
+    with db.cursor() as cur:
+        # where a caller's own tables and functions come last, and nobody runs
+        # one without a grant; all of another owner would have other rights
+        cur.execute("SELECT p.oid::regprocedure::text, p.proconfig, p.proowner "
+                    "= n.nspowner FROM pg_proc p JOIN pg_namespace n ON n.oid "
+                    "= p.pronamespace WHERE p.prosecdef AND n.nspname IN "
+                    "('ch', 'ch_read') ORDER BY 1")
+        found = cur.fetchall()
+        assert len(found) > 40
+        safe = "search_path=ch, pg_temp"
+        assert [(f, config) for f, config, _ in found
+                if [c for c in config or [] if c.startswith("search_path")]
+                != [safe]] == []
+        assert [f for f, _, owners in found if not owners] == []
+        cur.execute("SELECT p.oid::regprocedure::text FROM pg_proc p, "
+                    "aclexplode(coalesce(p.proacl, acldefault('f', "
+                    "p.proowner))) x WHERE p.prosecdef AND x.grantee = 0 AND "
+                    "p.pronamespace IN ('ch'::regnamespace, "
+                    "'ch_read'::regnamespace) ORDER BY 1")
         assert cur.fetchall() == []
 
 

@@ -1,8 +1,13 @@
 """A partition begun at another offset: what the call changes, what it refuses,
 and who may make it. With a real topic: ledger/test_ledger_fences.py."""
 
+import threading
+
 import psycopg2
 import pytest
+
+from harness.cell import ROOT
+from harness.wait import until
 
 CALL = "SELECT * FROM ch.restart_partition('t', 3, %s, %s, %s"
 
@@ -75,6 +80,36 @@ def test_an_owner_that_lives_is_refused_or_ended(partition, operator, db,
     assert run(db, "SELECT action, subject FROM audit_events "
                "ORDER BY event_id") == [
         ("terminate_backend", str(pid)), ("restart_partition", "t/3")]
+
+
+def test_an_owner_that_claims_meanwhile_is_ended_too_and_both_are_recorded(
+        partition, operator, db, cell, database):
+    claim = (ROOT / "services/ledger-writer/sql/claim_partition.sql"
+             ).read_text().replace("$1", "'t'").replace("$2", "3")
+    first, second = (cell.connect("writer", database) for _ in range(2))
+    run(first, claim.replace("$3", "'w1'"))
+    # in a batch: the next claim waits for it, and the restart behind the claim
+    run(first, "BEGIN; UPDATE consumer_partitions SET next_offset = 501")
+    claiming = threading.Thread(target=run, args=(
+        second, claim.replace("$3", "'w2'")))
+    claiming.start()
+    until(lambda: run(db, "SELECT 1 FROM pg_locks WHERE pid = %s AND NOT "
+                      "granted", second.info.backend_pid), 60, "it waits")
+    restart(operator, more=", end_owner => true")
+    claiming.join(60)
+    *ended, last = run(db, "SELECT action, subject FROM audit_events ORDER BY "
+                       "event_id")
+    assert last == ("restart_partition", "t/3")
+    owners = [("terminate_backend", str(writer.info.backend_pid))
+              for writer in (first, second)]
+    if ended == owners[:1]:  # it was so slow that it claimed afterwards
+        assert stored(db)[0][:3] == (10, "w2", 0)
+        return
+    assert ended == owners
+    assert stored(db) == [(10, "", 0, 612, "", "")]
+    for writer in (first, second):
+        with pytest.raises(psycopg2.OperationalError):
+            run(writer, "SELECT 1")
 
 
 def test_another_backend_with_the_same_pid_is_no_owner(partition, operator,

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import threading
+import uuid
 
 import psycopg2
 import pytest
@@ -92,10 +93,20 @@ def snapshot(db):
                taken[0][0]) == []
 
 
-def archive(db, table, ago, rows, more=""):
+def record(db, table, ago, rows, more=""):
     return run(db, f"SELECT ch.record_archive('{table}', "
                f"'{day(db, ago)[0]}', '{table}.csv.gz', '{SHA}', {rows}, "
-               f"'me'{more})")
+               f"'me'{more})")[0][0]
+
+
+def confirm(db, number, rows, sha=SHA, more=""):
+    run(db, "SELECT ch.confirm_archive(%s, %s, %s, 'me', 'nightly'" + more +
+        ")", number, sha, rows)
+
+
+def archive(db, table, ago, rows, more=""):
+    """Written to a file, which was read back."""
+    confirm(db, record(db, table, ago, rows, more), rows)
 
 
 def deliver(db, stream, log_seq, slot="ch_relay"):
@@ -139,9 +150,25 @@ def test_a_day_of_the_log_goes_when_nothing_needs_it(db, operator, books):
     refused(operator, "command_log", 40, "archive is none", "record_archive")
     with pytest.raises(NOT_YET, match="has 2 rows, the file has 3"):
         archive(operator, "command_log", 40, 3)
-    archive(operator, "command_log", 40, 2, ", dry_run => true")
+    record(operator, "command_log", 40, 2, ", dry_run => true")
     refused(operator, "command_log", 40, "archive is none")
-    archive(operator, "command_log", 40, 2)
+    number = record(operator, "command_log", 40, 2)
+    # nobody has seen yet that the file can be read
+    refused(operator, "command_log", 40, "command_log.csv.gz, not read back",
+            f"ch.confirm_archive({number}, ...)")
+    for rows, sha in ((1, SHA), (2, SHA[::-1]), (None, SHA), (2, None)):
+        with pytest.raises(NOT_YET, match=f"archive {number} was recorded "
+                           f"with 2 rows and digest {SHA}"):
+            confirm(operator, number, rows, sha)
+    with pytest.raises(psycopg2.errors.NoDataFound):
+        confirm(operator, number + 1, 2)
+    confirm(operator, number, 2, more=", dry_run => true")
+    refused(operator, "command_log", 40, "not read back")
+    confirm(operator, number, 2, SHA.upper())
+    assert run(db, "SELECT actor, subject, reason, after->>'file' FROM "
+               "audit_events WHERE action = 'confirm_archive'") == [
+        ("me", f"command_log_{day(db, 40)[0]:%Y%m%d}", "nightly",
+         "command_log.csv.gz")]
 
     foreseen = run(operator, "SELECT condition, ok FROM ch.drop_day("
                    "'command_log', %s, 'me', 'old', dry_run => true)",
@@ -179,8 +206,8 @@ def test_a_row_that_came_after_the_archive_keeps_the_day(db, operator, books):
     drop(operator, "command_log", 40)
     assert run(db, "SELECT action FROM audit_events WHERE subject LIKE "
                "'command_log%' ORDER BY event_id") == [
-        ("record_archive",), ("close_day",), ("record_archive",),
-        ("drop_day",)]
+        ("record_archive",), ("confirm_archive",), ("close_day",),
+        ("record_archive",), ("confirm_archive",), ("drop_day",)]
 
 
 def test_a_row_past_the_vector_of_every_verified_snapshot_keeps_the_day(
@@ -291,6 +318,9 @@ def test_the_owner_detaches_without_stopping_anybody(db, operator, books):
     begin, detach, finish = script()
     assert "CONCURRENTLY" in detach
     run(db, begin)
+    assert run(db, "SELECT actor, reason, before->'archive'->>'sha256' FROM "
+               "audit_events WHERE action = 'begin_drop'") == [
+        ("me", "old", SHA)]
     with pytest.raises(NOT_YET, match="still attached"):
         run(db, finish)
     run(db, detach)
@@ -328,6 +358,56 @@ def test_a_reader_that_stays_is_waited_for_without_queueing_the_writers(
     run(holder, "COMMIT")
     dropper.join(60)
     assert not exists(db, "trades_public", 40)
+
+
+def test_days_are_kept_for_as_long_as_they_are_needed_at_least(db, operator):
+    keep = "SELECT ch.set_keep_days(%s, %s, 'me', 'x'{})"
+    for table, least in (("command_log", 8), ("answers", 8), ("rejected", 8),
+                         ("outbox", 2), ("postings", 2), ("trades_public", 2)):
+        for days in (least - 1, 0, None):
+            for dry in ("", ", dry_run => true"):
+                with pytest.raises(
+                        psycopg2.errors.InvalidParameterValue, match=f"{table} "
+                        f"is to be kept .* days, needed are {least} at least"):
+                    run(operator, keep.format(dry), table, days)
+        run(operator, keep.format(""), table, least)
+    assert run(db, "SELECT keep_days = least_days FROM retention GROUP BY 1") \
+        == [(True,)]
+
+
+def test_a_relay_that_is_gone_for_good_is_forgotten(db, operator, books,
+                                                    connect):
+    forget = "SELECT ch.forget_slot(%s, 'me', 'INC-7'{})"
+    deliver(db, books.stream, 2)
+    deliver(db, books.stream, 1, "old")
+    refused(operator, "command_log", 40, "slot old", "ch.forget_slot")
+    with pytest.raises(psycopg2.errors.NoDataFound):
+        run(operator, forget.format(""), "nobody")
+    relay = connect("relay")
+    run(relay, "SELECT pg_advisory_lock(17225, hashtext('old'))")
+    with pytest.raises(NOT_YET, match="old is led by a relay .backend "
+                       f"{relay.info.backend_pid}."):
+        run(operator, forget.format(""), "old")
+    run(relay, "SELECT pg_advisory_unlock_all()")
+    name = "old_" + uuid.uuid4().hex
+    deliver(db, books.stream, 1, name)
+    run(relay, "SELECT pg_create_physical_replication_slot(%s)", name)
+    try:
+        with pytest.raises(NOT_YET, match="is there still") as said:
+            run(operator, forget.format(""), name)
+        assert "pg_drop_replication_slot" in str(said.value)
+    finally:
+        run(relay, "SELECT pg_drop_replication_slot(%s)", name)
+    for dry in (", dry_run => true", ""):
+        for slot in ("old", name):
+            [(row,)] = run(operator, forget.format(dry), slot)
+            assert (row["slot"], row["log_seqs"]) == (slot, [1])
+    assert run(db, "SELECT slot FROM relay_progress") == [("ch_relay",)]
+    assert run(db, "SELECT actor, subject, reason, before->'log_seqs' FROM "
+               "audit_events WHERE action = 'forget_slot' ORDER BY event_id"
+               ) == [("me", slot, "INC-7", [1]) for slot in ("old", name)]
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run(relay, forget.format(""), "ch_relay")
 
 
 def test_only_operators_drop(connect, db, books):

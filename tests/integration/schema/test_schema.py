@@ -29,10 +29,15 @@ def operator(cell, database):
     db.close()
 
 
+# as each batch takes it
+TAKE_PAUSE_LOCK = (ROOT / "services/ledger-writer/sql/take_pause_lock.sql"
+                   ).read_text()
+
+
 def hold_pause_lock(writer):
     with writer.cursor() as cur:
-        cur.execute("SELECT pg_backend_pid(), pg_advisory_xact_lock_shared("
-                    "pause_lock_class(), pause_lock_object())")
+        cur.execute(TAKE_PAUSE_LOCK)
+        cur.execute("SELECT pg_backend_pid()")
         return cur.fetchone()[0]
 
 
@@ -62,8 +67,7 @@ def test_pause_waits_for_a_batch_that_ends_in_time(writer, operator, db):
     def waits():
         with db.cursor() as cur:
             cur.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND "
-                        "locktype = 'advisory' AND database = (SELECT oid FROM"
-                        " pg_database WHERE datname = current_database())")
+                        "relation = 'pause_lock'::regclass")
             return cur.fetchone()[0]
     until(waits, 60, "the pause waits", every=0.01)
     writer.commit()
@@ -71,6 +75,104 @@ def test_pause_waits_for_a_batch_that_ends_in_time(writer, operator, db):
     with db.cursor() as cur:
         cur.execute("SELECT action FROM audit_events ORDER BY event_id")
         assert cur.fetchall() == [("pause",)]
+
+
+def test_no_login_but_a_writers_holds_batches_up(writer, operator, cell,
+                                                 database):
+    other = cell.connect("cache", database)
+    with other.cursor() as cur:
+        # what the lock was, which was anybody's to take
+        cur.execute("SELECT pg_advisory_lock(17224, 1), pg_advisory_lock("
+                    "17224, hashtext(partition_name('outbox', current_date + "
+                    "2)))")
+    for role in ("cache", "reader", "relay", "reconciler", "operator",
+                 "writer"):
+        db = cell.connect(role, database)
+        db.autocommit = False
+        for mode in ("ROW EXCLUSIVE", "SHARE", "EXCLUSIVE",
+                     "ACCESS EXCLUSIVE")[role == "writer":]:
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                db.cursor().execute(f"LOCK TABLE ch.pause_lock IN {mode} MODE")
+            db.rollback()
+        db.close()
+    with writer.cursor() as cur:
+        cur.execute("SET lock_timeout = '10s'")
+        cur.execute(TAKE_PAUSE_LOCK)
+        cur.execute("SELECT ensure_partition('outbox', current_date + 2)")
+        writer.commit()
+    with operator.cursor() as cur:
+        cur.execute("SELECT ch.pause('trading', NULL, 'test', 'me')")
+    other.close()
+
+
+def test_a_pause_that_is_left_open_ends_by_itself(writer, operator, db):
+    with operator.cursor() as cur:
+        cur.execute("BEGIN; SELECT ch.pause('trading', NULL, 'test', 'me')")
+    with writer.cursor() as cur:
+        cur.execute("SET lock_timeout = '60s'")
+        cur.execute(TAKE_PAUSE_LOCK)
+        cur.execute("SELECT scope FROM pauses")
+        assert cur.fetchall() == []
+    with pytest.raises(psycopg2.OperationalError):
+        operator.cursor().execute("COMMIT")
+
+
+def test_who_holds_the_pause_lock_is_named(cell, database, operator, db):
+    superuser = cell.connect("superuser", database)
+    superuser.autocommit = False
+    superuser.cursor().execute("LOCK TABLE ch.pause_lock IN ROW EXCLUSIVE "
+                               "MODE")
+    holder = f"pid {superuser.info.backend_pid} postgres"
+    with operator.cursor() as cur:
+        # the owner may not end a superuser
+        with pytest.raises(psycopg2.errors.LockNotAvailable, match=holder):
+            cur.execute("SELECT ch.pause('trading', NULL, 'test', 'me', "
+                        "wait_ms => 2500)")
+
+    def told():
+        with operator.cursor() as cur:
+            cur.execute("SELECT subject, mend FROM ch.health() WHERE name = "
+                        "'pause_lock_seconds' AND NOT ok")
+            return cur.fetchone()
+    subject, mend = until(told, 60, "health names it")
+    assert holder in subject and "ch.pause()" in mend
+    superuser.rollback()
+    superuser.close()
+    assert told() is None
+
+
+def test_the_reconciler_pauses_and_takes_nothing_back(cell, database,
+                                                      operator, db):
+    reconciler = cell.connect("reconciler", database)
+    with operator.cursor() as cur:
+        cur.execute("SELECT ch.pause('acme', '{account.close}', 'test', 'me', "
+                    "'1 day', unknown_org => true)")
+    for wrong in (
+            "SELECT resume('acme', 'r', 'a', 'o')",
+            "SELECT pause('acme', '{account.close}', 'r', 'a')",
+            "INSERT INTO audit_events (actor, action, subject, reason) "
+            "VALUES ('me', 'resume', 'acme', 'r')",
+            "INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, "
+            "payload, created_at) VALUES (1, gen_random_uuid(), "
+            "'fleet.control', 'acme', 'resume', '{}', now())"):
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            reconciler.cursor().execute(wrong)
+    with reconciler.cursor() as cur:
+        cur.execute("SELECT pause_more('acme', 'a break', 'reconciler')")
+        cur.execute("SELECT pause_more('zorg', 'a break', 'reconciler')")
+    reconciler.close()
+    with db.cursor() as cur:
+        cur.execute("SELECT scope, types @> '{account.close}', types @> "
+                    "pause_default_types(), cooldown_until > now() + interval "
+                    "'23 hours' FROM pauses ORDER BY scope")
+        assert cur.fetchall() == [("acme", True, True, True),
+                                  ("zorg", False, True, False)]
+        cur.execute("SELECT actor, db_role, action FROM audit_events ORDER BY "
+                    "event_id")
+        assert cur.fetchall() == [
+            ("me", "ch_operator", "pause"),
+            ("reconciler", "ch_reconciler", "pause"),
+            ("reconciler", "ch_reconciler", "pause")]
 
 
 def test_resume_needs_a_reason_and_its_cooldown_or_an_override(operator):

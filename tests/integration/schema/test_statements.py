@@ -265,8 +265,9 @@ def test_sealed_days_are_refused_and_counted(history, db, connect):
                     " 'postings' AND day < current_date - 2 ORDER BY day"):
         (n,), = run(db, "SELECT count(*) FROM postings WHERE (decided_at AT "
                     "TIME ZONE 'UTC')::date = %s", day)
-        run(operator, "SELECT ch.record_archive('postings', %s, 'f', %s, %s, "
-            "'me')", day, "0" * 64, n)
+        run(operator, "SELECT ch.confirm_archive(ch.record_archive("
+            "'postings', %s, 'f', %s, %s, 'me'), %s, %s, 'me', 'x')", day,
+            "0" * 64, n, "0" * 64, n)
         run(operator, "SELECT ch.drop_day('postings', %s, 'me', 'x')", day)
     lowest = run(db, "SELECT lowest_day::timestamp AT TIME ZONE 'UTC' FROM "
                  "retention WHERE table_name = 'postings'")[0][0]
