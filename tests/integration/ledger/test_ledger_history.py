@@ -268,14 +268,16 @@ def test_the_groups_offset_follows_a_restart(ledger, operator):
     at = next_offset(ledger)
     assert writer.stop() == 0
     restart(operator, ledger.topic, 0, 0)
-    ledger.db.autocommit = False  # its first batch waits for the row
-    call(ledger.db, "SELECT 1 FROM balances FOR UPDATE")
-    writer = ledger.writer(trades_topics="", fills_topics="")
-    writer.wait_metric(4, "ledger_partitions_owned")
+    holder = ledger.cell.connect("owner", ledger.database)
+    holder.autocommit = False  # behind partition 0 its next claim waits
+    call(holder, "SELECT 1 FROM consumer_partitions WHERE part = 1 FOR UPDATE")
+    writer = ledger.writer(trades_topics="", fills_topics="",
+                           wait_ready=False)
+    until(lambda: ledger.value("SELECT topic_id <> '' FROM consumer_partitions "
+                               "WHERE part = 0"), 60, "it has its ids")
     writer.process.kill()
     writer.process.wait(60)
-    ledger.db.rollback()
-    ledger.db.autocommit = True
+    holder.close()
     assert next_offset(ledger) == 0
     writer = ledger.writer(trades_topics="", fills_topics="")
     until(lambda: next_offset(ledger) == at, 60, "it is read again")
