@@ -89,8 +89,8 @@ BEGIN
 		waited := 1000 * extract(epoch FROM clock_timestamp() - began);
 		IF waited >= wait_ms THEN
 			RAISE EXCEPTION 'the pause lock was not free within % ms: held by '
-				'%', wait_ms, (SELECT string_agg(h.holder, '; ')
-				FROM ch.pause_lock_holders() h)
+				'%', wait_ms, (SELECT coalesce(string_agg(h.holder, '; '),
+				'nobody any more') FROM ch.pause_lock_holders() h)
 				USING ERRCODE = 'lock_not_available', HINT =
 				'let a superuser end that session (pg_terminate_backend), '
 				'or pass a longer wait_ms';
