@@ -96,13 +96,14 @@ gate_known_id(struct gate_case *g)
 
 /* Read again after a restart of its partition, and its id was not taken: it
  * was refused then. What its producer did about that is not known here: sent
- * again under another id, the intention would be applied twice. */
+ * again under another id, the intention would be applied twice. A fill counts
+ * once whatever it is sent under. */
 static bool
 gate_read_again(struct gate_case *g)
 {
 	const struct batch_record *record = &g->entry->record;
 
-	if (!record->read_again)
+	if (!record->read_again || g->is_fill)
 		return true;
 	ruling_refuse(g->ruling, STATUS_SUPERSEDED,
 		"the record at offset %lld was decided when it was first read, "

@@ -68,6 +68,20 @@ leave(struct rate_window *w, int64_t until)
 		w->first++;
 }
 
+/* A window that nobody has yet may be another batch's at this moment, unseen:
+ * so it is made even where nothing is counted, and the row's unique key has the
+ * later of the two decide again. Kept at once: nothing of the command is touched
+ * yet, and what it is refused for takes the window away no more. */
+static void
+make(struct ruling *r, struct rate_window *w)
+{
+	if (row_is_there(&w->row))
+		return;
+	books_create(r->books, &w->row, r->at);
+	books_keep(r->books);
+	books_begin(r->books);
+}
+
 static struct reckoning
 reckon(struct ruling *r, const struct rate_rule *rule, const struct command *c)
 {
@@ -76,6 +90,7 @@ reckon(struct ruling *r, const struct rate_rule *rule, const struct command *c)
 	if (k.weight == 0)
 		return k;
 	k.window = rates_window(r->books, rule, c, r->part);
+	make(r, k.window);
 	k.limit = limit_of(rule, r->part);
 	leave(k.window, r->at.us - rule->window_us);
 	k.counted = (int64_t)(k.window->count - k.window->first);
@@ -130,10 +145,7 @@ count(struct ruling *r, const struct reckoning *k)
 {
 	struct rate_window *w = k->window;
 
-	if (row_is_there(&w->row))
-		books_touch(r->books, &w->row, r->at);
-	else
-		books_create(r->books, &w->row, r->at);
+	books_touch(r->books, &w->row, r->at);
 	make_room(r->books, w, (size_t)k->weight);
 	for (int64_t i = 0; i < k->weight; i++)
 		w->stamps[w->count++] = r->at.us;

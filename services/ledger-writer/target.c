@@ -22,7 +22,7 @@ static const struct ch_pg_stmt count_rules = {
 #define LAST_AT "a.last_at <= $1"
 #define REPLAYED "b.org_id IS NOT NULL" /* rows without a time */
 /* Upkeep removes others (drop_quiet_windows). */
-#define WITHIN_REACH "last_at > now() - interval '31 days'"
+#define WITHIN_REACH "last_at > now() - interval '31 days' AND stamps <> '{}'"
 const struct target_table target_tables[] = {
 	{"assets", "org_id, name", REPLAYED, NULL},
 	{"accounts", "org_id, account_id", REPLAYED, NULL},

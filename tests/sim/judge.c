@@ -63,13 +63,20 @@ is_applied(const struct outcome *o)
 	return strstr(o->result, ",\"status\":\"applied\"") != NULL;
 }
 
+static bool
+is_duplicate(const char *result)
+{
+	return strstr(result, ",\"duplicate\":true}") != NULL;
+}
+
 /* A hold whose expiry PostgreSQL refuses is set aside, and stays. And who is
- * refused may name a row that was made after it looked: at a later time, or one
- * that is due by now, with an owner that this batch has not locked. */
+ * refused, or repeated, may name a row that was made after it looked: at a later
+ * time, or one that is due by now, with an owner that this batch has not locked. */
 static bool
 is_excused(const struct judging *j, const char *problem)
 {
-	bool may_have_missed = j->concurrent && !is_applied(j->o);
+	bool may_have_missed = j->concurrent &&
+		(!is_applied(j->o) || is_duplicate(j->o->result));
 
 	if (strstr(problem, "due and not settled") != NULL)
 		return may_have_missed || strstr(problem, ": bad") != NULL;
@@ -86,7 +93,7 @@ did_not_know_the_id(const struct outcome *o, const char *model)
 		       strstr(o->result, "\"status\":\"rate_limited\"") !=
 			       NULL) &&
 		(strstr(model, "\"status\":\"key_reused\"") != NULL ||
-			strstr(model, ",\"duplicate\":true}") != NULL);
+			is_duplicate(model));
 }
 
 static void
@@ -145,7 +152,7 @@ rests_on_absence(struct judging *j, const struct sim_record *r)
 	const char *status = strstr(result, mark);
 	struct absence_row row = {.result = ch_view_of(result)};
 
-	if (!j->concurrent || strstr(result, ",\"duplicate\":true}") != NULL)
+	if (!j->concurrent || is_duplicate(result))
 		return false;
 	if (strstr(result, ",\"dry_run\":true,") != NULL)
 		return true;
@@ -210,7 +217,7 @@ judge_parked(struct judging *j, const struct sim_record *r)
 static void
 count_answer(struct judging *j)
 {
-	if (strstr(j->o->result, ",\"duplicate\":true}") != NULL)
+	if (is_duplicate(j->o->result))
 		world_count(j->w, EVENT_DUPLICATE);
 	if (strstr(j->o->result, "\"status\":\"rate_limited\"") != NULL)
 		world_count(j->w, EVENT_RATE_LIMITED);

@@ -29,7 +29,8 @@ static const char *const marks[BUGS][MARKS] = {
 	[BUG_DECIDES_UNLOCKED] = {", answer:", "what is committed: ",
 		"decided_at goes back", "a timer for what is not due"},
 	[BUG_OLD_NUMBER] = {"two batches have the number"},
-	[BUG_DOUBT_LOST] = {"two outcomes"},
+	/* or the writer sees that its offset went back, and stops */
+	[BUG_DOUBT_LOST] = {"two outcomes", "records are not consumed"},
 	[BUG_DOUBT_DONE] = {"has no outcome"},
 	[BUG_ZOMBIE_COMMITS] = {"log_seq moved by", "an id twice",
 		"unique violation", ", answer:", "decided_at goes back"},

@@ -376,6 +376,29 @@ START_TEST(the_rate_gate_stands_behind_the_pause)
 }
 END_TEST
 
+/* Another batch may make it at this moment, unseen: so the answer, which names
+ * the rule, is decided again when the row is there already. */
+START_TEST(a_refused_command_makes_the_windows_that_are_not_there)
+{
+	struct rate_rule rules[] = {one_a_minute, one_a_minute};
+	size_t i, made = 0;
+
+	rules[1].rule_id = 8;
+	rules[1].name = CH_VIEW("burst");
+	rules[1].most = 5;
+	mem_store_rates(store, rules, 1);
+	context.rates = rules;
+	context.rate_count = 1;
+	expect_status(say(1, DEFINE("USD", "2")), "applied");
+	mem_store_rates(store, rules, 2);
+	context.rate_count = 2;
+	expect_status(say(2, DEFINE("EUR", "2")), "rate_limited");
+	for (i = 0; i < books_count(&batch.books, ROW_RATE); i++)
+		made += books_rate_at(&batch.books, i)->row.created;
+	ck_assert_uint_eq(made, 1);
+}
+END_TEST
+
 /* A fill that was answered rate_limited would be lost: its offset moves on. */
 START_TEST(no_rate_rule_refuses_a_fact)
 {
@@ -821,6 +844,8 @@ gates(void)
 	tcase_add_test(c, an_unreadable_record_is_rejected_and_answered);
 	tcase_add_test(c, a_parked_command_changes_nothing);
 	tcase_add_test(c, the_rate_gate_stands_behind_the_pause);
+	tcase_add_test(c,
+		a_refused_command_makes_the_windows_that_are_not_there);
 	tcase_add_test(c, no_rate_rule_refuses_a_fact);
 	tcase_add_test(c, an_id_spelled_as_ulid_is_the_same_id);
 	return c;
