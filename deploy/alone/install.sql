@@ -189,7 +189,9 @@ CREATE TABLE IF NOT EXISTS letter_edits (
 	edited_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 ALTER TABLE letter_edits
-	ADD COLUMN IF NOT EXISTS edited_role text NOT NULL DEFAULT session_user;
+	ADD COLUMN IF NOT EXISTS edited_role text NOT NULL DEFAULT '';
+-- '': of before, which counts as anybody's
+ALTER TABLE letter_edits ALTER COLUMN edited_role SET DEFAULT session_user;
 
 CREATE TABLE IF NOT EXISTS replay_plans (
 	plan_id      int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -1044,7 +1046,8 @@ BEGIN
 	SELECT w.* INTO e FROM replay_plan_letters i
 		JOIN letter_edits w USING (letter_id)
 		WHERE i.plan_id = NEW.plan_id AND (w.edited_by = NEW.approved_by
-			OR NEW.two_person = 'role' AND w.edited_role = NEW.approved_role)
+			OR NEW.two_person = 'role'
+			AND w.edited_role IN ('', NEW.approved_role))
 		ORDER BY i.place LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'letter % of plan % was edited by % (database role %) '

@@ -268,13 +268,12 @@ name_row(struct fence *f, struct partition *p, const struct log_facts *c,
 		rc = commit_offset(f, p, c->next_offset, err);
 	if (rc != 0)
 		return rc;
+	/* at once: that the row was named may not be heard any more */
+	partition_forget_seen(p);
 	claim_args(&a, p, c->epoch);
 	ch_pg_arg_str(&a, c->real_cluster);
 	ch_pg_arg_str(&a, c->real_topic_id);
-	rc = session_query(f->session, &name_stmt, &a, NULL, err);
-	if (rc == 0)
-		partition_forget_seen(p);
-	return rc;
+	return session_query(f->session, &name_stmt, &a, NULL, err);
 }
 
 /* A log whose first records are gone already is begun where it begins. */

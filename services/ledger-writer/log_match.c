@@ -17,7 +17,7 @@ id_differs(const char *stored, const char *real)
 bool
 log_was_restarted(const struct log_facts *f)
 {
-	return f->topic_id[0] == '\0';
+	return f->cluster[0] == '\0' && f->topic_id[0] == '\0';
 }
 
 static bool

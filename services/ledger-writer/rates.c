@@ -71,7 +71,8 @@ leave(struct rate_window *w, int64_t until)
 /* A window that nobody has yet may be another batch's at this moment, unseen:
  * so it is made even where nothing is counted, and the row's unique key has the
  * later of the two decide again. Kept at once: nothing of the command is touched
- * yet, and what it is refused for takes the window away no more. */
+ * yet, and what it is refused for takes the window away no more. A dry run makes
+ * nothing: its answer may rest on what is not there. */
 static void
 make(struct ruling *r, struct rate_window *w)
 {
@@ -90,7 +91,8 @@ reckon(struct ruling *r, const struct rate_rule *rule, const struct command *c)
 	if (k.weight == 0)
 		return k;
 	k.window = rates_window(r->books, rule, c, r->part);
-	make(r, k.window);
+	if (!c->dry_run)
+		make(r, k.window);
 	k.limit = limit_of(rule, r->part);
 	leave(k.window, r->at.us - rule->window_us);
 	k.counted = (int64_t)(k.window->count - k.window->first);

@@ -37,8 +37,8 @@ struct rate_window *rates_window(struct books *b, const struct rate_rule *rule,
 	const struct command *c, int32_t part);
 /*
  * The gate: false when a rule refuses (ruling_refuse()). Otherwise the command
- * is counted, unless it is a dry run. Windows that are not there yet are made,
- * empty where nothing is counted. r->rate tells the tightest rule that applies.
+ * is counted, and windows that are not there yet are made, empty where nothing
+ * is counted; a dry run does neither. r->rate tells the tightest rule that applies.
  */
 bool rates_pass(struct ruling *r, const struct rate_rule *rules, size_t n,
 	const struct command *c);

@@ -73,6 +73,21 @@ own_streams(const struct sweep *w, struct ch_pg_array *streams)
 	return (size_t)streams->count;
 }
 
+/* Those that count as somebody's: a stopped one is not swept, but its backend
+ * lives. */
+static void
+held_streams(const struct sweep *w, struct ch_pg_array *streams)
+{
+	ch_pg_array_init(streams, CH_PG_INT4_ARRAY);
+	for (size_t i = 0; i < w->intake->partitions.count; i++) {
+		const struct partition *p = w->intake->partitions.items[i];
+		if ((p->state == PARTITION_OWNED ||
+			    p->state == PARTITION_STOPPED) &&
+			p->kind == TOPIC_COMMANDS)
+			ch_pg_array_i32(streams, p->stream);
+	}
+}
+
 static void
 put_topics(const struct sweep *w, struct ch_pg_array *topics)
 {
@@ -88,12 +103,13 @@ put_topics(const struct sweep *w, struct ch_pg_array *topics)
 static int
 add_orphans(struct sweep *w, struct ch_pg_array *streams, struct ch_err *err)
 {
-	struct ch_pg_array topics;
+	struct ch_pg_array topics, held;
 	struct ch_pg_args a;
 	PGresult *res = NULL;
 	put_topics(w, &topics);
+	held_streams(w, &held);
 	ch_pg_args_clear(&a);
-	ch_pg_arg_array(&a, streams);
+	ch_pg_arg_array(&a, &held);
 	ch_pg_arg_array(&a, &topics);
 	int rc = session_query(w->session, &orphaned_streams, &a, &res, err);
 	for (int i = 0; rc == 0 && i < PQntuples(res); i++) {
@@ -106,6 +122,7 @@ add_orphans(struct sweep *w, struct ch_pg_array *streams, struct ch_err *err)
 	}
 	PQclear(res);
 	ch_pg_array_free(&topics);
+	ch_pg_array_free(&held);
 	return rc;
 }
 

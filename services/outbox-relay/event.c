@@ -130,9 +130,7 @@ event_new(enum event_source s, const struct ch_view *fields, struct ch_err *err)
 		return NULL;
 	}
 	e = ch_xmalloc(size);
-	*e = (struct event){.source = (uint8_t)s,
-		.size = (uint32_t)size,
-		.stream_part = -1};
+	*e = (struct event){.source = (uint8_t)s, .size = (uint32_t)size};
 	p = e->bytes;
 	for (i = 0; i < l->count; i++) {
 		e->lens[i] =

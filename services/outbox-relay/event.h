@@ -102,7 +102,6 @@ struct event {
 	struct route_topic *topic; /* set by whoever routed it; may be NULL */
 	int64_t order;		   /* log_seq, or the outbox's seq */
 	int32_t stream;		   /* 0: outbox */
-	int32_t stream_part;	   /* the partition of stream; -1: not known */
 	uint16_t attempts;	   /* refused alone so often; no outages */
 	uint8_t source;
 	uint8_t state;

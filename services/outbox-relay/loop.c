@@ -144,7 +144,6 @@ free_relay(struct relay *r)
 	tail_free(r->tail);
 	ch_pg_free(r->pg);
 	ch_arena_free(&r->arena);
-	free(r->streams);
 	free(r->series);
 	contract_free(r->contract);
 	free(r->slot);

@@ -29,16 +29,6 @@ number_text(struct ch_arena *arena, int64_t n)
 	return ch_arena_view(arena, ch_view_of(text));
 }
 
-static struct ch_view
-seq_text(struct ch_arena *arena, int32_t part, int64_t log_seq)
-{
-	char text[48];
-
-	(void)snprintf(text, sizeof(text), "%" PRId32 "-%" PRId64, part,
-		log_seq);
-	return ch_arena_view(arena, ch_view_of(text));
-}
-
 static void
 add(struct message *m, const char *name, struct ch_view value)
 {
@@ -80,8 +70,7 @@ result_message(const struct event *e, struct ch_arena *arena, struct message *m)
 	m->value = event_field(e, RESULT_TEXT);
 	m->headers = ch_arena_calloc(arena, 3, sizeof(*m->headers));
 	add(m, "id", result_id(e, arena));
-	if (e->stream_part >= 0)
-		add(m, "ch_seq", seq_text(arena, e->stream_part, e->order));
+	add(m, "ch_seq", id_of(e, arena));
 	add_optional(m, "traceparent", event_field(e, RESULT_TRACEPARENT));
 }
 

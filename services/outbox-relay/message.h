@@ -44,9 +44,8 @@ struct message {
 	size_t header_count;
 };
 
-/* ch_seq is left out when the stream's partition is not known. CH_EPROTO or
- * CH_ERANGE when a rejected row's header arrays are broken or too long; *out
- * has then key, value and partition. */
+/* CH_EPROTO or CH_ERANGE when a rejected row's header arrays are broken or too
+ * long; *out has then key, value and partition. */
 int message_of(const struct event *e, struct ch_arena *arena,
 	struct message *out, struct ch_err *err);
 

@@ -124,10 +124,8 @@ admit(struct relay *r, struct event *e)
 	char id[EVENT_ID_MAX];
 
 	hooks_take(r->hooks, e);
-	if (e->topic == NULL) {
+	if (e->topic == NULL)
 		e->topic = route_find(r->routes, e, &err);
-		e->stream_part = session_part_of(r, e->stream);
-	}
 	if (e->source != EVENT_RETRY && retry_remembered(r->retry) > 0) {
 		event_id(e, id);
 		if (retry_remembers(r->retry, event_origin(e),

@@ -101,11 +101,6 @@ struct relay_series {
 	struct ch_series *produced, *delivered, *open;
 };
 
-struct relay_stream {
-	int32_t stream;
-	int32_t part;
-};
-
 struct relay {
 	const struct ch_runtime *rt;
 	struct ch_pg *pg; /* SQL: lock, progress, parking, scans */
@@ -127,9 +122,7 @@ struct relay {
 	struct ch_backoff backoff;
 	struct ch_rng rng;
 	struct rhythm rhythm;
-	struct ch_arena arena; /* one message */
-	struct relay_stream *streams;
-	size_t stream_count;
+	struct ch_arena arena;	     /* one message */
 	struct relay_series *series; /* by topic number */
 	int series_count;
 	struct ch_series *latency, *kafka_open;
@@ -188,8 +181,6 @@ bool session_keep_alive(void *ctx);
 bool session_is_leader(const struct relay *r);
 /* The rows of the polled table that are this relay's. */
 const struct queue_part *session_part(const struct relay *r);
-/* The partition that a stream stands for, or -1. */
-int32_t session_part_of(struct relay *r, int32_t stream);
 
 /* ---- source.c: the WAL, or why not ---- */
 

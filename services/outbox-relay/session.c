@@ -34,8 +34,6 @@
 
 static const struct ch_pg_stmt lock_stmt = {
 	"relay_lock", outbox_relay_sql_lock_try};
-static const struct ch_pg_stmt streams_stmt = {
-	"relay_streams", outbox_relay_sql_streams};
 
 static const struct ch_sm_state states[] = {
 	[RELAY_OFFLINE] = {"offline", CH_SM_INITIAL, CH_SM_BIT(RELAY_STANDBY)},
@@ -133,66 +131,6 @@ session_close(struct relay *r)
 	ch_pg_disconnect(r->pg);
 }
 
-/* ---- streams and their partitions ---- */
-
-static int
-load_streams(struct relay *r, struct ch_err *err)
-{
-	PGresult *res;
-	int rc = ch_pg_query(r->pg, &streams_stmt, NULL, &res, err), i;
-
-	if (rc != CH_OK)
-		return rc;
-	r->streams = ch_xrealloc(r->streams, (size_t)PQntuples(res) + 1,
-		sizeof(*r->streams));
-	r->stream_count = 0;
-	for (i = 0; i < PQntuples(res); i++) {
-		struct ch_pg_row row = ch_pg_row(res, i);
-		int32_t stream = ch_pg_next_i32(&row);
-
-		r->streams[r->stream_count++] =
-			(struct relay_stream){stream, ch_pg_next_i32(&row)};
-	}
-	PQclear(res);
-	return CH_OK;
-}
-
-static int32_t
-find_part(const struct relay *r, int32_t stream)
-{
-	size_t i;
-
-	for (i = 0; i < r->stream_count; i++)
-		if (r->streams[i].stream == stream)
-			return r->streams[i].part;
-	return -1;
-}
-
-int32_t
-session_part_of(struct relay *r, int32_t stream)
-{
-	struct ch_err err = CH_ERR_INIT;
-	int32_t part;
-
-	if (stream == 0)
-		return -1;
-	part = find_part(r, stream);
-	if (part >= 0 || !session_is_leader(r))
-		return part;
-	if (progress_settle(&r->progress, r->pg, &err) != CH_OK)
-		return -1; /* the next use of the connection tells */
-	/* a partition that is new since we began; at most once for each */
-	if (load_streams(r, &err) != CH_OK)
-		return -1;
-	part = find_part(r, stream);
-	if (part >= 0)
-		return part;
-	r->streams = ch_xrealloc(r->streams, r->stream_count + 1,
-		sizeof(*r->streams));
-	r->streams[r->stream_count++] = (struct relay_stream){stream, -1};
-	return -1;
-}
-
 /* ---- becoming the leader ---- */
 
 static int
@@ -236,8 +174,6 @@ claim(struct relay *r, struct ch_err *err)
 		r->read_lsn = 0;
 		rc = park_load(r->park, r->pg, session_part(r), err);
 	}
-	if (rc == CH_OK && r->contract == NULL)
-		rc = load_streams(r, err);
 	return rc;
 }
 

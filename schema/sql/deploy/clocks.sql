@@ -29,9 +29,10 @@ DECLARE
 	said   jsonb := '{}';
 BEGIN
 	PERFORM ch.insist_who_and_why('set_back_times', actor, reason);
-	-- who claims meanwhile waits
-	PERFORM FROM ch.consumer_partitions p ORDER BY p.topic, p.part
-		FOR NO KEY UPDATE;
+	IF NOT dry_run THEN -- who claims meanwhile waits
+		PERFORM FROM ch.consumer_partitions p ORDER BY p.topic, p.part
+			FOR NO KEY UPDATE;
+	END IF;
 	PERFORM pg_stat_clear_snapshot();
 	SELECT p.topic, p.part, o.pid, o.owner INTO living
 		FROM ch.consumer_partitions p,

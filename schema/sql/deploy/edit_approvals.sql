@@ -14,7 +14,8 @@ BEGIN
 	SELECT w.* INTO e FROM replay_plan_letters i
 		JOIN letter_edits w USING (letter_id)
 		WHERE i.plan_id = NEW.plan_id AND (w.edited_by = NEW.approved_by
-			OR NEW.two_person = 'role' AND w.edited_role = NEW.approved_role)
+			OR NEW.two_person = 'role'
+			AND w.edited_role IN ('', NEW.approved_role))
 		ORDER BY i.place LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION 'letter % of plan % was edited by % (database role %) '

@@ -30,14 +30,16 @@ GRANT SELECT ON health_marks TO ch_operator;
 CREATE FUNCTION hot_tables()
 	RETURNS TABLE (table_name text, updated boolean, hot boolean,
 		dead_limit int8)
-	LANGUAGE sql IMMUTABLE ROWS 14 AS $$
+	LANGUAGE sql IMMUTABLE ROWS 17 AS $$
 	VALUES ('balances', true, true, 10000), ('stock', true, true, 10000),
 		('orders', true, true, 10000), ('ledger_markets', true, true, 10000),
 		('rate_windows', true, true, 10000),
 		('consumer_partitions', true, true, 10000),
 		('reservations', true, false, 100000), ('holds', true, false, 100000),
 		('positions', true, false, 100000), ('accounts', false, false, 0),
-		('skus', false, false, 0), ('own_trades', false, false, 0),
+		('skus', false, false, 0), ('assets', false, false, 0),
+		('order_fills', false, false, 0), ('reversals', false, false, 0),
+		('own_trades', false, false, 0),
 		('command_log', false, false, 0), ('postings', false, false, 0)
 	$$;
 
@@ -47,7 +49,7 @@ CREATE FUNCTION hot_counters()
 	RETURNS TABLE (table_name text, updated boolean, can_be_hot boolean,
 		dead_limit int8, seq_scans int8, updates int8, hot int8, live int8,
 		dead int8)
-	LANGUAGE sql STABLE ROWS 14 AS $$
+	LANGUAGE sql STABLE ROWS 17 AS $$
 	SELECT h.table_name, h.updated, h.hot, h.dead_limit,
 		coalesce(sum(pg_stat_get_numscans(c.oid)), 0)::int8,
 		coalesce(sum(pg_stat_get_tuples_updated(c.oid)), 0)::int8,
@@ -121,7 +123,9 @@ BEGIN
 			'it keeps dead rows from being removed', s.pid) AS mend
 	FROM (SELECT) one LEFT JOIN LATERAL (
 		SELECT a.pid, a.usename, a.application_name, a.xact_start
-		FROM pg_stat_activity a WHERE a.backend_xmin IS NOT NULL
+		FROM pg_stat_activity a
+		-- a number of its own holds back as much as a snapshot
+		WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL)
 		AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
 		AND a.backend_type <> 'autovacuum worker'
 		ORDER BY a.xact_start LIMIT 1) s ON true
@@ -249,7 +253,8 @@ BEGIN
 		ON m.looker = health.looker AND m.table_name = c.table_name,
 	LATERAL (SELECT coalesce(greatest(c.seq_scans - m.seq_scans, 0)
 		/ greatest(extract(epoch FROM clock_timestamp() - m.looked_at), 10),
-		0)::numeric AS a_second) n
+		0)::numeric AS a_second,
+		greatest(0.5, least(5, 1000000.0 / greatest(c.live, 1))) AS most) n
 	) h;
 
 	IF remember AND NOT pg_is_in_recovery() THEN

@@ -115,6 +115,8 @@ def test_a_dry_run_makes_no_organisation(ledger):
         for cmd in cmds:
             assert ledger.do(cmd)["status"] == status, cmd
     assert ledger.rows("SELECT name FROM orgs WHERE name = 'newcomer'") == []
+    # nor a window of the rule: two newcomers' would have one key
+    assert ledger.rows("SELECT * FROM rate_windows") == []
     # whoever is no dry run makes it, refused or not
     assert ledger.do(transfer("a", "b", "1", org="newcomer")
                      )["status"] == "account_not_found"

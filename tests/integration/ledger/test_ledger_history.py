@@ -215,8 +215,9 @@ def test_a_restored_database_stops_until_somebody_has_looked(
               "readyz")
         assert writer.stop() == 0
     said = alerts(ledger, "partition.rewound")
-    assert [(a["partition"], a["next_offset"], a["seen_offset"], a["records"])
-            for a in said] == [(0, at, at + 7, 7)] * 2
+    assert len(said) >= 2  # one more for each connection that was lost
+    assert {(a["partition"], a["next_offset"], a["seen_offset"], a["records"])
+            for a in said} == {(0, at, at + 7, 7)}
     assert "event=partition.rewound " in writer.logged()
     assert ledger.value("SELECT count(*) FROM postings") == 2 * 5
     operator = operator_of(ledger.database)
@@ -248,8 +249,8 @@ def test_a_row_set_back_under_a_writer_stops_it(ledger, operator):
     call(ledger.db, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
          "WHERE usename = 'ch_writer' AND datname = current_database()")
     writer.wait_metric(1, "ledger_partitions_stopped")
-    assert [(a["next_offset"], a["seen_offset"]) for a in
-            alerts(ledger, "partition.rewound")] == [(at - 2, at)]
+    assert {(a["next_offset"], a["seen_offset"]) for a in
+            alerts(ledger, "partition.rewound")} == {(at - 2, at)}
     writer.kill()
     writer = ledger.writer(wait_ready=False)
     writer.wait_metric(1, "ledger_partitions_stopped")
@@ -269,8 +270,8 @@ def test_the_groups_offset_follows_a_restart(ledger, operator):
     assert writer.stop() == 0
     restart(operator, ledger.topic, 0, 0)
     holder = ledger.cell.connect("owner", ledger.database)
-    holder.autocommit = False  # behind partition 0 its next claim waits
-    call(holder, "SELECT 1 FROM consumer_partitions WHERE part = 1 FOR UPDATE")
+    holder.autocommit = False  # no batch begins, claims go on
+    call(holder, "LOCK TABLE pause_lock IN EXCLUSIVE MODE")
     writer = ledger.writer(trades_topics="", fills_topics="",
                            wait_ready=False)
     until(lambda: ledger.value("SELECT topic_id <> '' FROM consumer_partitions "
@@ -348,7 +349,7 @@ def test_a_log_that_was_cut_and_has_grown_again_is_not_read_on(
         writer.wait_metric(1, "ledger_partitions_stopped")
         assert writer.stop() == 0
     said = alerts(ledger, "partition.stopped")
-    assert [a["next_offset"] for a in said] == [cut + 7] * 2
+    assert len(said) >= 2 and {a["next_offset"] for a in said} == {cut + 7}
     for alert in said:
         assert f"was seen to end at {cut}, " in alert["reason"], alert
         assert "leader epoch" in alert["reason"], alert

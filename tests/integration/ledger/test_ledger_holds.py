@@ -299,13 +299,13 @@ def test_what_a_retired_topic_left_runs_out_all_the_same(ledger, kafka):
     """Nobody owns its partitions any more: another topic's owner looks."""
     retired = ledger.writer()
     prepare(ledger)
-    applied(ledger, hold(20, "left"), reserve(20, "left"))
+    applied(ledger, hold(60, "left"), reserve(60, "left"))
     retired.stop()
     assert open_holds(ledger) == 2
     other = kafka.unique("ledger.commands")
     kafka.create(other, partitions=2)
     ledger.writer(commands_topics=other, trades_topics="", fills_topics="")
-    until(lambda: open_holds(ledger) == 0, 120, "both have run out")
+    until(lambda: open_holds(ledger) == 0, 240, "both have run out")
     assert ledger.rows(
         "SELECT DISTINCT c.topic FROM command_log l JOIN consumer_partitions c "
         "USING (stream) WHERE l.source = 'timer'") == [(other,)]

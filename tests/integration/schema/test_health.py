@@ -45,9 +45,12 @@ def test_a_fresh_database_is_well_whoever_asks(connect):
         ill(connect("reader"))
 
 
-def test_a_snapshot_that_stays_is_named_with_its_mending(connect):
-    holder = connect("reader")
-    run(holder, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+@pytest.mark.parametrize("role, begin", [
+    ("reader", "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1"),
+    ("owner", "BEGIN; SELECT txid_current()")])  # no snapshot, but a number
+def test_what_keeps_dead_rows_is_named_with_its_mending(connect, role, begin):
+    holder = connect(role)
+    run(holder, begin)
     (pid,), = run(holder, "SELECT pg_backend_pid()")
     asked = connect()
     # it is seen although another role holds it, and before it is too old
@@ -166,6 +169,24 @@ def test_sequential_scans_of_a_large_table_count_since_the_last_look(
     # another looker has a count of its own, and ours began anew
     assert "sequential_scans" not in ill(asked)
     assert "sequential_scans" not in ill(asked, "new")
+
+
+def test_scans_of_a_huge_table_are_few_and_seen_all_the_same(connect, db):
+    """One after another they take a second each and more."""
+    rows = Rows(db, "acme")
+    asked = connect()
+    run(db, "INSERT INTO balances (org_id, account_id, last_at) SELECT %s, i, "
+        "now() FROM generate_series(1, 1000000) i", rows.org_id)
+    seen(db, "balances", "live", 1000000)
+    ill(asked)
+    (scans,), = run(db, "SELECT seq_scans FROM hot_counters() WHERE "
+                    "table_name = 'balances'")
+    scan(connect, 60)
+    seen(db, "balances", "seq_scans", scans + 60)
+    run(db, "UPDATE health_marks SET looked_at = clock_timestamp() - interval "
+        "'20 s' WHERE looker = 'test'")
+    subject, value, _ = ill(asked)["sequential_scans"]
+    assert subject == "balances" and 1 < value <= 3.05
 
 
 def test_a_full_verification_is_no_plan_that_has_turned(connect, db):

@@ -376,12 +376,21 @@ START_TEST(the_rate_gate_stands_behind_the_pause)
 }
 END_TEST
 
+static size_t
+windows_made(void)
+{
+	size_t made = 0;
+
+	for (size_t i = 0; i < books_count(&batch.books, ROW_RATE); i++)
+		made += books_rate_at(&batch.books, i)->row.created;
+	return made;
+}
+
 /* Another batch may make it at this moment, unseen: so the answer, which names
  * the rule, is decided again when the row is there already. */
 START_TEST(a_refused_command_makes_the_windows_that_are_not_there)
 {
 	struct rate_rule rules[] = {one_a_minute, one_a_minute};
-	size_t i, made = 0;
 
 	rules[1].rule_id = 8;
 	rules[1].name = CH_VIEW("burst");
@@ -392,10 +401,12 @@ START_TEST(a_refused_command_makes_the_windows_that_are_not_there)
 	expect_status(say(1, DEFINE("USD", "2")), "applied");
 	mem_store_rates(store, rules, 2);
 	context.rate_count = 2;
+	/* but a dry run makes nothing */
+	expect_status(say(2, DEFINE("EUR", "2") ",\"dry_run\":true"),
+		"rate_limited");
+	ck_assert_uint_eq(windows_made(), 0);
 	expect_status(say(2, DEFINE("EUR", "2")), "rate_limited");
-	for (i = 0; i < books_count(&batch.books, ROW_RATE); i++)
-		made += books_rate_at(&batch.books, i)->row.created;
-	ck_assert_uint_eq(made, 1);
+	ck_assert_uint_eq(windows_made(), 1);
 }
 END_TEST
 

@@ -25,6 +25,7 @@ static struct batch batch;
 static int64_t number;
 static struct ch_time clock_now;
 static struct ch_time record_at; /* of the next fill */
+static bool read_again;		 /* after a restart of the partition */
 static unsigned sent;
 
 static void
@@ -39,6 +40,7 @@ set_up(void)
 	batch_mark_fills(&batch, FILLS);
 	clock_now.us = NOW;
 	record_at = clock_now;
+	read_again = false;
 }
 
 static void
@@ -55,6 +57,7 @@ add(size_t stream, const char *text)
 		&(struct batch_record){.offset = sent++,
 			.has_timestamp = stream == FILLS,
 			.timestamp = record_at,
+			.read_again = read_again,
 			.key = CH_VIEW("k"),
 			.value = ch_view_of(text)});
 }
@@ -161,6 +164,25 @@ START_TEST(a_fill_before_its_order_waits_as_a_letter_and_counts_once)
 	record_at.us += 60000000;
 	say_fill("f", "o", "4", "");
 	expect_applied("\"confirmed\":true");
+}
+END_TEST
+
+/* Its letter is there since then; deciding it again cannot count it twice. */
+START_TEST(a_fill_that_is_read_again_is_decided_and_leaves_no_second_letter)
+{
+	read_again = true;
+	say_fill("f", "o", "4", "");
+	ck_assert_uint_eq(batch.out.rejected_count, 0);
+	ck_assert_uint_eq(batch.counts.parked_fills, 0);
+	ck_assert_str_eq(batch.out.answers[0].status_name, "order_not_found");
+	read_again = false;
+	place("o");
+	read_again = true;
+	say_fill("f", "o", "4", "");
+	ck_assert_uint_eq(batch.out.log_count, 1);
+	say_fill("f", "o", "4", "");
+	ck_assert_uint_eq(batch.out.log_count, 0);
+	ck_assert_uint_eq(batch.out.rejected_count, 0);
 }
 END_TEST
 
@@ -411,6 +433,7 @@ END_TEST
 
 FIXTURE_MAIN("facts", set_up, tear_down,
 	a_fill_before_its_order_waits_as_a_letter_and_counts_once,
+	a_fill_that_is_read_again_is_decided_and_leaves_no_second_letter,
 	within_one_batch_the_order_of_reading_decides,
 	one_trade_fills_two_of_our_orders,
 	the_age_of_the_trade_refuses_nothing_the_age_of_the_record_does,

@@ -1,1 +1,0 @@
-SELECT stream, part FROM consumer_partitions
