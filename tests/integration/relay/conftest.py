@@ -2,9 +2,11 @@
 
 import pytest
 
+from harness.alone import Alone
 from harness.dlq_api import Api, token_file
 from harness.hook_server import KEY, HookServer
 from harness.relay_rows import Cell
+from harness.shop import Shop
 
 
 @pytest.fixture
@@ -36,6 +38,16 @@ def api(relay_cell, relay, tmp_path):
             api_database_url=cell.cell.url("operator", cell.database),
             **flags))
     return start
+
+
+@pytest.fixture
+def bare(cell, kafka):
+    """An application's database with its outbox table, before anything of ours
+    is installed."""
+    made = Shop(Alone(cell), kafka)
+    yield made
+    made.db.close()
+    cell.drop_database(made.database)
 
 
 @pytest.fixture

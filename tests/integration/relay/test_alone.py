@@ -10,21 +10,12 @@ import uuid
 import psycopg2
 import pytest
 
-from harness.alone import INSTALL, Alone
+from harness.alone import INSTALL
 from harness.cell import OUT
 from harness.dead_letter_topics import put, spring
 from harness.hook_server import HookServer
-from harness.shop import TABLE, Shop
+from harness.shop import TABLE
 from harness.wait import until
-
-
-@pytest.fixture
-def bare(cell, kafka):
-    """With the table, before anything is installed."""
-    made = Shop(Alone(cell), kafka)
-    yield made
-    made.db.close()
-    cell.drop_database(made.database)
 
 
 @pytest.fixture

@@ -4,17 +4,7 @@ says so, and never one whose row may be read again."""
 import psycopg2
 import pytest
 
-from harness.alone import Alone
-from harness.shop import Shop
 from harness.wait import until
-
-
-@pytest.fixture
-def bare(cell, kafka):
-    made = Shop(Alone(cell), kafka)
-    yield made
-    made.db.close()
-    cell.drop_database(made.database)
 
 
 @pytest.fixture

@@ -9,20 +9,11 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
-from harness.alone import INSTALL, Alone
-from harness.shop import Shop
+from harness.alone import INSTALL
 from harness.wait import until
 
 OLD = "date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' " \
       "- interval '20 days'"
-
-
-@pytest.fixture
-def bare(cell, kafka):
-    made = Shop(Alone(cell), kafka)
-    yield made
-    made.db.close()
-    cell.drop_database(made.database)
 
 
 @pytest.fixture

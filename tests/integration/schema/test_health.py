@@ -135,6 +135,27 @@ def scan(connect, times):
     other.close()
 
 
+def fill(db, rows, count):
+    run(db, "INSERT INTO balances (org_id, account_id, last_at) SELECT %s, i, "
+        "now() FROM generate_series(1, %s) i", rows.org_id, count)
+    seen(db, "balances", "live", count)
+
+
+def scans(db):
+    (count,), = run(db, "SELECT seq_scans FROM hot_counters() WHERE "
+                    "table_name = 'balances'")
+    return count
+
+
+def scanned(connect, db, times):
+    """So often since the last look, and as if that was 20 s ago."""
+    least = scans(db) + times
+    scan(connect, times)
+    seen(db, "balances", "seq_scans", least)
+    run(db, "UPDATE health_marks SET looked_at = clock_timestamp() - interval "
+        "'20 s' WHERE looker = 'test'")
+
+
 def test_sequential_scans_of_a_large_table_count_since_the_last_look(
         connect, db):
     rows = Rows(db, "acme")
@@ -148,21 +169,12 @@ def test_sequential_scans_of_a_large_table_count_since_the_last_look(
         return run(asked, "SELECT value FROM ch.health(%s) WHERE name = "
                    "'sequential_scans' AND subject = 'balances'", looker)[0][0]
     assert rate() == 0
-    run(db, "INSERT INTO balances (org_id, account_id, last_at) SELECT %s, i, "
-        "now() FROM generate_series(1, 20000) i", rows.org_id)
-    seen(db, "balances", "live", 20000)
+    fill(db, rows, 20000)
     ill(asked)
-    (scans,), = run(db, "SELECT seq_scans FROM hot_counters() WHERE "
-                    "table_name = 'balances'")
     # now and then: a look at the books, the reconciler's checks
-    scan(connect, 3)
-    seen(db, "balances", "seq_scans", scans + 3)
+    scanned(connect, db, 3)
     assert "sequential_scans" not in ill(asked)
-    # as often as batches come; as if the look was 20 s ago
-    scan(connect, 120)
-    seen(db, "balances", "seq_scans", scans + 123)
-    run(db, "UPDATE health_marks SET looked_at = clock_timestamp() - interval "
-        "'20 s' WHERE looker = 'test'")
+    scanned(connect, db, 120)  # as often as batches come
     subject, value, mend = ill(asked)["sequential_scans"]
     assert subject == "balances" and 5 < value <= 6
     assert "ANALYZE ch.balances" in mend
@@ -175,16 +187,9 @@ def test_scans_of_a_huge_table_are_few_and_seen_all_the_same(connect, db):
     """One after another they take a second each and more."""
     rows = Rows(db, "acme")
     asked = connect()
-    run(db, "INSERT INTO balances (org_id, account_id, last_at) SELECT %s, i, "
-        "now() FROM generate_series(1, 1000000) i", rows.org_id)
-    seen(db, "balances", "live", 1000000)
+    fill(db, rows, 1000000)
     ill(asked)
-    (scans,), = run(db, "SELECT seq_scans FROM hot_counters() WHERE "
-                    "table_name = 'balances'")
-    scan(connect, 60)
-    seen(db, "balances", "seq_scans", scans + 60)
-    run(db, "UPDATE health_marks SET looked_at = clock_timestamp() - interval "
-        "'20 s' WHERE looker = 'test'")
+    scanned(connect, db, 60)
     subject, value, _ = ill(asked)["sequential_scans"]
     assert subject == "balances" and 1 < value <= 3.05
 
