@@ -242,10 +242,11 @@ BEGIN
 	UNION ALL
 	-- A second, since the last look. A plan that has turned scans for each
 	-- batch; the reconciler's checks, a person's queries and snapshots scan now
-	-- and then. In a small table scans are right.
+	-- and then. In a small table scans are right; of a large one they take so
+	-- long that there cannot be many.
 	SELECT 'sequential_scans', c.table_name, CASE WHEN c.live < 10000 THEN 0
-			ELSE round(n.a_second, 2) END, 5,
-		c.live < 10000 OR n.a_second <= 5,
+			ELSE round(n.a_second, 2) END, round(n.most, 2),
+		c.live < 10000 OR n.a_second <= n.most,
 		format('ANALYZE ch.%1$s, then look at the plans in pg_stat_statements '
 			'or by auto_explain; check_* views and snapshots scan too',
 			c.table_name)
