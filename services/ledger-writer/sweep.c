@@ -61,31 +61,21 @@ numbers_aside(struct sweep *w, enum row_kind kind)
 	return &w->aside;
 }
 
+/* Ours: a stopped one is not swept, but counts as somebody's, since its backend
+ * lives. */
 static size_t
-own_streams(const struct sweep *w, struct ch_pg_array *streams)
+own_streams(const struct sweep *w, bool stopped_too,
+	struct ch_pg_array *streams)
 {
 	ch_pg_array_init(streams, CH_PG_INT4_ARRAY);
 	for (size_t i = 0; i < w->intake->partitions.count; i++) {
 		const struct partition *p = w->intake->partitions.items[i];
-		if (p->state == PARTITION_OWNED && p->kind == TOPIC_COMMANDS)
+		bool ours = p->state == PARTITION_OWNED ||
+			(stopped_too && p->state == PARTITION_STOPPED);
+		if (ours && p->kind == TOPIC_COMMANDS)
 			ch_pg_array_i32(streams, p->stream);
 	}
 	return (size_t)streams->count;
-}
-
-/* Those that count as somebody's: a stopped one is not swept, but its backend
- * lives. */
-static void
-held_streams(const struct sweep *w, struct ch_pg_array *streams)
-{
-	ch_pg_array_init(streams, CH_PG_INT4_ARRAY);
-	for (size_t i = 0; i < w->intake->partitions.count; i++) {
-		const struct partition *p = w->intake->partitions.items[i];
-		if ((p->state == PARTITION_OWNED ||
-			    p->state == PARTITION_STOPPED) &&
-			p->kind == TOPIC_COMMANDS)
-			ch_pg_array_i32(streams, p->stream);
-	}
 }
 
 static void
@@ -107,7 +97,7 @@ add_orphans(struct sweep *w, struct ch_pg_array *streams, struct ch_err *err)
 	struct ch_pg_args a;
 	PGresult *res = NULL;
 	put_topics(w, &topics);
-	held_streams(w, &held);
+	(void)own_streams(w, true, &held);
 	ch_pg_args_clear(&a);
 	ch_pg_arg_array(&a, &held);
 	ch_pg_arg_array(&a, &topics);
@@ -465,7 +455,7 @@ sweep_turn(struct sweep *w)
 		now.ns + ch_params_ms(w->rt->params, "sweep_every") * 1000000;
 	load_clear(w->load);
 	take_back(w, now);
-	if (own_streams(w, &streams) > 0) {
+	if (own_streams(w, false, &streams) > 0) {
 		if (add_orphans(w, &streams, &err) != 0 ||
 			find_due(w, &streams, &err) != 0)
 			ch_warn("sweep.failed", CH_ERR(&err));

@@ -63,6 +63,16 @@ def restore(old, database, new, into):
     assert xid(new, into) + 1000 < xid(old, database)
 
 
+def decided_anew(rows, seq, gone):
+    """What stands now where the rows that are gone stood; the results first."""
+    rows.log_seq[0], rows.seq = 10, seq
+    again = [rows.result("again") for _ in range(5)]
+    again += [rows.event("again") for _ in range(5)]
+    rows.arrived(120)
+    assert not set(gone) & set(again), "other contents have other ids"
+    return again
+
+
 # ---- a dump that was restored
 
 def test_a_ledger_restored_elsewhere(relay_cell, relay, elsewhere):
@@ -212,12 +222,8 @@ def test_a_standby_that_lagged_is_promoted(relay_cell, relay, server_of,
     rows.cell = standby
     rows.db.close()
     rows.db = standby.connect("owner", database)
-    rows.log_seq[0], rows.seq = 10, seq
-    again = [rows.result("again") for _ in range(5)]
-    again += [rows.event("again") for _ in range(5)]
-    rows.arrived(120)
+    again = decided_anew(rows, seq, gone)
     assert daemon.running()
-    assert not set(gone) & set(again), "other contents have other ids"
     places = {header(r, "ch_seq") for r in rows.records(rows.results)
               if r["key"] == "again"}
     assert places == {id_.rpartition("-")[0] for id_ in again[:5]}
@@ -285,12 +291,8 @@ def test_a_server_set_back_in_place(relay_cell, relay, server_of, source):
     put_back(server, copy)
 
     rows.db = server.connect("owner", database)
-    rows.log_seq[0], rows.seq = 10, seq
-    again = [rows.result("again") for _ in range(5)]
-    again += [rows.event("again") for _ in range(5)]
-    rows.arrived(120)
+    again = decided_anew(rows, seq, gone)
     assert daemon.running()
-    assert not set(gone) & set(again), "other contents have other ids"
     rows.db.close()
 
 
