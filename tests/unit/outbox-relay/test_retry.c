@@ -376,7 +376,7 @@ static size_t
 run_round(struct route_topic *topic, unsigned limit, int seconds)
 {
 	struct round u = {.retry = retry_new(), .left = ROWS};
-	char key[8];
+	char key[16];
 	int64_t n;
 	int i;
 
