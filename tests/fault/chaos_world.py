@@ -13,7 +13,7 @@ import uuid
 
 import psycopg2
 from chaos_hook import Hook
-from fault_fleet import Fleet, Place
+from fault_fleet import Fleet, Place, is_stopped
 
 from harness.cell import Cell
 from harness.kafka import Kafka, kcat_to_end
@@ -198,8 +198,10 @@ def signal_process(pid, number):
 
 
 def freeze(pid):
-    """SIGSTOP; returns what undoes it."""
-    signal_process(pid, signal.SIGSTOP)
+    """SIGSTOP, and it stands (the signal is only sent when kill() returns: who
+    asks at once may take it for awake); returns what undoes it."""
+    if signal_process(pid, signal.SIGSTOP):
+        until(lambda: is_stopped(pid), 60, f"process {pid} stands")
     return lambda: signal_process(pid, signal.SIGCONT)
 
 

@@ -20,6 +20,15 @@ AGGREGATES = ("account", "market", "order", "stock", "trade")
 SESSION = "6s"  # after so long without a sign a writer's partitions are given
 
 
+def is_stopped(pid):
+    """By SIGSTOP, or for ever."""
+    try:
+        stat = open(f"/proc/{pid}/stat").read()
+    except FileNotFoundError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in "TZX"
+
+
 class Place:
     """One place in the fleet. lives: every process that stood in it."""
 
@@ -68,8 +77,7 @@ class Place:
         return [line for line in self.fleet.fired() if line[2] == self.pid]
 
     def stopped(self):
-        stat = open(f"/proc/{self.pid}/stat").read()
-        return stat.rpartition(")")[2].split()[0] == "T"
+        return is_stopped(self.pid)
 
     def kill(self):
         self.doomed = True
