@@ -12,7 +12,9 @@ backlog  N rows (243 bytes of payload, keys of which few are hot) in
          alone (its peer is pg_recvlogical). Debezium knows TCP only.
 latency  from the commit's timestamp (taken by PostgreSQL before its fsync) to
          the record's LogAppendTime, at 20 and at 500 transactions a second.
-         The latter has a grain of 1 ms, cut off: half of one is added.
+         The latter has a grain of 1 ms, cut off: half of one is added. limit =
+         what the application waits for its transaction, of which the fsync is
+         nearly all: before it no reader of the WAL sees a row.
 application  its transactions a second with the relay (ours) and without
          (peer).
 
@@ -152,12 +154,14 @@ class Relay(BenchCell):
         return str(path)
 
     def paced(self, home, topic, rate, cpu):
-        """(sorted milliseconds, CPU seconds) at that rate."""
-        before = cpu()
-        self.pgbench(home.name, "-c", "4", "-j", "1", "-R", str(rate),
-                     "-T", str(self.seconds), "-f", self.script(home))
+        """(sorted milliseconds, CPU seconds) at that rate; beside it, sorted,
+        how long each transaction took the application."""
+        before, log = cpu(), self.folder / f"own-{uuid.uuid4().hex}"
+        self.pgbench(home.name, "-c", "4", "-j", "1", "-R", str(rate), "-l",
+                     f"--log-prefix={log}", "-T", str(self.seconds), "-f",
+                     self.script(home))
         took = self.waits(home, topic)
-        return took, cpu() - before
+        return took, cpu() - before, own_times(log)
 
     def latency_of_ours(self, rate, first):
         home = Application(self)
@@ -166,21 +170,21 @@ class Relay(BenchCell):
         try:
             if first:
                 self.idle(relay)
-            took, cpu = self.paced(home, topic, rate,
-                                   lambda: cpu_seconds(relay.pid))
+            took, cpu, own = self.paced(home, topic, rate,
+                                        lambda: cpu_seconds(relay.pid))
             peak = peak_mib(relay.pid)
         finally:
             relay.stop()
         home.drop()
-        return took, {"relay_cpu_s": cpu, "relay_peak_mib": peak,
-                      "transactions": len(took), "max_ms": took[-1]}
+        return took, own, {"relay_cpu_s": cpu, "relay_peak_mib": peak,
+                           "transactions": len(took), "max_ms": took[-1]}
 
     def latency_of_debezium(self, rate):
         home = Application(self)
         topic, prefix = self.topic()
         slot = home.make_slot()
         self.debezium.begin(home, slot, prefix, LATENCY)
-        took, cpu = self.paced(home, topic, rate, self.debezium.cpu)
+        took, cpu, _ = self.paced(home, topic, rate, self.debezium.cpu)
         self.debezium.end(home, slot)
         home.drop()
         return took, {"peer_cpu_s": cpu, "peer_max_ms": took[-1]}
@@ -189,12 +193,13 @@ class Relay(BenchCell):
         for turn, rate in enumerate(map(int, words("RATES", "20 500"))):
             say(f"latency at {rate} transactions/s")
             theirs, cost = self.latency_of_debezium(rate)
-            took, more = self.latency_of_ours(rate, turn == 0)
-            cuts, others = (statistics.quantiles(
-                ms, n=100, method="inclusive") for ms in (took, theirs))
+            took, own, more = self.latency_of_ours(rate, turn == 0)
+            cuts, others, owns = (statistics.quantiles(
+                ms, n=100, method="inclusive") for ms in (took, theirs, own))
             for cut in (50, 99):
                 figure("relay", f"commit to append, {rate}/s, p{cut}", "ms",
-                       cuts[cut - 1], others[cut - 1], peer_is="Debezium",
+                       cuts[cut - 1], others[cut - 1], owns[cut - 1],
+                       peer_is="Debezium", limit_is="the transaction itself",
                        connection=self.kinds[0], grain_ms=1, **more, **cost)
 
     def waits(self, home, topic):
@@ -259,6 +264,14 @@ class Relay(BenchCell):
     def close(self):
         self.debezium.stop()
         self.drop_all()
+
+
+def own_times(log):
+    """Sorted milliseconds of each transaction, of pgbench's log: without its
+    lag behind the schedule."""
+    lines = [line.split() for file in log.parent.glob(log.name + "*")
+             for line in file.read_text().splitlines()]
+    return sorted((int(f[2]) - int(f[6])) / 1000 for f in lines)
 
 
 def measure(cell):

@@ -3,7 +3,10 @@
  * latency: from a command's send to its result at a consumer, by one clock.
  *
  * At a rate the load is open: a command's time is the one at which it was due,
- * not the one at which a slow producer got round to it. One at a time the next
+ * not the one at which a slow producer got round to it; it wakes once in a
+ * millisecond and lets records gather as a client does by default (5 ms), since
+ * a request for each of many thousands a second measures the broker and the load
+ * itself. One at a time, each is sent at once, and the next
  * goes out a random moment after the last one's result, so that it meets an
  * idle fleet at no particular phase.
  */
@@ -17,6 +20,8 @@
 #include "base/mem.h"
 #include "bench_load.h"
 #include "io/kafka_producer.h"
+
+#define TICK_NS 1000000
 
 struct run {
 	const struct options *o;
@@ -96,21 +101,27 @@ one_at_a_time(struct run *r)
 	}
 }
 
+static void
+sleep_until(int64_t ns)
+{
+	struct timespec at = {ns / 1000000000, ns % 1000000000};
+
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
 static void *
 send_all(void *arg)
 {
 	struct run *r = arg;
 	int64_t began = now_ns(), due, i;
-	struct timespec at;
 
 	for (i = 0; i < r->o->count; i++) {
 		due = began + i * 1000000000 / r->o->rate;
-		at = (struct timespec){due / 1000000000, due % 1000000000};
-		if (due > now_ns())
-			(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-				&at, NULL);
+		if (due > now_ns()) {
+			ch_kafka_producer_poll(r->producer, 0);
+			sleep_until(due + TICK_NS);
+		}
 		send_at(r, i, due);
-		ch_kafka_producer_poll(r->producer, 0);
 	}
 	return NULL;
 }
@@ -170,7 +181,7 @@ bench_latency(const struct options *o)
 	r.took = ch_xcalloc((size_t)o->count, sizeof(*r.took));
 	r.consumer = bench_consumer(o->bootstrap, o->results, false, ends,
 		&partitions);
-	r.producer = bench_producer(o, 0, &r.failed);
+	r.producer = bench_producer(o, o->rate == 0 ? 0 : -1, &r.failed);
 	(void)receive(&r, 1000); /* the connections are made */
 	if (o->rate == 0)
 		one_at_a_time(&r);
