@@ -13,24 +13,20 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "ledger_writer_sql.h"
+#include "lock_answers.h"
+#include "lock_rules.h"
 
 #define AHEAD_US INT64_C(10000000)
 
 static const struct ch_pg_stmt begin = {"begin", "BEGIN"};
 static const struct ch_pg_stmt pause_lock = {
 	"take_pause_lock", ledger_writer_sql_take_pause_lock};
-static const struct ch_pg_stmt read_pauses = {
-	"read_pauses", ledger_writer_sql_read_pauses};
 static const struct ch_pg_stmt move_offset = {
 	"move_offset", ledger_writer_sql_move_offset};
 static const struct ch_pg_stmt draw_number = {
 	"draw_number", ledger_writer_sql_draw_number};
 static const struct ch_pg_stmt read_clock = {
 	"read_clock", ledger_writer_sql_read_clock};
-static const struct ch_pg_stmt read_rates = {
-	"read_rates", ledger_writer_sql_read_rates};
-static const struct ch_pg_stmt lock_rates = {
-	"lock_rates", ledger_writer_sql_lock_rates};
 static const struct ch_pg_stmt lowest_day = {
 	"lowest_day", ledger_writer_sql_lowest_day};
 static const struct ch_pg_stmt find_ids = {
@@ -39,7 +35,8 @@ static const struct ch_pg_stmt find_ids = {
 /* Where in the script each answer is. */
 struct plan {
 	struct lock_plan rows;
-	size_t pauses, fences, rates, number, lowest, ids;
+	struct lock_rules rules;
+	size_t fences, number, lowest, ids;
 	struct known_id **known; /* by day */
 	size_t known_count;
 	size_t *day_first; /* into known; day_count + 1 of them */
@@ -175,8 +172,7 @@ queue(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 	script_add(sc, &begin, NULL);
 	script_add(sc, &pause_lock, NULL);
 	step(sc, "ledger.after_pause_lock");
-	plan->pauses = script_add(sc, &read_pauses, NULL);
-	plan->rates = script_add(sc, &read_rates, NULL);
+	lock_rules_queue(&plan->rules, sc);
 	plan->fences = sc->count;
 	locks_queue_fences(sc, l->parts, l->part_count);
 	step(sc, "ledger.after_fence");
@@ -191,110 +187,6 @@ queue(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 }
 
 /* ---- reading ---- */
-
-static const struct ch_view *
-keep_texts(struct locks *k, struct ch_pg_array_reader *r, size_t *count)
-{
-	struct ch_view *texts =
-		ch_arena_calloc(&k->arena, (size_t)r->left + 1, sizeof(*texts));
-	struct ch_view v;
-	*count = 0;
-	while (ch_pg_array_next(r, &v))
-		texts[(*count)++] = ch_arena_view(&k->arena, v);
-	return texts;
-}
-
-static int
-load_pauses(struct locks *k, const PGresult *res, struct ch_err *err)
-{
-	int n = PQntuples(res);
-	struct batch_pause *all =
-		ch_arena_calloc(&k->arena, (size_t)n + 1, sizeof(*all));
-	for (int i = 0; i < n; i++) {
-		struct ch_pg_array_reader r;
-		struct ch_view v;
-		if (!ch_pg_get_text(res, i, 0, &v) ||
-			!ch_pg_get_array(res, i, 1, &r))
-			return ch_err_set(err, CH_EPROTO, "pauses");
-		all[i].scope = ch_arena_view(&k->arena, v);
-		all[i].types = keep_texts(k, &r, &all[i].type_count);
-		if (ch_pg_get_text(res, i, 2, &v))
-			all[i].reason = ch_arena_view(&k->arena, v);
-	}
-	k->context.pauses = all;
-	k->context.pause_count = (size_t)n;
-	return 0;
-}
-
-/* ---- rate limits ---- */
-
-static int
-load_rule(struct locks *k, const PGresult *res, int i, struct rate_rule *rule,
-	struct ch_err *err)
-{
-	struct ch_pg_array_reader types;
-	struct ch_pg_row r = ch_pg_row(res, i);
-	rule->rule_id = ch_pg_next_i32(&r);
-	rule->name = ch_arena_view(&k->arena, ch_pg_next_text(&r));
-	rule->org = ch_arena_view(&k->arena, ch_pg_next_text(&r));
-	rule->by_actor = ch_pg_next_bool(&r);
-	if (!ch_pg_get_array(res, i, r.col++, &types))
-		return ch_err_set(err, CH_EPROTO, "types of a rate rule");
-	rule->types = keep_texts(k, &types, &rule->type_count);
-	rule->most = ch_pg_next_i64(&r);
-	rule->window_us = ch_pg_next_i64(&r);
-	rule->shares = ch_pg_next_i32(&r);
-	return ch_pg_row_ok(&r, err) ? 0 : err->code;
-}
-
-static int
-load_rules(struct locks *k, const PGresult *res, struct ch_err *err)
-{
-	int n = PQntuples(res);
-	struct rate_rule *rules =
-		ch_arena_calloc(&k->arena, (size_t)n + 1, sizeof(*rules));
-	int rc = 0;
-	for (int i = 0; rc == 0 && i < n; i++)
-		rc = load_rule(k, res, i, &rules[i], err);
-	k->context.rates = rules;
-	k->context.rate_count = (size_t)n;
-	return rc;
-}
-
-static int
-by_rate_key(const void *a, const void *b)
-{
-	const struct rate_window *x = *(struct rate_window *const *)a;
-	const struct rate_window *y = *(struct rate_window *const *)b;
-	if (x->row.org->org_id != y->row.org->org_id)
-		return x->row.org->org_id < y->row.org->org_id ? -1 : 1;
-	if (x->rule_id != y->rule_id)
-		return x->rule_id < y->rule_id ? -1 : 1;
-	return ch_view_cmp(x->subject, y->subject);
-}
-
-static int
-load_window(struct books *b, const PGresult *res, int i,
-	struct rate_window **windows, struct ch_err *err)
-{
-	struct ch_pg_array_reader stamps;
-	struct ch_pg_row r = ch_pg_row(res, i);
-	int64_t at = ch_pg_next_i64(&r);
-	struct ch_view v;
-	if (r.bad != 0 || !ch_pg_get_array(res, i, r.col++, &stamps))
-		return ch_err_set(err, CH_EPROTO, "stamps of a rate window");
-	struct rate_window *w = windows[at - 1];
-	w->cap = (size_t)stamps.left;
-	w->stamps =
-		ch_arena_alloc(&b->arena, (w->cap + 1) * sizeof(*w->stamps));
-	while (ch_pg_array_next(&stamps, &v) && v.len == sizeof(int64_t))
-		w->stamps[w->count++] = (int64_t)ch_be64(v.ptr);
-	w->row.last_at = ch_pg_next_time(&r);
-	if (!ch_pg_row_ok(&r, err))
-		return err->code;
-	books_loaded(&w->row);
-	return 0;
-}
 
 /* false: a fence found no row. */
 static bool
@@ -358,28 +250,6 @@ load_number(struct locks *k, const PGresult *number, const PGresult *lowest,
 	return 0;
 }
 
-/* The windows, sorted; their keys as the arguments of lock_rates. */
-static struct rate_window **
-sort_windows(struct locks *k, struct batch *b, struct ch_pg_array *rule_ids,
-	struct ch_pg_array *subjects)
-{
-	size_t n = books_count(&b->books, ROW_RATE);
-	struct rate_window **windows = ch_arena_alloc(&k->arena,
-		(n + 1) * sizeof(struct rate_window *));
-	for (size_t i = 0; i < n; i++)
-		windows[i] = books_rate_at(&b->books, i);
-	qsort(windows, n, sizeof(struct rate_window *), by_rate_key);
-	ch_pg_array_clear(&k->org_ids);
-	ch_pg_array_init(rule_ids, CH_PG_INT4_ARRAY);
-	ch_pg_array_init(subjects, CH_PG_TEXT_ARRAY);
-	for (size_t i = 0; i < n; i++) {
-		ch_pg_array_i32(&k->org_ids, windows[i]->row.org->org_id);
-		ch_pg_array_i32(rule_ids, windows[i]->rule_id);
-		ch_pg_array_text(subjects, windows[i]->subject);
-	}
-	return windows;
-}
-
 /* The last rows to be locked: so the number is drawn once more behind them, or
  * a batch that had them first could have a later one; and ids are looked up
  * again. Only where there are rules: one round trip. plan NULL: a replay, whose
@@ -388,18 +258,12 @@ static int
 lock_windows(struct locks *k, struct batch *b, struct plan *plan,
 	struct ch_err *err)
 {
-	struct ch_pg_array rule_ids, subjects;
-	struct ch_pg_args a;
+	struct lock_windows windows;
 	struct script sc;
 	if (books_count(&b->books, ROW_RATE) == 0)
 		return 0;
-	struct rate_window **windows = sort_windows(k, b, &rule_ids, &subjects);
-	ch_pg_args_clear(&a);
-	ch_pg_arg_array(&a, &k->org_ids);
-	ch_pg_arg_array(&a, &rule_ids);
-	ch_pg_arg_array(&a, &subjects);
 	script_init(&sc, k->session);
-	size_t at = script_add(&sc, &lock_rates, &a);
+	lock_windows_queue(&windows, &b->books, &k->arena, &sc);
 	if (plan != NULL) {
 		plan->ids = queue_ids(k, &sc, plan);
 		plan->number = script_add(&sc, &draw_number, NULL);
@@ -407,9 +271,8 @@ lock_windows(struct locks *k, struct batch *b, struct plan *plan,
 	int rc = script_run(&sc, err);
 	if (rc == 0)
 		CH_FAILPOINT("ledger.after_rates");
-	for (int i = 0; rc == 0 && i < PQntuples(script_result(&sc, at)); i++)
-		rc = load_window(&b->books, script_result(&sc, at), i, windows,
-			err);
+	if (rc == 0)
+		rc = lock_windows_load(&windows, &b->books, &sc, err);
 	if (rc == 0 && plan != NULL &&
 		!ch_pg_get_i64(script_result(&sc, plan->number), 0, 0,
 			&k->context.number))
@@ -417,8 +280,6 @@ lock_windows(struct locks *k, struct batch *b, struct plan *plan,
 	if (rc == 0 && plan != NULL)
 		rc = load_ids(&b->books, plan, &sc, err);
 	script_free(&sc);
-	ch_pg_array_free(&rule_ids);
-	ch_pg_array_free(&subjects);
 	return rc;
 }
 
@@ -496,9 +357,10 @@ load_due(struct locks *k, const struct script *sc, struct plan *plan,
 {
 	struct ch_time at = k->context.decided_at;
 	plan->due_is_cut =
-		!plan->sweeps && lock_rows_due_is_cut(&plan->rows, sc, at);
+		!plan->sweeps && lock_answers_due_is_cut(&plan->rows, sc, at);
 	if (!plan->due_is_cut)
-		return lock_rows_load_due(&k->rows, &plan->rows, sc, at, err);
+		return lock_answers_load_due(&k->rows, &plan->rows, sc, at,
+			err);
 	ch_err_set(err, CH_EFULL, "more than %lld are due on its owners",
 		(long long)plan->rows.due_max);
 	return 1;
@@ -528,14 +390,12 @@ static int
 read_rows(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 	struct ch_err *err)
 {
-	int rc = load_pauses(k, script_result(sc, plan->pauses), err);
-	if (rc == 0)
-		rc = load_rules(k, script_result(sc, plan->rates), err);
+	int rc = lock_rules_load(&plan->rules, sc, err);
 	if (rc == 0)
 		rc = load_number(k, script_result(sc, plan->number),
 			script_result(sc, plan->lowest), err);
 	if (rc == 0)
-		rc = lock_rows_load(&k->rows, &plan->rows, sc, err);
+		rc = lock_answers_load(&k->rows, &plan->rows, sc, err);
 	if (rc == 0)
 		rc = check_lowest_day(k, err);
 	if (rc == 0)
@@ -572,7 +432,7 @@ read_answers(struct locks *k, struct script *sc, struct plan *plan,
 	books_close_lookup(b);
 	if (books_missing(b) == 0)
 		return LOCK_HELD;
-	lock_rows_name_missing(b, err);
+	lock_answers_name_missing(b, err);
 	return LOCK_AGAIN;
 }
 
@@ -586,7 +446,7 @@ enum lock_end
 locks_take(struct locks *k, struct script *sc, struct load *l, int64_t due_max,
 	struct ch_err *err)
 {
-	struct plan plan = {0};
+	struct plan plan = {.rules = {&k->arena, &k->context, 0, 0}};
 	ch_arena_reset(&k->arena, 65536);
 	k->context = (struct batch_context){0};
 	k->fenced = NULL;
@@ -642,17 +502,17 @@ enum lock_end
 locks_take_rows(struct locks *k, struct script *sc, struct load *l,
 	struct ch_err *err)
 {
-	struct plan plan = {0};
+	struct plan plan = {.rules = {&k->arena, &k->context, 0, 0}};
 	ch_arena_reset(&k->arena, 65536);
 	k->context = (struct batch_context){.lowest_day = INT64_MIN};
 	lock_rows_plan(&plan.rows, &l->batch.books, &k->arena);
-	plan.rates = script_add(sc, &read_rates, NULL);
+	lock_rules_queue_rates(&plan.rules, sc);
 	lock_rows_queue(&k->rows, &plan.rows, sc);
 	int rc = script_run(sc, err);
 	if (rc == 0)
-		rc = load_rules(k, script_result(sc, plan.rates), err);
+		rc = lock_rules_load(&plan.rules, sc, err);
 	if (rc == 0)
-		rc = lock_rows_load(&k->rows, &plan.rows, sc, err);
+		rc = lock_answers_load(&k->rows, &plan.rows, sc, err);
 	script_clear(sc);
 	if (rc == 0) {
 		batch_want_rates(&l->batch, k->context.rates,
@@ -664,6 +524,6 @@ locks_take_rows(struct locks *k, struct script *sc, struct load *l,
 	books_close_lookup(&l->batch.books);
 	if (books_missing(&l->batch.books) == 0)
 		return LOCK_HELD;
-	lock_rows_name_missing(&l->batch.books, err);
+	lock_answers_name_missing(&l->batch.books, err);
 	return LOCK_AGAIN;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * lock_rows: the rows of a batch, locked and read: one statement a kind, in one
- * order in every writer (protocol section 3, step 4), and what each answer says
- * to the books.
+ * order in every writer (protocol section 3, step 4). What the answers say is
+ * lock_answers'.
  *
  * Only kinds that the batch names are asked for, so a batch of transfers sends
  * no more than it needs.
@@ -72,17 +72,5 @@ void lock_rows_queue(struct lock_rows *k, struct lock_plan *p,
 /* Queues what is due by p->due_until once more. */
 void lock_rows_queue_due(struct lock_rows *k, struct lock_plan *p,
 	struct script *sc);
-/* Reads the answers into the books. 0; 1: a row names an owner that is not
- * locked, or a lock was too weak: again (err says why); or a code. */
-int lock_rows_load(struct lock_rows *k, struct lock_plan *p,
-	const struct script *sc, struct ch_err *err);
-/* Is more due by `at` than due_max of a kind, as far as the answers tell? */
-bool lock_rows_due_is_cut(const struct lock_plan *p, const struct script *sc,
-	struct ch_time at);
-/* Reads what is due by `at`, after the rest. */
-int lock_rows_load_due(struct lock_rows *k, struct lock_plan *p,
-	const struct script *sc, struct ch_time at, struct ch_err *err);
-/* Rows found under their name only count as there once all were asked for. */
-void lock_rows_name_missing(const struct books *b, struct ch_err *err);
 
 #endif
