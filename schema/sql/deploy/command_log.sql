@@ -58,6 +58,8 @@ CREATE TABLE command_log (
 	PRIMARY KEY (org_id, id, day)
 ) PARTITION BY RANGE (day);
 CREATE INDEX command_log_stream ON command_log (stream, log_seq);
+-- Of commands that have one: the others cost nothing.
+CREATE INDEX command_log_ref ON command_log (org_id, ref) WHERE ref IS NOT NULL;
 
 -- An answer that does not take the id.
 CREATE TABLE answers (

@@ -109,6 +109,19 @@ CREATE FUNCTION balance_at(org text, account text, at timestamptz)
 	FROM ch.account_of(org, account) a
 	$$;
 
+-- The commands with a producer's own reference, of the days that are kept; of a
+-- group its own reference, not its members'. Newest first.
+CREATE FUNCTION by_ref(org text, reference text, most int DEFAULT 1000)
+	RETURNS TABLE (decided_at timestamptz, command_id uuid, type text,
+		status text, actor text, stream int4, log_seq int8)
+	LANGUAGE sql STABLE AS $$
+	SELECT l.decided_at, l.id, l.type, l.status, l.actor, l.stream, l.log_seq
+	FROM ch.orgs o JOIN ch.command_log l ON l.org_id = o.org_id
+		AND l.ref = by_ref.reference
+	WHERE o.name = by_ref.org
+	ORDER BY l.decided_at DESC, l.batch DESC, l.pos DESC LIMIT by_ref.most
+	$$;
+
 -- The accounts that a command names or shows: those of its moves, and those of
 -- its answer (accounts with shards are not shown there). As json, not jsonb:
 -- a producer's meta may hold numbers that jsonb refuses.
@@ -408,11 +421,11 @@ CREATE FUNCTION command_status(sent_id text, of_org text DEFAULT NULL,
 	ORDER BY r.found_in DESC, r.decided_at
 	$$;
 
-REVOKE ALL ON FUNCTION minor_at, balance_at, statement, check_account,
+REVOKE ALL ON FUNCTION minor_at, balance_at, by_ref, statement, check_account,
 	command_accounts, posted_since, account_of, command_postings,
 	command_changes,
 	command_status FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION minor_at, balance_at, statement, check_account,
+GRANT EXECUTE ON FUNCTION minor_at, balance_at, by_ref, statement, check_account,
 	command_accounts, posted_since, account_of, command_postings
 	TO ch_reader, ch_operator, ch_reconciler;
 GRANT EXECUTE ON FUNCTION command_changes, command_status

@@ -16,6 +16,7 @@ BEGIN
 		END;
 	END LOOP;
 END $$;
+SELECT * FROM ch.by_ref('no such', 'reference');
 SELECT * FROM ch.command_status('01ARYZ6S41TSV4RRFFQ69G5FAV');
 SELECT 1 / (before = '3')::int FROM ch.command_changes('i', 'stock.receive',
 	'{"sku":"s","qty":"2"}',

@@ -38,6 +38,32 @@ def run(db, text, *args):
         return cur.fetchall() if cur.description else None
 
 
+def test_commands_are_found_by_reference(connect):
+    """By an index, newest first, and nobody else's."""
+    db = connect("owner")
+    acme, other = Rows(db, "acme"), Rows(db, "other")
+    for rows in (acme, other):
+        rows.account("bank", scale=2)
+        rows.account("user", scale=2)
+    at = run(db, "SELECT now()")[0][0]
+    ids = [str(acme.post([("bank", "user", 5)], ref=ref,
+                         at=at + datetime.timedelta(seconds=n)))
+           for n, ref in enumerate(("a", "b", None, "a"))]
+    other.post([("bank", "user", 5)], ref="a")
+    ask = "SELECT command_id, type, status FROM ch.by_ref(%s, %s)"
+    told = run(connect(), ask, "acme", "a")
+    assert [row[0] for row in told] == [ids[3], ids[0]]
+    assert {row[2] for row in told} == {"applied"}
+    assert run(connect(), "SELECT command_id FROM ch.by_ref('acme', 'a', 1)"
+               ) == [(ids[3],)]
+    assert run(connect(), ask, "acme", "c") == []
+    run(db, "SET enable_seqscan = off")
+    plan = run(db, "EXPLAIN SELECT 1 FROM command_log WHERE org_id = 1 AND "
+               "ref = 'a'")
+    assert any("Index Cond: ((org_id = 1) AND (ref = 'a'::text))" in line
+               for line, in plan), plan
+
+
 NAMES = ("bank", "user", ("fees", 0), ("fees", 1), ("fees", 2))
 
 
