@@ -80,18 +80,6 @@ def test_a_repeated_id_gets_the_stored_answer_and_another_payload_is_refused(
     ledger.check_books()
 
 
-def test_a_dry_run_answers_and_changes_nothing(ledger):
-    ledger.writer()
-    ledger.open_books()
-    quote = transfer("house", "a", "5.00", dry_run=True)
-    answer = ledger.do(quote)
-    assert answer["status"] == "applied" and answer["dry_run"] is True
-    assert answer["balances"][1]["balance"] == "5.00"
-    assert ledger.value("SELECT count(*) FROM postings") == 0
-    assert ledger.value("SELECT count(*) FROM command_log "
-                        "WHERE id::text = %s", quote["id"]) == 0
-
-
 def test_a_dry_run_makes_no_organisation(ledger):
     ledger.writer()
     ledger.rows("SELECT set_rate_rule('few', NULL, 'actor', '{order.place}', "

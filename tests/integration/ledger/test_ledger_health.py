@@ -114,7 +114,7 @@ def test_each_alert_has_a_case_in_which_it_fires():
 
 
 def test_every_metric_of_an_alert_is_one_of_the_writer():
-    names = {n.removesuffix("_bucket") for n in re.findall(
+    names = {re.sub("_(bucket|sum|count)$", "", n) for n in re.findall(
         r"\b(ledger_[a-z_]+)", (RULES / "ledger-writer.rules.yml").read_text())
         if n != "ledger_writer"}
     known = (pathlib.Path(RULES).parents[1]

@@ -1,7 +1,8 @@
 """Holds and reservations end exactly once: captured, voided, or by time, at
 the boundary, idle, in masses, with their writer gone.
 
-HOLDS= (default 100000) run out at once in the test of masses."""
+HOLDS= (default 100000) and RESERVATIONS= (default 20000) run out at once in the
+tests of masses."""
 
 import datetime
 import os
@@ -15,6 +16,7 @@ from ledger_kit import clock_shim, command, now, peak, rfc3339, transfer, v7
 HERE = pathlib.Path(__file__).resolve().parent
 BACKLOG = int(os.environ.get("BACKLOG") or 40000)
 HOLDS = int(os.environ.get("HOLDS") or 100000)
+RESERVATIONS = int(os.environ.get("RESERVATIONS") or 20000)
 LATE = "coalesce(max(decided_at - {}), interval '0')"
 
 
@@ -240,42 +242,90 @@ def place_by_sql(ledger, accounts, each, deadline):
                 (deadline, each, accounts, each, each, accounts))
 
 
+def reserve_by_sql(ledger, skus, each, deadline):
+    """Reservations as if they had been made, as place_by_sql."""
+    cur = ledger.db.cursor()
+    cur.execute("""
+        INSERT INTO reservations (org_id, reservation_id, sku_id, name, qty,
+            expires_at, stream, last_at)
+        SELECT org_id, nextval('reservation_seq'), sku_id,
+            k.name || '/' || i, 2, %s,
+            (SELECT min(stream) FROM consumer_partitions), now()
+        FROM skus k, generate_series(1, %s) i WHERE k.name = ANY (%s);
+        UPDATE stock s SET on_hand = on_hand + 2 * %s,
+            reserved = reserved + 2 * %s
+        FROM skus k WHERE k.org_id = s.org_id AND k.sku_id = s.sku_id
+            AND k.name = ANY (%s)""",
+                (deadline, each, skus, each, each, skus))
+
+
+def run_out_at_once(ledger, kind, count, place):
+    """Of the count two fifths stand on the owner "one", the others on sixty.
+    place(ledger, owners, each, deadline) makes them."""
+    deadline = rfc3339(3 + count / 20000)
+    many = [f"m{i}" for i in range(60)]
+    place(ledger, many, count * 6 // 10 // len(many), deadline)
+    place(ledger, ["one"], count * 4 // 10, deadline)
+    until(lambda: ledger.rows("SELECT FROM command_log WHERE type = %s "
+                              "LIMIT 1", f"{kind}.expire"), 60, "the first")
+
+
+def settled_in_bounded_batches(ledger, writer, kind, total):
+    """All of them have run out, by sweeps of at most 1000."""
+    type_ = f"{kind}.expire"
+    until(lambda: open_holds(ledger) == 0, 180, "all have run out", every=0.3)
+    took, batches, rows = ledger.rows(
+        "SELECT extract(epoch FROM max(decided_at) - min(decided_at)), "
+        "count(DISTINCT batch), count(*) FROM command_log WHERE type = %s",
+        type_)[0]
+    largest = ledger.value(
+        "SELECT max(n) FROM (SELECT count(*) AS n FROM command_log l WHERE "
+        "type = %s AND NOT EXISTS (SELECT FROM command_log c "
+        "WHERE c.batch = l.batch AND c.source = 'kafka') GROUP BY batch) x",
+        type_)
+    print(f"{total} of {kind} in {took} s, {batches} batches, a sweep had "
+          f"{largest} at most; {peak(writer)} MiB")
+    assert largest <= 1000
+    assert rows == total
+    assert peak(writer) <= 64
+
+
 def test_masses_that_run_out_at_once_are_settled_in_bounded_batches(ledger):
     """And whoever asks for an account meanwhile finds all of it settled,
     however much there is: no answer shows that a sweep is bounded."""
     writer = ledger.writer(sweep_rows=1000)
     ledger.open_books()
-    many = [f"m{i}" for i in range(60)]
     applied(ledger, *[command("account.open", account=n, asset="USD")
-                      for n in [*many, "one"]])
-    before = peak(writer)
-    deadline = rfc3339(3 + HOLDS / 20000)
-    place_by_sql(ledger, many, HOLDS * 6 // 10 // len(many), deadline)
-    place_by_sql(ledger, ["one"], HOLDS * 4 // 10, deadline)
+                      for n in [*(f"m{i}" for i in range(60)), "one"]])
+    run_out_at_once(ledger, "hold", HOLDS, place_by_sql)
     total = ledger.value("SELECT count(*) FROM holds")
-    until(lambda: ledger.value("SELECT count(*) FROM holds WHERE "
-                               "state = 'expired'") > 0, 60, "the first")
-    asked = transfer("one", "b", "1.00")
-    ledger.send(asked)
-    answer = ledger.answer(asked, 60)
+    answer = ledger.do(transfer("one", "b", "1.00"))
     assert answer["status"] == "applied", answer
     one = [b for b in answer["balances"] if b["account"] == "one"][0]
-    assert (answer["status"], one["held"]) == ("applied", "0.00"), answer
-    until(lambda: open_holds(ledger) == 0, 180, "all have run out", every=0.3)
-    took, batches = ledger.rows(
-        "SELECT extract(epoch FROM max(decided_at) - min(decided_at)), "
-        "count(DISTINCT batch) FROM command_log WHERE type = 'hold.expire'")[0]
-    largest = ledger.value(
-        "SELECT max(n) FROM (SELECT count(*) AS n FROM command_log l WHERE "
-        "type = 'hold.expire' AND NOT EXISTS (SELECT FROM command_log c "
-        "WHERE c.batch = l.batch AND c.source = 'kafka') GROUP BY batch) x")
-    print(f"{total} holds in {took} s, {batches} batches, a sweep had "
-          f"{largest} at most; {before} -> {peak(writer)} MiB")
-    assert largest <= 1000
-    assert ledger.value("SELECT count(*) FROM command_log WHERE "
-                        "type = 'hold.expire'") == total
+    assert one["held"] == "0.00", answer
+    settled_in_bounded_batches(ledger, writer, "hold", total)
     assert ledger.value("SELECT sum(held)::int8 FROM balances") == 0
-    assert peak(writer) <= 64
+
+
+def test_masses_of_stock_that_run_out_at_once_are_settled_so_too(ledger):
+    """Who reserves meanwhile gets what they set aside, to the last piece."""
+    writer = ledger.writer(sweep_rows=1000)
+    ledger.open_books()
+    applied(ledger, *[command("stock.receive", sku=n, qty="1")
+                      for n in [*(f"m{i}" for i in range(60)), "one"]])
+    run_out_at_once(ledger, "reservation", RESERVATIONS, reserve_by_sql)
+    total = ledger.value("SELECT count(*) FROM reservations")
+    whole = str(1 + 2 * (RESERVATIONS * 4 // 10))
+    answer = ledger.do(command("stock.reserve", sku="one", qty=whole,
+                               reservation="after"))
+    assert answer["status"] == "applied", answer
+    one = answer["stock"][0]
+    assert (one["on_hand"], one["reserved"]) == (whole, whole), answer
+    applied(ledger, command("reservation.release", reservation="after"))
+    settled_in_bounded_batches(ledger, writer, "reservation", total)
+    assert ledger.value("SELECT sum(reserved)::int8 FROM stock") == 0
+    assert ledger.value("SELECT count(*) FROM outbox WHERE type = "
+                        "'reservation.expired'") == total
 
 
 def test_a_backlog_of_any_size_is_applied_in_bounded_memory(ledger):

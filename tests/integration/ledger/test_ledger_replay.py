@@ -53,6 +53,12 @@ def rule(ledger, name, scope, types, most, window, shares=1):
                 "'a test')", name, scope, types, most, window, shares)
 
 
+def decided(ledger):
+    """The time of the last decision, as --until takes it."""
+    return ledger.value("SELECT to_char(max(decided_at) AT TIME ZONE 'UTC', "
+                        "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM command_log")
+
+
 def differing(text):
     """{table: rows that differ}, of those that have any."""
     rows = re.findall(r"^  (\w[\w ]*?) +(\d+) +(\d+) +(\d+)$", text, re.M)
@@ -70,14 +76,15 @@ def test_every_kind_by_two_writers(ledger, console, cell):
     rule(ledger, "few", "actor", ["transfer.post"], 300, "2 s")
     rule(ledger, "share", "org", ["hold.place", "group"], 200, "2 s", 2)
     feed.pieces(COMMANDS // 3, 5)
-    then = ledger.value("SELECT to_char(max(decided_at) AT TIME ZONE 'UTC', "
-                        "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM command_log")
+    then = decided(ledger)
     # the snapshot is taken while both writers write
     feed.send(feed.load.records(COMMANDS // 6), False)
     snapshot = ledger.rows("SELECT snapshot_id FROM take_snapshot('me', "
                            "'a test') LIMIT 1")[0][0]
     ledger.rows("SELECT drop_rate_rule('few', 'me', 'enough')")
-    feed.pieces(COMMANDS // 6, 5)
+    feed.pieces(COMMANDS // 12, 3)
+    between = decided(ledger)
+    feed.pieces(COMMANDS // 12, 2)
     print(ledger.rows("SELECT status, count(*) FROM answers GROUP BY 1"))
     # holds and reservations run out meanwhile, markets are paid
     whole = console.ok("replay", "--into=whole")
@@ -91,6 +98,11 @@ def test_every_kind_by_two_writers(ledger, console, cell):
     past = console.ok("replay", "--into=past", f"--until={then}")
     print(past)
     assert differing(past) == {} and "balances then" in past
+    late = console.ok("replay", "--into=later", f"--from={snapshot}",
+                      f"--until={between}")
+    print(late)
+    assert f"from snapshot {snapshot} " in late and differing(late) == {}
+    assert "balances then" in late
     # writers at work meanwhile do not matter: all is compared at one cut
     feed.send(feed.load.records(COMMANDS // 3), False)
     live = console.ok("replay", "--into=live", f"--from={snapshot}")
@@ -122,6 +134,71 @@ def test_every_kind_by_two_writers(ledger, console, cell):
     assert f"the newest: {snapshot} of " in none.stderr
     for name in ("late", "none"):  # nothing of them is left
         assert ledger.value("SELECT to_regnamespace(%s)", name) is None
+
+
+BOOKS_THEN = """
+    SELECT a.name, b.shard, b.balance, b.held, b.floor, b.closed, b.version
+    FROM {0}.balances b JOIN {0}.accounts a USING (org_id, account_id)
+    UNION ALL SELECT name, on_hand, reserved, NULL, NULL, NULL, s.version
+    FROM {0}.stock s JOIN {0}.skus USING (org_id, sku_id)
+    UNION ALL SELECT name || ' ' || state, amount, captured, NULL, NULL,
+        NULL, version FROM {0}.holds
+    UNION ALL SELECT name || ' ' || state, qty, filled, NULL, NULL,
+        NULL, version FROM {0}.orders ORDER BY 1, 2"""
+
+
+def test_from_a_snapshot_until_a_time(ledger, console, cell):
+    """The books as they were, with each moment between two commands: by a
+    snapshot before it, its own last decision and the snapshot's included."""
+    ledger.writer()
+    ledger.open_books()
+    reader = cell.connect("superuser", ledger.database)
+
+    def books(schema):
+        with reader.cursor() as cur:
+            cur.execute(BOOKS_THEN.format(schema))
+            return cur.fetchall()
+    moments = []
+
+    def do(*cmds):
+        for cmd in cmds:
+            answer = ledger.do(cmd)
+            assert answer["status"] == "applied", answer
+            moments.append((answer["decided_at"], books("ch")))
+    do(command("account.open", account="fees", asset="USD", floor=None,
+               shards=2),
+       transfer("house", "a", "70.00"),
+       command("hold.place", hold="h", amount="9.00", **{"from": "a"}),
+       command("order.place", order="o", market="m", side="BUY", qty="5"))
+    (snapshot,), *_ = ledger.rows("SELECT snapshot_id FROM take_snapshot("
+                                  "'me', 'a test')")
+    begun = len(moments) - 1
+    do(transfer("a", "fees", "1.25"),
+       command("hold.capture", hold="h", to="house", amount="4.00"),
+       command("order.fill", order="o", fill="f", qty="5"),
+       command("stock.adjust", sku="s", delta="-3"),
+       command("account.open", account="c", asset="USD", floor="-5"),
+       transfer("c", "a", "2.00"),
+       transfer("a", "c", "2.00"),
+       command("account.close", account="c"))
+    assert len({str(m[1]) for m in moments}) == len(moments)
+    for i, (at, then) in enumerate(moments[begun:]):
+        text = console.ok("replay", f"--into=then{i}", f"--from={snapshot}",
+                          f"--until={at}")
+        assert f"until {at}" in text and differing(text) == {}, text
+        assert "equal: what the log says is what the books say of that" in text
+        assert books(f"then{i}") == then, at
+    ran = console.run("replay", "--into=early", f"--from={snapshot}",
+                      f"--until={moments[begun - 1][0]}")
+    assert ran.returncode == 2 and "is later than --until" in ran.stderr
+    # what a hand changed of that time is found, and what is of later is not
+    damaged(cell, ledger, "UPDATE stock SET on_hand = on_hand + 1",
+            "UPDATE postings SET amount = amount - 1 WHERE amount = -125")
+    at = moments[begun + 2][0]
+    text = console.ok("replay", "--into=wrong", f"--from={snapshot}",
+                      f"--until={at}", status=2)
+    assert differing(text) == {"postings": 1}, text
+    reader.close()
 
 
 def damaged(cell, ledger, *statements):

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import ledger_oracle
 from harness.wait import until
-from ledger_kit import command, peak, transfer
+from ledger_kit import command, peak, public_trade, transfer
 from ledger_markets import applied, groups, market, trade
 
 HOLDERS = int(os.environ.get("HOLDERS") or 100000)
@@ -207,3 +207,34 @@ def test_closed_holders_skims_and_a_payer_who_holds_equal_the_model(
     assert sum_paid + unpaid == reserved and unpaid > 0
     assert any(ledger.answer(c)["status"] == "applied" for c in skims)
     ledger.check_books()
+
+
+def test_trades_of_a_settled_market_leave_the_feed_after_a_week(ledger):
+    """However it ended: with a winner, 50/50, or void with nothing to pay.
+    price-cache knows none of these markets."""
+    ledger.writer()
+    ledger.open_books()
+    applied(ledger, transfer("house", "a", "100.00"))
+    ends = {"winner": {"yes": "1", "no": "0"},
+            "half": {"yes": "0.5", "no": "0.5"}, "void": {"yes": "0"},
+            "open": None}
+    names = {}
+    for n, (end, payouts) in enumerate(ends.items()):
+        key, public = public_trade(n)
+        names[key] = end
+        ledger.kafka.produce(ledger.trades, [(key, public)])
+        applied(ledger, trade("a", key, "4", "1.00"))
+        if payouts:
+            applied(ledger, command("market.settle", **{"from": "house"},
+                                    market=key, payouts=payouts))
+    ledger.wait_consumed(len(ends), topic=ledger.trades)
+    until(lambda: ledger.value("SELECT count(*) FROM ledger_markets WHERE "
+                               "state = 'settled'") == 3, 60, "all are paid")
+
+    def feed():
+        return {names[key] for key, in ledger.rows(
+            "SELECT condition_id FROM trades_feed")}
+    for days, shown in ((6, set(ends)), (8, {"open"})):
+        ledger.rows("UPDATE ledger_markets SET last_at = now() - %s * "
+                    "interval '1 day' RETURNING 1", days)
+        assert feed() == shown, days

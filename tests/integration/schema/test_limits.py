@@ -216,27 +216,67 @@ def test_only_operators_change_rules(cell, database):
         other.close()
 
 
-def test_trades_of_a_market_leave_the_feed_a_week_after_it_was_resolved(
-        cell, database, db):
-    rows = Rows(db, "acme")
-    for i, market in enumerate(("open", "fresh", "old", "unknown")):
+def in_the_feed(cell, database):
+    """The markets whose trades it shows, to whoever may ask."""
+    seen = []
+    for role in ("cache", "operator", "reconciler"):
+        other = cell.connect(role, database)
+        seen.append([m for m, in run(other, "SELECT condition_id FROM "
+                                            "trades_feed ORDER BY 1")])
+        other.close()
+    assert seen[0] == seen[1] == seen[2]
+    return seen[0]
+
+
+def traded(rows, *markets):
+    for i, market in enumerate(markets):
         rows.put("trades_public", trade_id=bytes([i]) * 32,
                  traded_at=rows.at(), condition_id=market, asset="1",
                  wallet="0x", side="BUY", price="0.5", size="1", tx_hash="0x",
                  source="trades", stream=1, src_offset=i, batch=1)
+
+
+def seen_by_the_cache(rows, market, status, days):
+    rows.put("markets", condition_id=market, outcomes=[], prices=[],
+             tokens=[], status=status, source="t", fetched_at=rows.at(),
+             changed_at=rows.at(-86400 * days))
+
+
+def test_trades_of_a_market_leave_the_feed_a_week_after_it_was_resolved(
+        cell, database, db):
+    rows = Rows(db, "acme")
+    traded(rows, "open", "fresh", "old", "unknown")
     for market, status, days in (("open", "open", 90), ("fresh", "resolved", 6),
                                  ("old", "resolved", 8)):
-        rows.put("markets", condition_id=market, outcomes=[], prices=[],
-                 tokens=[], status=status, source="t", fetched_at=rows.at(),
-                 changed_at=rows.at(-86400 * days))
-    for role in ("cache", "reader", "operator"):
-        other = cell.connect(role, database)
-        assert run(other, "SELECT condition_id FROM trades_feed ORDER BY 1") \
-            == [("fresh",), ("open",), ("unknown",)]
-        other.close()
-    # one market, newest first: both by their keys
+        seen_by_the_cache(rows, market, status, days)
+    assert in_the_feed(cell, database) == ["fresh", "open", "unknown"]
+    nobody = cell.connect("reader", database)
+    assert len(run(nobody, "SELECT trade_id FROM trades_feed")) == 3
+    nobody.close()
+
+
+def test_the_books_settlement_counts_where_it_is_earlier(cell, database, db):
+    """The second figure: how many days ago the cache saw it resolved."""
+    rows = Rows(db, "acme")
+    rows.account("bank")
+    cases = {"open": ("open", 90, None), "settled": ("settled", 8, None),
+             "fresh": ("settled", 6, None), "stuck": ("settling", 8, None),
+             "books first": ("settled", 8, 1), "cache first": ("settled", 1, 8),
+             "both fresh": ("settled", 6, 6)}
+    traded(rows, *cases)
+    for market, (state, days, seen) in cases.items():
+        rows.market(market, state, "bank")
+        run(db, "UPDATE ledger_markets SET last_at = now() - %s * "
+                "interval '1 day' WHERE name = %s", days, market)
+        if seen is not None:
+            seen_by_the_cache(rows, market, "resolved", seen)
+    assert in_the_feed(cell, database) == ["both fresh", "fresh", "open"]
+
+
+def test_one_markets_feed_is_read_by_its_keys(db):
     run(db, "SET enable_seqscan = off")
     plan = "\n".join(line for line, in run(
         db, "EXPLAIN SELECT * FROM trades_feed WHERE condition_id = 'open' "
         "ORDER BY traded_at DESC LIMIT 50"))
-    assert "markets_pkey" in plan and "Sort" not in plan, plan
+    assert "markets_pkey" in plan and "ledger_markets_resolved" in plan, plan
+    assert "Sort" not in plan, plan

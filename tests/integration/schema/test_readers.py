@@ -350,6 +350,24 @@ def test_no_partition_is_granted_to_anybody(db):
         assert cur.fetchall() == []
 
 
+def test_another_organisations_settlement_takes_no_trades_out_of_the_feed(
+        db, orgs, reader):
+    for rows, market in zip(orgs, ("mine", "theirs")):
+        rows.put("trades_public", trade_id=market.ljust(32).encode(),
+                 traded_at=rows.at(), condition_id=market, asset="1",
+                 wallet="0x", side="BUY", price="0.5", size="1", tx_hash="0x",
+                 source="trades", stream=1, src_offset=1, batch=1)
+        rows.market(market, "settled", "bank")
+    with db.cursor() as cur:
+        cur.execute("UPDATE ledger_markets SET last_at = now() - "
+                    "interval '8 days' WHERE state = 'settled'")
+        cur.execute("SELECT condition_id FROM trades_feed")
+        assert cur.fetchall() == []
+    with reader.cursor() as cur:
+        cur.execute("SELECT condition_id FROM ch.trades_feed")
+        assert cur.fetchall() == [("theirs",)]
+
+
 # Indexes of tables with an organisation whose first column is another, and why
 NOT_BY_ORGANISATION = {
     "orgs_name_key": "finds the number of an organisation by its name",
@@ -360,6 +378,7 @@ NOT_BY_ORGANISATION = {
     "reservations_due_stream": "a partition's owner sweeps what is due there",
     "holds_due_stream": "as reservations_due_stream",
     "ledger_markets_settling": "a partition's owner pays the pages there",
+    "ledger_markets_resolved": "the feed of trades is of no organisation",
     "postings_batch": "BRIN: the reconciler reads what is new since a batch",
     "ledger_buckets_pkey": "generation first: two are kept side by side",
     "rate_rules_pkey": "a rule may be for every organisation",
