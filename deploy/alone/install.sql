@@ -71,6 +71,15 @@ CREATE TABLE IF NOT EXISTS relay_progress (
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0,
 	autovacuum_vacuum_threshold = 200);
 
+-- Of a ledger's streams: it stays empty here.
+CREATE TABLE IF NOT EXISTS delivery_marks (
+	slot    text NOT NULL,
+	stream  int4 NOT NULL,
+	log_seq int8 NOT NULL,
+	at      timestamptz NOT NULL,
+	PRIMARY KEY (slot, stream, log_seq)
+);
+
 CREATE TABLE IF NOT EXISTS dead_letters (
 	letter_id     uuid PRIMARY KEY,
 	source        text NOT NULL,
@@ -1127,6 +1136,7 @@ DROP FUNCTION IF EXISTS count_import(uuid, int4);
 -- The relay.
 GRANT USAGE ON SCHEMA :"schema" TO :"role";
 GRANT SELECT, INSERT, UPDATE ON relay_progress TO :"role";
+GRANT SELECT, INSERT ON delivery_marks TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_retry, webhook_deliveries,
 	webhook_keys TO :"role";
 GRANT SELECT, INSERT ON dead_letters TO :"role";
@@ -1140,7 +1150,8 @@ GRANT USAGE ON SCHEMA :"schema" TO :"operator";
 GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
-GRANT SELECT ON relay_progress, outbox_retry, dead_letters, letter_states,
+GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters,
+	letter_states,
 	letter_replays, letter_edits, replay_plans, replay_plan_letters,
 	plan_settings, foreign_letters, foreign_cursors, audit_events,
 	webhook_deliveries, webhook_keys, letters, blocked_keys TO :"operator";
