@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -235,6 +236,27 @@ def test_ready_is_said_when_the_relay_knows_whether_it_leads(relay_cell,
     daemon.wait_ready()
     said = daemon.logged()
     assert 0 <= said.find("state=leading") < said.find("ready=true"), said
+
+
+def test_who_makes_all_relays_stand_by_is_found(relay_cell, relay, cell):
+    """Any login may hold the lock; the operator's page has the question."""
+    stranger = cell.connect("reader", relay_cell.database)
+    with stranger.cursor() as cur:
+        cur.execute("SELECT pg_advisory_lock(17225, hashtext(%s))",
+                    (relay_cell.slot,))
+    daemon = relay(wait_ready=False)
+    until(lambda: "state=standby" in daemon.logged(), 60, "it stands by")
+    page = (ROOT / "docs" / "operator.md").read_text()
+    asked, = re.findall(r"```sql\n(SELECT a\.pid, .*?;)\n```", page, re.S)
+    admin = cell.connect("superuser", relay_cell.database)
+    with admin.cursor() as cur:
+        cur.execute(asked)
+        assert [row[:2] for row in cur.fetchall()] == [
+            (stranger.info.backend_pid, "ch_reader")]
+        cur.execute("SELECT pg_terminate_backend(%s)",
+                    (stranger.info.backend_pid,))
+    admin.close()
+    daemon.wait_metric(1, "relay_leader")
 
 
 def test_fast_shutdown_of_the_server_is_not_held_up(relay_cell, relay):
