@@ -71,6 +71,15 @@ CREATE TABLE IF NOT EXISTS relay_progress (
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0,
 	autovacuum_vacuum_threshold = 200);
 
+-- Of a ledger's streams: it stays empty here.
+CREATE TABLE IF NOT EXISTS delivery_marks (
+	slot    text NOT NULL,
+	stream  int4 NOT NULL,
+	log_seq int8 NOT NULL,
+	at      timestamptz NOT NULL,
+	PRIMARY KEY (slot, stream, log_seq)
+);
+
 CREATE TABLE IF NOT EXISTS dead_letters (
 	letter_id     uuid PRIMARY KEY,
 	source        text NOT NULL,
@@ -87,10 +96,16 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 	blocks_key    boolean NOT NULL,
 	parked_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+-- What an install that was made before has not: by constants, with which
+-- PostgreSQL does not write the table anew. Locked first, so that no letter is
+-- parked behind the position that those of before get.
+LOCK TABLE dead_letters IN ACCESS EXCLUSIVE MODE;
+SELECT pg_current_wal_insert_lsn() AS parked_lsn \gset
 ALTER TABLE dead_letters
 	ADD COLUMN IF NOT EXISTS is_open boolean NOT NULL DEFAULT true,
-	ADD COLUMN IF NOT EXISTS parked_lsn pg_lsn NOT NULL
-		DEFAULT pg_current_wal_insert_lsn();
+	ADD COLUMN IF NOT EXISTS parked_lsn pg_lsn NOT NULL DEFAULT :'parked_lsn';
+ALTER TABLE dead_letters
+	ALTER parked_lsn SET DEFAULT pg_current_wal_insert_lsn();
 CREATE INDEX IF NOT EXISTS dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX IF NOT EXISTS dead_letters_open ON dead_letters (parked_at)
 	WHERE is_open;
@@ -1127,6 +1142,7 @@ DROP FUNCTION IF EXISTS count_import(uuid, int4);
 -- The relay.
 GRANT USAGE ON SCHEMA :"schema" TO :"role";
 GRANT SELECT, INSERT, UPDATE ON relay_progress TO :"role";
+GRANT SELECT, INSERT ON delivery_marks TO :"role";
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_retry, webhook_deliveries,
 	webhook_keys TO :"role";
 GRANT SELECT, INSERT ON dead_letters TO :"role";
@@ -1140,7 +1156,8 @@ GRANT USAGE ON SCHEMA :"schema" TO :"operator";
 GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
-GRANT SELECT ON relay_progress, outbox_retry, dead_letters, letter_states,
+GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters,
+	letter_states,
 	letter_replays, letter_edits, replay_plans, replay_plan_letters,
 	plan_settings, foreign_letters, foreign_cursors, audit_events,
 	webhook_deliveries, webhook_keys, letters, blocked_keys TO :"operator";
@@ -1157,6 +1174,13 @@ CREATE TABLE IF NOT EXISTS outbox_tables (
 CREATE OR REPLACE FUNCTION this_system() RETURNS text
 	LANGUAGE sql STABLE AS $$
 	SELECT system_identifier::text FROM pg_control_system() $$;
+
+-- The table of that name, <schema>.<table> without quotes, as outbox_table says
+-- it; NULL: it is gone.
+CREATE OR REPLACE FUNCTION table_named(name text) RETURNS regclass
+	LANGUAGE sql STABLE AS $$
+	SELECT to_regclass(format('%I.%I', split_part(name, '.', 1),
+		substr(name, strpos(name, '.') + 1))) $$;
 
 -- What letters know a row by: an id of 64 bytes or more by its digest.
 CREATE OR REPLACE FUNCTION row_name(id text) RETURNS text
@@ -1213,7 +1237,7 @@ BEGIN
 		AND s.changed_at < now() - make_interval(
 			days => prune_letters.keep_days)
 		AND d.parked_lsn <= read_before()
-		AND to_regclass(d.source) IS NOT NULL
+		AND table_named(d.source) IS NOT NULL
 		AND NOT EXISTS (SELECT FROM letter_edits e
 			WHERE s.letter_id IN (e.letter_id, e.original_id))
 		AND NOT EXISTS (SELECT FROM replay_plan_letters p
@@ -1223,7 +1247,7 @@ BEGIN
 	), there AS MATERIALIZED (
 		SELECT o.source, n.row_id FROM (SELECT w.source, w.id_column,
 			array_agg(w.row_id) AS names FROM old w GROUP BY 1, 2) o,
-			rows_named(o.source::regclass, o.id_column, o.names) n (row_id)
+			rows_named(table_named(o.source), o.id_column, o.names) n (row_id)
 	)
 	SELECT array_agg(c.letter_id ORDER BY c.letter_id) INTO gone FROM (
 		SELECT s.letter_id FROM old o JOIN letter_states s USING (letter_id)
@@ -1252,8 +1276,8 @@ BEGIN
 			cardinality(gone), 'ids_sha256', encode(sha256(convert_to(
 			array_to_string(gone, ','), 'UTF8')), 'hex'), 'of', shown));
 END $$;
-REVOKE ALL ON FUNCTION this_system, row_name, rows_named, read_before, prune_letters
-	FROM PUBLIC;
+REVOKE ALL ON FUNCTION this_system, table_named, row_name, rows_named, read_before,
+	prune_letters FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION prune_letters TO :"operator";
 
 -- ---- time partitions, when asked for

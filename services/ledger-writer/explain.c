@@ -28,8 +28,8 @@ const char explain_manual[] =
 	"asked, decided and why, the answer, balances, held, limits, stock, holds,\n"
 	"reservations, orders, markets, positions and trades before and after,\n"
 	"events, rate limits, further answers to the same id, its dead letter,\n"
-	"whether its answer has left (and by when at the latest: each row's own\n"
-	"moment is not kept), and what to do next. Of long lists 20 lines, of long\n"
+	"between which two moments its answer left (it was acknowledged, with all\n"
+	"that is before it), and what to do next. Of long lists 20 lines, of long\n"
 	"texts the beginning; --json has all.\n"
 	"\n"
 	"  <id>        as the producer sent it (UUIDv7 or ULID), a timer's id\n"
@@ -319,8 +319,32 @@ print_rates(const struct ch_json *row, const struct ch_json *answer)
 	}
 }
 
-/* The slot's progress is known as of its last report, not each row's own
- * moment: so "at or before". */
+/* Two marks of the relay lie around a row, and stay; of a row from before the
+ * marks that are kept only the last report is known: "at or before". */
+static void
+print_delivered(const struct ch_json *slot)
+{
+	printf("delivered by slot ");
+	show(slot, "slot");
+	if (text(slot, "delivered_after").len > 0) {
+		printf(", between ");
+		show(slot, "delivered_after");
+		printf(" and ");
+	} else {
+		printf(", at or before ");
+	}
+	show(slot, "delivered_by");
+}
+
+static void
+print_undelivered(const struct ch_json *slot)
+{
+	printf("not yet by slot ");
+	show(slot, "slot");
+	printf(", as of ");
+	show(slot, "as_of");
+}
+
 static void
 print_delivery(const struct ch_json *row)
 {
@@ -332,13 +356,11 @@ print_delivery(const struct ch_json *row)
 				"delivered anything (start outbox-relay)"));
 	for (; s != NULL; s = s->next) {
 		title(s == first(row, "slots") ? "answer out" : "");
-		printf(is(s, "delivered", "true") ? "delivered" : "not yet");
-		printf(" by slot ");
-		show(s, "slot");
-		printf(is(s, "delivered", "true") ? ", at or before "
-						  : ", as of ");
-		show(s, "as_of");
-		printf(" (its progress then: row ");
+		if (is(s, "delivered", "true"))
+			print_delivered(s);
+		else
+			print_undelivered(s);
+		printf(" (its progress: row ");
 		show(s, "done");
 		printf("; this is row ");
 		show(row, "log_seq");

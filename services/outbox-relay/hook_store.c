@@ -267,24 +267,36 @@ hook_store_empty(struct ch_pg *pg, const char *endpoint,
 
 /* ---- what became of them ---- */
 
+/* $1 to $3: its number alone may be another's, where the database was set back
+ * to an earlier state while it was in hand. */
+static void
+name_delivery(struct ch_pg_args *args, const struct endpoint *e,
+	const struct hook_flight *f)
+{
+	ch_pg_args_clear(args);
+	ch_pg_arg_i64(args, f->delivery.id);
+	ch_pg_arg_text(args, f->delivery.event_id);
+	ch_pg_arg_str(args, e->name);
+}
+
 static int
-send_done(struct ch_pg *pg, const struct hook_flight *f, struct ch_err *err)
+send_done(struct ch_pg *pg, const struct endpoint *e,
+	const struct hook_flight *f, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
-	ch_pg_args_clear(&args);
-	ch_pg_arg_i64(&args, f->delivery.id);
+	name_delivery(&args, e, f);
 	ch_pg_arg_i32(&args, f->status);
 	return ch_pg_send(pg, &done_stmt, &args, err);
 }
 
 static int
-send_again(struct ch_pg *pg, const struct hook_flight *f, struct ch_err *err)
+send_again(struct ch_pg *pg, const struct endpoint *e,
+	const struct hook_flight *f, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
-	ch_pg_args_clear(&args);
-	ch_pg_arg_i64(&args, f->delivery.id);
+	name_delivery(&args, e, f);
 	ch_pg_arg_i32(&args, f->delivery.attempts + 1);
 	ch_pg_arg_i32(&args, f->status);
 	ch_pg_arg_bytea(&args, ch_buf_view(&f->response));
@@ -293,13 +305,12 @@ send_again(struct ch_pg *pg, const struct hook_flight *f, struct ch_err *err)
 }
 
 static int
-send_later(struct ch_pg *pg, const struct hook_flight *f, struct ch_time now,
-	struct ch_err *err)
+send_later(struct ch_pg *pg, const struct endpoint *e,
+	const struct hook_flight *f, struct ch_time now, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
-	ch_pg_args_clear(&args);
-	ch_pg_arg_i64(&args, f->delivery.id);
+	name_delivery(&args, e, f);
 	ch_pg_arg_time(&args, now);
 	ch_pg_arg_i32(&args, f->status);
 	ch_pg_arg_bool(&args, f->failure == FAILURE_QUOTA);
@@ -371,8 +382,7 @@ send_bury(struct ch_pg *pg, const struct endpoint *e,
 	letter_headers_of(&h, f);
 	hook_answer_class(f, class);
 	hook_answer_reason(f, &reason);
-	ch_pg_args_clear(&args);
-	ch_pg_arg_i64(&args, f->delivery.id);
+	name_delivery(&args, e, f);
 	ch_pg_arg_uuid(&args, &letter);
 	ch_pg_arg_array(&args, &h.names);
 	ch_pg_arg_array(&args, &h.values);
@@ -394,15 +404,23 @@ hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
 {
 	switch (f->verdict) {
 	case HOOK_DONE:
-		return send_done(pg, f, err);
+		return send_done(pg, e, f, err);
 	case HOOK_AGAIN:
-		return send_again(pg, f, err);
+		return send_again(pg, e, f, err);
 	case HOOK_BURY:
 		return send_bury(pg, e, f, err);
 	case HOOK_LATER:
-		return send_later(pg, f, now, err);
+		return send_later(pg, e, f, now, err);
 	}
 	return CH_OK;
+}
+
+bool
+hook_store_settled(const PGresult *res)
+{
+	bool same;
+
+	return ch_pg_get_bool(res, 0, 0, &same) && same;
 }
 
 /* ---- all endpoints ---- */

@@ -318,14 +318,31 @@ drop_judged(struct hooks *h)
 	hook_sender_done(h->sender, f);
 }
 
+/* What took its number is no part of this answer, and is due by itself. */
 static void
-settle_done(struct hooks *h)
+log_unknown(const struct hooks *h, const struct hook_flight *f)
+{
+	ch_warn("webhook.other_delivery",
+		CH_S("endpoint", h->endpoints.items[f->endpoint].name),
+		CH_V("id", f->delivery.webhook_id),
+		CH_I("delivery", f->delivery.id), CH_I("status", f->status),
+		CH_S("then",
+			"nothing is written; was PostgreSQL put back to an "
+			"earlier state?"));
+}
+
+static void
+settle_done(struct hooks *h, const PGresult *res)
 {
 	struct hook_flight *f = h->judged;
 	struct lane_state *l = &h->lanes[f->endpoint];
+	bool known = hook_store_settled(res);
 
-	hook_figures_settled(&h->figures, f);
-	if (f->verdict == HOOK_AGAIN)
+	if (known)
+		hook_figures_settled(&h->figures, f);
+	else
+		log_unknown(h, f);
+	if (known && f->verdict == HOOK_AGAIN)
 		sooner(&l->again_at, h->now.ns + (f->wait_ms + 1) * MS_NS);
 	l->due = true;
 	drop_judged(h);
@@ -500,7 +517,7 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 		put_done(h);
 		break;
 	case JOB_SETTLE:
-		settle_done(h);
+		settle_done(h, res);
 		break;
 	case JOB_PAGE:
 		return page_done(h, res, err);

@@ -170,7 +170,7 @@ read_settings(struct relay *r, const struct ch_params *p)
 	rhythm_init(&r->rhythm, ch_params_ms(p, "gather"),
 		ch_clock_mono(r->rt->clock));
 	make_owner(owner);
-	progress_init(&r->progress, r->slot, owner);
+	progress_init(&r->progress, r->slot, owner, r->rt->clock);
 }
 
 /* An application's own table instead of the ledger's. */

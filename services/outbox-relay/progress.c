@@ -26,9 +26,10 @@ static const struct ch_pg_stmt save_stmt = {
 	"relay_save", outbox_relay_sql_progress_save};
 
 void
-progress_init(struct progress *p, const char *slot, const char *owner)
+progress_init(struct progress *p, const char *slot, const char *owner,
+	const struct ch_clock *clock)
 {
-	*p = (struct progress){.slot = slot};
+	*p = (struct progress){.slot = slot, .clock = clock};
 	ch_view_copy(ch_view_of(owner), p->owner, sizeof(p->owner));
 }
 
@@ -241,6 +242,7 @@ progress_send(struct progress *p, struct ch_pg *pg, const struct inflight *f,
 	ch_pg_arg_array(&args, &streams);
 	ch_pg_arg_array(&args, &seqs);
 	ch_pg_arg_str(&args, p->snapshot);
+	ch_pg_arg_time(&args, ch_clock_wall(p->clock));
 	rc = ch_pg_send(pg, &save_stmt, &args, err);
 	ch_pg_array_free(&streams);
 	ch_pg_array_free(&seqs);

@@ -10,6 +10,10 @@
  * lies behind everything it sees. When the deliveries have passed that
  * position, the snapshot is confirmed, and goes into the next save.
  *
+ * Each save marks how far each stream is and when, by this process's clock
+ * (delivery_marks): so that somebody can be told between which two saves a row
+ * was delivered. Streams that are no further leave no mark.
+ *
  * Whose it is: a position is true of one timeline of one system, log_seqs and
  * snapshot of one system (a promoted standby has its row's rows; a dump that
  * was restored elsewhere has other transactions). So a claim on another
@@ -30,6 +34,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "inflight.h"
@@ -38,6 +43,7 @@
 
 struct progress {
 	const char *slot;
+	const struct ch_clock *clock;
 	char owner[64];
 	struct walsender_identity identity; /* of the server that was claimed */
 	bool begun; /* this slot's first start is over; stored as its system */
@@ -53,7 +59,8 @@ struct progress {
 	bool in_flight;	     /* a save was sent */
 };
 
-void progress_init(struct progress *p, const char *slot, const char *owner);
+void progress_init(struct progress *p, const char *slot, const char *owner,
+	const struct ch_clock *clock);
 void progress_free(struct progress *p);
 
 /* Claims and reads the row; *ours: nobody came between, we were the owner and

@@ -40,6 +40,21 @@ CREATE TABLE relay_progress (
 ) WITH (fillfactor = 20, autovacuum_vacuum_scale_factor = 0,
 	autovacuum_vacuum_threshold = 200);
 
+-- When a stream's delivered log_seq had come to where it was, by the relay's
+-- clock: written with each save of relay_progress that found it further, so
+-- that a row's delivery lies between the last mark before it and the first one
+-- that is not. Insert-only, and rises: what is delivered again leaves no mark.
+-- They go with the days of the log (retention.sql).
+CREATE TABLE delivery_marks (
+	slot    text NOT NULL,
+	stream  int4 NOT NULL,
+	log_seq int8 NOT NULL,
+	at      timestamptz NOT NULL,
+	PRIMARY KEY (slot, stream, log_seq)
+);
+CREATE INDEX delivery_marks_at ON delivery_marks USING brin (at)
+	WITH (pages_per_range = 32, autosummarize = on);
+
 -- A delivery that its target refused for good: all that is needed to make it
 -- again. source and row_id name the row that it was made of. letter_id is a
 -- function of them and the topic, so that a repeated read makes no second one.
@@ -250,12 +265,13 @@ CREATE FUNCTION letter_fingerprint(class text, reason text) RETURNS text
 		|| ch.letter_pattern(reason), 'UTF8')), 'hex'), 12) $$;
 
 GRANT SELECT, INSERT, UPDATE ON relay_progress TO ch_relay;
+GRANT SELECT, INSERT ON delivery_marks TO ch_relay;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox_retry TO ch_relay;
 GRANT SELECT, INSERT ON dead_letters TO ch_relay;
 GRANT SELECT ON letter_states, letter_replays TO ch_relay, ch_operator;
 GRANT SELECT ON letter_edits TO ch_operator;
 GRANT SELECT ON letters TO ch_relay, ch_operator, ch_reconciler;
-GRANT SELECT ON relay_progress, outbox_retry, dead_letters
+GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters
 	TO ch_operator, ch_reconciler;
 GRANT SELECT ON letter_edits TO ch_relay, ch_reconciler;
 GRANT SELECT ON letter_states, letter_replays TO ch_reconciler;

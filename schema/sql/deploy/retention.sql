@@ -507,6 +507,14 @@ CREATE FUNCTION retire_day(of_table text, day date) RETURNS void
 	WHERE s.stream = t.key::int4;
 	$$;
 
+-- Marks of deliveries from before the log that is kept, and a day more, since a
+-- row is decided and delivered by other clocks.
+CREATE FUNCTION forget_marks() RETURNS void LANGUAGE sql AS $$
+	DELETE FROM ch.delivery_marks m WHERE m.at < (SELECT min(t.lowest_day)
+		FROM ch.retention t WHERE t.table_name IN ('command_log', 'answers'))
+		::timestamp AT TIME ZONE 'UTC' - interval '1 day';
+	$$;
+
 -- A day goes, in one transaction: lowest_day first, so that its partition is
 -- not made again; postings are summed into sealed_postings. Returns what was
 -- asked of the day; raises the first thing that is missing. dry_run only
@@ -527,6 +535,7 @@ BEGIN
 	END IF;
 	PERFORM ch.insist_day_may_go(of_table, day);
 	PERFORM ch.retire_day(of_table, day);
+	PERFORM ch.forget_marks();
 	PERFORM ch.lock_to_detach(of_table, wait_ms);
 	-- nobody writes now: is it all still true?
 	PERFORM ch.insist_day_may_go(of_table, day);
@@ -603,6 +612,7 @@ CREATE FUNCTION begin_drop(of_table text, day date, actor text, reason text)
 	SELECT ch.insist_who_and_why('begin_drop', actor, reason);
 	SELECT ch.insist_day_may_go(of_table, day);
 	SELECT ch.retire_day(of_table, day);
+	SELECT ch.forget_marks();
 	INSERT INTO ch.audit_events (actor, action, subject, reason, before)
 	VALUES (actor, 'begin_drop', ch.partition_name(of_table, day), reason,
 		ch.day_as_audited(of_table, day));

@@ -421,14 +421,31 @@ CREATE FUNCTION command_status(sent_id text, of_org text DEFAULT NULL,
 	ORDER BY r.found_in DESC, r.decided_at
 	$$;
 
+-- Between which moments a relay's progress passed a row of the log, which are
+-- the same whenever it is asked: after later_than, at_latest then. By the marks
+-- around it, and not before it was decided. NULL: no mark tells.
+CREATE FUNCTION delivered_between(of_slot text, of_stream int4, of_log_seq int8,
+	decided timestamptz, OUT later_than timestamptz, OUT at_latest timestamptz)
+	LANGUAGE sql STABLE AS $$
+	SELECT (SELECT max(t) FROM unnest(ARRAY[b.at, decided]) AS t
+			WHERE t <= f.at), f.at
+	FROM (SELECT m.at FROM ch.delivery_marks m WHERE m.slot = of_slot
+		AND m.stream = of_stream AND m.log_seq >= of_log_seq
+		ORDER BY m.log_seq LIMIT 1) f
+	LEFT JOIN (SELECT m.at FROM ch.delivery_marks m WHERE m.slot = of_slot
+		AND m.stream = of_stream AND m.log_seq < of_log_seq
+		ORDER BY m.log_seq DESC LIMIT 1) b ON true
+	$$;
+
 REVOKE ALL ON FUNCTION minor_at, balance_at, by_ref, statement, check_account,
+	delivered_between,
 	command_accounts, posted_since, account_of, command_postings,
 	command_changes,
 	command_status FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION minor_at, balance_at, by_ref, statement, check_account,
 	command_accounts, posted_since, account_of, command_postings
 	TO ch_reader, ch_operator, ch_reconciler;
-GRANT EXECUTE ON FUNCTION command_changes, command_status
+GRANT EXECUTE ON FUNCTION command_changes, command_status, delivered_between
 	TO ch_operator, ch_reconciler;
 
 COMMIT;

@@ -6,7 +6,7 @@ DROP VIEW letters;
 DROP FUNCTION letter_fingerprint, letter_pattern, letter_text,
 	letter_resolved;
 DROP TABLE letter_edits, letter_replays, letter_states, outbox_retry, dead_letters,
-	relay_progress;
+	delivery_marks, relay_progress;
 DROP FUNCTION mark_letter_open;
 DROP INDEX outbox_xid;
 COMMIT;

@@ -2,7 +2,7 @@
 BEGIN;
 SET LOCAL search_path = ch;
 DROP FUNCTION retention_status, finish_drop, begin_drop, drop_day_script,
-	drop_due_days, day_as_audited, drop_day, retire_day, lock_to_detach,
+	drop_due_days, day_as_audited, drop_day, forget_marks, retire_day, lock_to_detach,
 	record_archive, confirm_archive, forget_slot, close_day, set_keep_days,
 	insist_day_may_go, day_conditions, day_tops;
 CREATE OR REPLACE VIEW check_balances AS

@@ -1,6 +1,9 @@
 -- Verify countinghouse:relay on pg
 BEGIN;
 SELECT slot, lsn, streams, log_seqs, snapshot FROM ch.relay_progress WHERE false;
+SELECT slot, stream, log_seq, at FROM ch.delivery_marks WHERE false;
+SELECT 1 / (NOT has_table_privilege('ch_relay', 'ch.delivery_marks',
+	'update, delete, truncate'))::int;
 SELECT letter_id, topic, part, value, is_open, parked_lsn FROM ch.dead_letters
 	WHERE false;
 SELECT retry_id, blocked_by FROM ch.outbox_retry WHERE false;

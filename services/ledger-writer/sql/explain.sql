@@ -75,12 +75,15 @@ SELECT json_build_object(
 				THEN regexp_replace(f.delivery, '^slot.*; ', '') END,
 			'slots', (SELECT json_agg(json_build_object('slot', g.slot,
 					'done', g.done, 'delivered', g.done >= f.log_seq,
-					'as_of', g.updated_at, 'delivered_by', CASE
-					WHEN g.done >= f.log_seq THEN g.updated_at END)
+					'as_of', g.updated_at, 'delivered_after', b.later_than,
+					'delivered_by', CASE WHEN g.done >= f.log_seq
+					THEN coalesce(b.at_latest, g.updated_at) END)
 					ORDER BY g.slot)
 				FROM (SELECT s.slot, s.updated_at, coalesce(s.log_seqs[
 					array_position(s.streams, f.stream)], 0) AS done
-					FROM slots s) g),
+					FROM slots s) g
+				LEFT JOIN LATERAL delivered_between(g.slot, f.stream,
+					f.log_seq, f.decided_at) b ON g.done >= f.log_seq),
 			'events', CASE WHEN f.found_in = 'command_log' THEN (
 				SELECT json_agg(json_build_object('seq', e.seq,
 					'id', e.id, 'aggregate', e.aggregatetype,

@@ -1,15 +1,18 @@
 -- Taken by its endpoint. Not durable at once: what a crash of the server loses
 -- is sent again, with its id. A letter that it was put back from is resolved.
+-- False: $1 is not the delivery of event $2 to endpoint $3, nothing is written.
 WITH letter AS (
 	UPDATE letter_states s SET state = 'resolved',
 		changed_at = clock_timestamp()
 	FROM webhook_deliveries d
-	WHERE d.delivery_id = $1 AND d.done_at IS NULL
+	WHERE d.delivery_id = $1 AND d.event_id = $2 AND d.endpoint = $3
+	AND d.done_at IS NULL
 	AND s.letter_id = d.letter_id AND s.state = 'replayed'
 ), done AS (
 	UPDATE webhook_deliveries SET done_at = clock_timestamp(), body = NULL,
-		letter_id = NULL, last_status = $2, last_response = NULL
-	WHERE delivery_id = $1 AND done_at IS NULL
+		letter_id = NULL, last_status = $4, last_response = NULL
+	WHERE delivery_id = $1 AND event_id = $2 AND endpoint = $3
+	AND done_at IS NULL
 	RETURNING endpoint, key_digest
 ), keyed AS (
 	UPDATE webhook_keys k SET next_at = clock_timestamp(),
@@ -17,4 +20,6 @@ WITH letter AS (
 	FROM done d WHERE k.endpoint = d.endpoint
 	AND k.key_digest = d.key_digest
 )
-SELECT set_config('synchronous_commit', 'off', true)
+SELECT EXISTS (SELECT FROM webhook_deliveries WHERE delivery_id = $1
+	AND event_id = $2 AND endpoint = $3),
+	set_config('synchronous_commit', 'off', true)

@@ -50,7 +50,20 @@ def test_an_applied_transfer(ledger, console):
     assert line(text, "answer out").startswith(
         "delivered by slot ch_relay, at or before 20")
     assert line(text, "next") == "nothing: it is done"
+    stream, seq = ledger.rows("SELECT stream, log_seq FROM command_log "
+                              "WHERE id = %s", cmd["id"])[0]
+    ledger.rows("INSERT INTO delivery_marks SELECT 'ch_relay', %s, %s + n, "
+                "'2031-01-01Z'::timestamptz + n * interval '1 s' FROM "
+                "generate_series(-1, 2) AS n RETURNING 1", stream, seq)
+    assert line(console.explain(cmd["id"]), "answer out").startswith(
+        "delivered by slot ch_relay, between 2030-12-31T23:59:59+00:00 and "
+        "2031-01-01T00:00:00+00:00 (its progress: row ")
+    # whatever the relay reports later
+    ledger.rows("UPDATE relay_progress SET updated_at = '2032-01-01Z' "
+                "RETURNING 1")
     row = console.explained(cmd["id"])["rows"][0]
+    assert [(s["delivered_after"], s["delivered_by"]) for s in row["slots"]
+            ] == [("2030-12-31T23:59:59+00:00", "2031-01-01T00:00:00+00:00")]
     assert row["delivered"] and row["offset"] == offset
     assert [(p["account"], p["after"]) for p in row["postings"]] == [
         ("a", 3.8), ("b", 1.2)]

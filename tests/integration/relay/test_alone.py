@@ -76,7 +76,7 @@ def bodies(db, schema):
 OWN_BODIES = {"letter_resolved", "replay_plan_returns"}
 # What looks an application's rows up.
 OWN_PRUNING = {"prune_letters", "row_name", "rows_named", "read_before",
-               "this_system"}
+               "table_named", "this_system"}
 
 
 def test_installed_tables_are_those_of_the_schema(shop, db):
@@ -104,6 +104,27 @@ def test_installed_tables_are_those_of_the_schema(shop, db):
         db, "ch", tables - {"audit_events"})
     shop.alone.install("public.outbox", "outbox_relay")
     assert columns(shop.db, "outbox_relay") >= own
+
+
+def test_installed_again_the_letters_are_not_written_anew(shop):
+    """Of an install that did not know what they know now."""
+    parked = ("INSERT INTO outbox_relay.dead_letters (letter_id, source, row_id,"
+              " topic, error_class, reason, attempts, blocks_key) SELECT "
+              "gen_random_uuid(), 's', %s, 't', 'c', 'r', 1, false")
+    shop.sql(parked, ("old",))
+    shop.sql("ALTER TABLE outbox_relay.dead_letters DROP parked_lsn, "
+             "DROP is_open")
+    before = shop.sql("SELECT pg_relation_filenode('outbox_relay.dead_letters')"
+                      ", pg_current_wal_insert_lsn()::text")[0]
+    shop.alone.install("public.outbox", "outbox_relay")
+    shop.sql(parked, ("new",))
+    assert shop.sql("SELECT pg_relation_filenode('outbox_relay.dead_letters')"
+                    ) == [(before[0],)]
+    assert shop.sql(
+        "SELECT row_id, is_open, parked_lsn >= %s::pg_lsn, parked_lsn > "
+        "min(parked_lsn) OVER () FROM outbox_relay.dead_letters ORDER BY "
+        "parked_lsn", (before[1],)) == [("old", True, True, False),
+                                        ("new", True, True, True)]
 
 
 def rights(db, schema, role):

@@ -100,6 +100,24 @@ def test_a_letter_goes_when_its_row_is_gone(shop, relay, as_role):
     assert rows[1][0] not in shop.ids(kafka_topic)
 
 
+def test_a_table_whose_name_needs_quotes(bare, relay, as_role):
+    """As applications have them whose framework writes the SQL."""
+    bare.sql('CREATE SCHEMA "My App"; ALTER TABLE outbox SET SCHEMA "My App"; '
+             'ALTER TABLE "My App".outbox RENAME TO "MyOutbox"; '
+             'CREATE VIEW outbox AS TABLE "My App"."MyOutbox"')
+    bare.alone.install('"My App"."MyOutbox"', "outbox_relay")
+    bare.order("k")
+    relay(outbox_table="My App.MyOutbox")
+    (gone, gone_letter), (_, there) = [letter(bare) for _ in range(2)]
+    assert bare.arrived() == 0
+    decide(bare, gone_letter, there)
+    bare.sql("DELETE FROM outbox WHERE id = %s", (gone,))
+    passed(bare)
+    assert as_role("operator")(PRUNE, (False,)) == [
+        ("My App.MyOutbox", "discarded", 1)]
+    assert left(bare) == {there}
+
+
 def test_a_letter_stays_while_its_row_may_be_read_from_the_wal(
         shop, relay, as_role):
     daemon = relay()

@@ -352,6 +352,39 @@ def test_attempts_end_and_answers_are_bounded(relay_cell, relay, hooks,
     assert bytes(value) == b'{"v": 1}'
 
 
+@pytest.mark.parametrize("status,attempts", [(204, 2), (500, 2), (429, 2),
+                                             (422, 1)],
+                         ids=["done", "again", "later", "bury"])
+def test_an_answer_is_not_written_to_another_delivery(
+        relay_cell, relay, hooks, server, status, attempts):
+    """A server that is put back in place gives numbers out again: what was in
+    hand then is not what has its number now."""
+    cell, gate = relay_cell, threading.Event()
+    first = []
+
+    def answer(request):
+        if request.id not in first:
+            return 204
+        gate.wait(60)
+        return status
+    server.answer = answer
+    daemon = relay(webhooks=hooks(a={"attempts": attempts}))
+    first.append(cell.event("k1"))
+    until(lambda: server.ids() == first, 60, "it is in hand")
+    cell.sql("UPDATE webhook_deliveries SET event_id = 'other', webhook_id = "
+             "'other'")
+    gate.set()
+    until(lambda: "other" in server.ids(), 60, "what has the number now")
+    all_done(cell, 1)
+    assert cell.sql("SELECT event_id, attempts, last_status, letter_id, "
+                    "refused_at FROM webhook_deliveries") == [
+        ("other", 0, 204, None, None)]
+    assert cell.letters() == []
+    assert server.ids() == [*first, "other"]
+    until(lambda: "event=webhook.other_delivery" in daemon.logged(), 60,
+          "it is told")
+
+
 def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
     """Kafka, the position and the other endpoint go on; no attempt is spent."""
     cell = relay_cell

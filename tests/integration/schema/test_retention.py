@@ -258,6 +258,24 @@ def test_events_go_when_every_relay_has_delivered_them(db, operator, books):
     assert run(db, "SELECT count(*) FROM outbox") == [(0,)]
 
 
+def test_marks_of_deliveries_go_with_the_log(db, operator, books):
+    """Of the answers too, and a day later than both."""
+    deliver(db, books.stream, 2)
+    run(db, "INSERT INTO delivery_marks SELECT 's', 1, 100 - ago, (current_date"
+        " - ago) AT TIME ZONE 'UTC' FROM generate_series(30, 45) AS ago")
+    run(db, "UPDATE retention SET lowest_day = current_date - 41 "
+        "WHERE table_name = 'answers'")
+    left = "SELECT array_agg((100 - log_seq)::int4) FROM delivery_marks"
+    drop(operator, "trades_public", 40)
+    assert max(run(db, left)[0][0]) == 45, "the log reaches back further"
+    run(db, "UPDATE retention SET lowest_day = current_date - 41 "
+        "WHERE table_name = 'command_log'")
+    drop(operator, "trades_public", 39)
+    assert sorted(run(db, left)[0][0]) == list(range(30, 43))
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run(operator, "DELETE FROM ch.delivery_marks")
+
+
 def test_trades_go_by_their_age_alone(db, operator, books):
     assert run(operator, "SELECT ch.drop_due_days('trades_public', 'me', "
                "'30 days', dry_run => true)") == [(day(db, 40)[0],),
