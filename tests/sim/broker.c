@@ -9,11 +9,16 @@
 #include "world.h"
 
 #define SPREAD_IN 8 /* turns */
+#define COMMANDS "ledger.commands"
+#define FILLS "market.fills"
 
 void
-broker_open(struct broker *b, struct world *w, int parts)
+broker_open(struct broker *b, struct world *w, int command_parts,
+	int fill_parts)
 {
-	*b = (struct broker){.world = w, .part_count = parts};
+	*b = (struct broker){.world = w,
+		.command_parts = command_parts,
+		.part_count = command_parts + fill_parts};
 }
 
 void
@@ -29,6 +34,33 @@ broker_close(struct broker *b)
 	ch_arena_free(&b->arena);
 }
 
+/* ---- partitions ---- */
+
+bool
+broker_has_fills(const struct broker *b, int part)
+{
+	return part >= b->command_parts;
+}
+
+const char *
+broker_topic(const struct broker *b, int part)
+{
+	return broker_has_fills(b, part) ? FILLS : COMMANDS;
+}
+
+int
+broker_partition(const struct broker *b, int part)
+{
+	return broker_has_fills(b, part) ? part - b->command_parts : part;
+}
+
+int
+broker_part(const struct broker *b, struct ch_view topic, int partition)
+{
+	return ch_view_eq_str(topic, FILLS) ? b->command_parts + partition
+					    : partition;
+}
+
 /* ---- records ---- */
 
 static void
@@ -39,10 +71,11 @@ wake_owner(struct broker *b, const struct topic_part *t)
 }
 
 void
-broker_produce(struct broker *b, int part, struct ch_view value,
-	struct serial_command *command, bool is_poison, bool hole)
+broker_produce(struct broker *b, int part, const struct sim_record *record,
+	bool hole)
 {
 	struct topic_part *t = &b->parts[part];
+	struct sim_record *r;
 
 	if (t->count == t->cap) {
 		t->cap = t->cap > 0 ? t->cap * 2 : 32;
@@ -53,12 +86,12 @@ broker_produce(struct broker *b, int part, struct ch_view value,
 		world_count(b->world, EVENT_HOLE);
 		t->end++;
 	}
-	t->records[t->count++] = (struct sim_record){.offset = t->end++,
-		.value = value.ptr != NULL ? ch_arena_str(&b->arena, value)
-					   : NULL,
-		.len = value.len,
-		.command = command,
-		.is_poison = is_poison};
+	r = &t->records[t->count++];
+	*r = *record;
+	r->offset = t->end++;
+	if (r->value != NULL)
+		r->value = ch_arena_str(&b->arena,
+			(struct ch_view){r->value, r->len});
 	wake_owner(b, t);
 }
 

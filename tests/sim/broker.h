@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * broker: Kafka as ledger-writer uses it: one topic whose partitions hold
- * records, with holes in the offsets; a group that spreads the partitions over
- * the processes that are members.
+ * broker: Kafka as ledger-writer uses it: a topic of commands and one of fills,
+ * whose partitions hold records, with holes in the offsets; a group that spreads
+ * the partitions over the processes that are members.
+ *
+ * `part` numbers the partitions of both topics through: those of commands come
+ * first, so that theirs are Kafka's numbers, too.
  *
  * A partition is taken from its owner by a call back when that one polls, and
  * given to the next owner after that: or before, when the owner was not heard
@@ -22,8 +25,9 @@
 #include "io/kafka_consumer.h"
 #include "serial_model.h"
 
-#define BROKER_PARTS 4
-#define BROKER_TOPIC "ledger.commands"
+#define BROKER_COMMAND_PARTS 4
+#define BROKER_FILL_PARTS 2
+#define BROKER_PARTS (BROKER_COMMAND_PARTS + BROKER_FILL_PARTS)
 #define BROKER_SESSION_US INT64_C(8000000)
 
 struct world;
@@ -31,6 +35,7 @@ struct proc;
 
 struct sim_record {
 	int64_t offset;
+	int64_t at_ms;	   /* its time, as the producer says */
 	const char *value; /* NULL: a tombstone */
 	size_t len;
 	struct serial_command *command;
@@ -71,14 +76,22 @@ struct broker {
 	struct world *world;
 	struct ch_arena arena; /* of values */
 	struct topic_part parts[BROKER_PARTS];
-	int part_count;
+	int command_parts;
+	int part_count; /* of both topics */
 };
 
-void broker_open(struct broker *b, struct world *w, int parts);
+void broker_open(struct broker *b, struct world *w, int command_parts,
+	int fill_parts);
 void broker_close(struct broker *b);
-/* Takes ownership of the command; hole: an offset is left out before it. */
-void broker_produce(struct broker *b, int part, struct ch_view value,
-	struct serial_command *command, bool is_poison, bool hole);
+bool broker_has_fills(const struct broker *b, int part);
+/* Both ways between `part` and what Kafka calls it. */
+const char *broker_topic(const struct broker *b, int part);
+int broker_partition(const struct broker *b, int part);
+int broker_part(const struct broker *b, struct ch_view topic, int partition);
+/* Copies the value, takes ownership of the command, and gives the record its
+ * offset; hole: one is left out before it. */
+void broker_produce(struct broker *b, int part, const struct sim_record *record,
+	bool hole);
 /* The record of that offset, or NULL. */
 struct sim_record *broker_record(struct broker *b, int part, int64_t offset);
 /* Has somebody to own what nobody does, and members that join share. */

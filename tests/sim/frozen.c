@@ -222,6 +222,7 @@ new_outcome(struct frozen *f, const struct batch *b, enum outcome_kind kind,
 	o->kind = kind;
 	o->stream = b->streams[stream].stream;
 	o->part = b->streams[stream].part;
+	o->topic = ch_arena_str(&f->arena, b->streams[stream].topic);
 	return o;
 }
 
@@ -263,6 +264,7 @@ tell_rejected(struct frozen *f, const struct batch *b,
 	o->log_seq = r->log_seq;
 	o->offset = r->entry->record.offset;
 	o->is_poison = r->entry->poison != NULL;
+	o->error_class = ch_arena_str(&f->arena, ch_view_of(r->error_class));
 	o->result = "";
 }
 

@@ -25,11 +25,14 @@ enum outcome_kind { OUTCOME_LOG, OUTCOME_ANSWER, OUTCOME_REJECTED };
 struct outcome {
 	enum outcome_kind kind;
 	int32_t pos;
-	int32_t stream, part;
+	int32_t stream;
+	int32_t part; /* of its topic */
+	const char *topic;
 	int64_t log_seq;
 	int64_t offset; /* not for a timer */
 	bool timer;
 	bool is_poison;
+	const char *error_class; /* of a letter */
 	bool takes_id;
 	const char *type;    /* of a row of command_log */
 	const char *command; /* a timer's: its payload */

@@ -551,17 +551,21 @@ bool
 server_move_offset(struct server *s, struct backend *b, int part, int64_t epoch,
 	int64_t previous, int64_t next)
 {
-	const struct fence_row *f = &s->fences[part];
+	struct fence_row *f = &s->fences[part];
 	bool same_epoch = f->epoch == epoch;
 	bool same_offset = f->next_offset == previous;
+	bool fills = broker_has_fills(&s->world->broker, part);
 
-	if (s->world->bug == BUG_NO_FENCE)
+	if (s->world->bug == BUG_NO_FENCE ||
+		(s->world->bug == BUG_FILLS_UNFENCED && fills))
 		same_epoch = same_offset = true;
 	if (s->world->bug == BUG_NO_OFFSET)
 		same_offset = true;
 	if (!f->exists || !same_epoch || !same_offset)
 		return false;
 	b->moves[b->move_count++] = (struct fence_move){part, next};
+	if (s->world->bug == BUG_FILL_LOST && fills)
+		f->next_offset = next; /* the mistake: whatever comes of it */
 	return true;
 }
 

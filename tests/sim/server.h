@@ -27,7 +27,7 @@
 #include "mem_store.h"
 #include "serial_model.h"
 
-#define SERVER_PARTS 4
+#define SERVER_PARTS 6	   /* BROKER_PARTS: `part` is numbered as there */
 #define SERVER_BACKENDS 30 /* bits of mem_row.shared_by */
 #define SERVER_IDLE_US INT64_C(5000000)
 #define SERVER_PAUSE_SETS 3

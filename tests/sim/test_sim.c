@@ -50,6 +50,14 @@ static const char *const marks[BUGS][MARKS] = {
 	[BUG_TIME_BACK] = {"decided_at goes back"},
 	[BUG_OWNER_LIVES] = {"records are not consumed",
 		"something due is not settled"},
+	[BUG_FILL_TWICE] = {", answer:"},
+	[BUG_FILL_LOST] = {"has no outcome"},
+	[BUG_FILLS_UNFENCED] = {"two outcomes", "records are not consumed"},
+	[BUG_LETTER_DROPPED] = {", rejected:"},
+	[BUG_ORDER_UNLOCKED] = {", answer:", "what is committed: ",
+		"decided_at goes back"},
+	[BUG_TRADE_TWICE] = {", answer:"},
+	[BUG_SKIM_REST] = {", answer:"},
 };
 
 static uint64_t seed;

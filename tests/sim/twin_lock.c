@@ -281,6 +281,15 @@ find_named(struct taking *t, enum row_kind kind)
 }
 
 static int
+lock_orders(struct taking *t)
+{
+	if (t->world->bug != BUG_ORDER_UNLOCKED)
+		return lock_named(t, ROW_ORDER);
+	find_named(t, ROW_ORDER);
+	return 0;
+}
+
+static int
 lock_markets(struct taking *t)
 {
 	size_t n = books_count(t->books, ROW_MARKET);
@@ -387,7 +396,7 @@ lock_all(struct taking *t)
 	if (rc == 0)
 		rc = lock_owned(t, ROW_RESERVATION);
 	if (rc == 0)
-		rc = lock_named(t, ROW_ORDER);
+		rc = lock_orders(t);
 	if (rc == 0)
 		find_named(t, ROW_FILL);
 	if (rc == 0)
@@ -623,7 +632,8 @@ take_fences(struct taking *t)
 	for (size_t i = 0; rc == 0 && i < t->l->part_count; i++) {
 		const struct load_part *lp = &t->l->parts[i];
 		struct batch_stream *stream = &t->l->batch.streams[i];
-		int part = lp->p->part;
+		int part = broker_part(&t->world->broker,
+			ch_view_of(lp->p->topic), lp->p->part);
 
 		rc = twin_pg_wait(t->s, take_fence, &part, t->err);
 		if (rc != 0)

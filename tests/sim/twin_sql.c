@@ -37,7 +37,8 @@ arg_i64(const struct ch_pg *pg, int i)
 static int
 arg_part(const struct ch_pg *pg)
 {
-	return (int)ch_be32(pg->args->values[1]);
+	return broker_part(&pg->process->world->broker, arg(pg, 0),
+		(int)ch_be32(pg->args->values[1]));
 }
 
 static bool

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "twin_pg.h"
+#include "venue.h"
 #include "world.h"
 #include "write.h"
 
@@ -98,7 +99,8 @@ is_refused(const struct log_row *l)
 {
 	if (l->timer)
 		return holds(l->command, "\"hold\":\"bad");
-	return ch_view_eq_str(l->ref, WORLD_POISON);
+	return ch_view_eq_str(l->ref, WORLD_POISON) ||
+		holds(l->command, "\"fill_id\":\"" VENUE_POISON);
 }
 
 static int

@@ -435,6 +435,8 @@ draw_plan(struct world *w)
 	p->rebalance_in = world_one_in(w, 2) ? 10 + world_below(w, 150) : 0;
 	p->burst = world_one_in(w, 2) ? 1 : 2 + world_below(w, 8);
 	p->hot = world_one_in(w, 3);
+	p->market = world_one_in(w, 3);
+	p->fill_in = p->market ? 3 : 8;
 	p->rates = world_one_in(w, 4);
 	p->for_good = world_one_in(w, 4);
 }
@@ -495,6 +497,17 @@ end_processes(struct world *w)
 	}
 }
 
+_Static_assert(SERVER_PARTS == BROKER_PARTS, "the same numbers");
+
+static void
+open_topics(struct world *w)
+{
+	int commands = 1 + (int)world_below(w, BROKER_COMMAND_PARTS);
+
+	broker_open(&w->broker, w, commands,
+		1 + (int)world_below(w, BROKER_FILL_PARTS));
+}
+
 static void
 begin(struct world *w, uint64_t seed)
 {
@@ -509,7 +522,7 @@ begin(struct world *w, uint64_t seed)
 	draw_plan(w);
 	commands_reset(w->commands);
 	server_open(&w->server, w);
-	broker_open(&w->broker, w, 1 + (int)world_below(w, BROKER_PARTS));
+	open_topics(w);
 	world_rates(w, &context);
 	mem_store_rates(w->server.store, context.rates, context.rate_count);
 }

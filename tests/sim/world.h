@@ -62,8 +62,10 @@ struct world_plan {
 	unsigned yield_in; /* a writer is left at one in so many points */
 	unsigned admin_in; /* a change of pauses in so many turns; 0: none */
 	unsigned rebalance_in;
-	unsigned burst; /* so many commands at once, at most */
-	bool hot;	/* all of them speak of the same few accounts */
+	unsigned fill_in; /* one in so many of what is sent is a venue's */
+	bool market;	  /* it is about orders and trades */
+	unsigned burst;	  /* so many commands at once, at most */
+	bool hot;	  /* all of them speak of the same few accounts */
 	bool rates;
 	bool for_good; /* somebody may be stopped until the end */
 };
