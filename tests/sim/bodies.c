@@ -18,7 +18,7 @@ static const char *const stakes[] = {"s0", "s1", "s0", "s2"};
 #define HOT 3 /* so many of a list, in a history where all meet */
 #define HOLDS 9
 #define TRADES 48 /* transactions, on half as many positions */
-#define CHASED 3  /* one in so many is ended as soon as it is made */
+#define CHASED 2  /* one in so many is ended as soon as it is made */
 
 void
 bodies_reset(struct bodies *b)
@@ -429,11 +429,12 @@ bodies_opening(struct bodies *b)
 static const struct {
 	void (*make)(struct bodies *b, struct world *w);
 	unsigned weight, in_market;
-} makers[] = {{post, 24, 8}, {place, 11, 3}, {capture, 8, 2},
+} makers[] = {{post, 20, 8}, {place, 15, 3}, {capture, 8, 2},
 	{release_hold, 3, 1}, {place_bad, 1, 1}, {reverse, 5, 1},
 	{open_account, 3, 1}, {limit, 2, 1}, {close_account, 2, 1},
-	{stock, 5, 1}, {reserve, 9, 2}, {end_reservation, 6, 1}, {order, 9, 36},
-	{trade, 16, 36}, {deploy, 2, 2}, {settle, 3, 2}, {group, 7, 7}};
+	{stock, 5, 1}, {reserve, 12, 2}, {end_reservation, 6, 1},
+	{order, 9, 36}, {trade, 16, 36}, {deploy, 2, 2}, {settle, 3, 2},
+	{group, 7, 7}};
 
 static unsigned
 weight_of(const struct world *w, size_t maker)

@@ -9,16 +9,26 @@
 #include "world.h"
 
 #define SPREAD_IN 8 /* turns */
-#define COMMANDS "ledger.commands"
-#define FILLS "market.fills"
+
+static const char *const names[BROKER_TOPICS] = {
+	[BROKER_COMMANDS] = "ledger.commands",
+	[BROKER_FILLS] = "market.fills",
+	[BROKER_TRADES] = "market.trades"};
 
 void
-broker_open(struct broker *b, struct world *w, int command_parts,
-	int fill_parts)
+broker_open(struct broker *b, struct world *w, const int parts[BROKER_TOPICS])
 {
-	*b = (struct broker){.world = w,
-		.command_parts = command_parts,
-		.part_count = command_parts + fill_parts};
+	*b = (struct broker){.world = w};
+	for (int i = 0; i < BROKER_TOPICS; i++)
+		b->first[i + 1] = b->first[i] + parts[i];
+	b->part_count = b->first[BROKER_TOPICS];
+}
+
+static void
+free_command(const struct sim_record *r)
+{
+	if (r->command != NULL)
+		serial_command_free(r->command);
 }
 
 void
@@ -28,7 +38,7 @@ broker_close(struct broker *b)
 		struct topic_part *t = &b->parts[i];
 
 		for (size_t k = 0; k < t->count; k++)
-			serial_command_free(t->records[k].command);
+			free_command(&t->records[k]);
 		free(t->records);
 	}
 	ch_arena_free(&b->arena);
@@ -36,29 +46,52 @@ broker_close(struct broker *b)
 
 /* ---- partitions ---- */
 
-bool
-broker_has_fills(const struct broker *b, int part)
+enum broker_topic
+broker_topic_of(const struct broker *b, int part)
 {
-	return part >= b->command_parts;
+	enum broker_topic topic = BROKER_COMMANDS;
+
+	while (part >= b->first[topic + 1])
+		topic++;
+	return topic;
 }
 
 const char *
-broker_topic(const struct broker *b, int part)
+broker_topic_name(const struct broker *b, int part)
 {
-	return broker_has_fills(b, part) ? FILLS : COMMANDS;
+	return names[broker_topic_of(b, part)];
 }
 
 int
 broker_partition(const struct broker *b, int part)
 {
-	return broker_has_fills(b, part) ? part - b->command_parts : part;
+	return part - b->first[broker_topic_of(b, part)];
 }
 
 int
 broker_part(const struct broker *b, struct ch_view topic, int partition)
 {
-	return ch_view_eq_str(topic, FILLS) ? b->command_parts + partition
-					    : partition;
+	int i = 0;
+
+	while (!ch_view_eq_str(topic, names[i]))
+		i++;
+	return b->first[i] + partition;
+}
+
+int
+broker_siblings(const struct broker *b, int part)
+{
+	enum broker_topic topic = broker_topic_of(b, part);
+
+	return b->first[topic + 1] - b->first[topic];
+}
+
+int
+broker_any_part(struct broker *b, enum broker_topic topic)
+{
+	int n = b->first[topic + 1] - b->first[topic];
+
+	return b->first[topic] + (int)world_below(b->world, (unsigned)n);
 }
 
 /* ---- records ---- */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * broker: Kafka as ledger-writer uses it: a topic of commands and one of fills,
- * whose partitions hold records, with holes in the offsets; a group that spreads
- * the partitions over the processes that are members.
+ * broker: Kafka as ledger-writer uses it: topics of commands, of fills and of
+ * trades, whose partitions hold records, with holes in the offsets; a group that
+ * spreads the partitions over the processes that are members.
  *
- * `part` numbers the partitions of both topics through: those of commands come
+ * `part` numbers the partitions of all topics through: those of commands come
  * first, so that theirs are Kafka's numbers, too.
  *
  * A partition is taken from its owner by a call back when that one polls, and
@@ -24,10 +24,11 @@
 #include "base/mem.h"
 #include "io/kafka_consumer.h"
 #include "serial_model.h"
+#include "tape.h"
 
-#define BROKER_COMMAND_PARTS 4
-#define BROKER_FILL_PARTS 2
-#define BROKER_PARTS (BROKER_COMMAND_PARTS + BROKER_FILL_PARTS)
+enum broker_topic { BROKER_COMMANDS, BROKER_FILLS, BROKER_TRADES };
+#define BROKER_TOPICS 3
+#define BROKER_PARTS 8 /* of all topics, at most */
 #define BROKER_SESSION_US INT64_C(8000000)
 
 struct world;
@@ -38,9 +39,10 @@ struct sim_record {
 	int64_t at_ms;	   /* its time, as the producer says */
 	const char *value; /* NULL: a tombstone */
 	size_t len;
-	struct serial_command *command;
-	bool is_poison; /* PostgreSQL will not take it */
-	unsigned reads; /* handed out so often */
+	struct serial_command *command; /* NULL: it is a trade */
+	struct tape_print print;	/* that trade */
+	bool is_poison;			/* PostgreSQL will not take it */
+	unsigned reads;			/* handed out so often */
 	bool is_judged;
 };
 
@@ -76,18 +78,23 @@ struct broker {
 	struct world *world;
 	struct ch_arena arena; /* of values */
 	struct topic_part parts[BROKER_PARTS];
-	int command_parts;
-	int part_count; /* of both topics */
+	int first[BROKER_TOPICS + 1]; /* part of each topic */
+	int part_count;
 };
 
-void broker_open(struct broker *b, struct world *w, int command_parts,
-	int fill_parts);
+/* So many partitions of each topic. */
+void broker_open(struct broker *b, struct world *w,
+	const int parts[BROKER_TOPICS]);
 void broker_close(struct broker *b);
-bool broker_has_fills(const struct broker *b, int part);
+enum broker_topic broker_topic_of(const struct broker *b, int part);
 /* Both ways between `part` and what Kafka calls it. */
-const char *broker_topic(const struct broker *b, int part);
+const char *broker_topic_name(const struct broker *b, int part);
 int broker_partition(const struct broker *b, int part);
 int broker_part(const struct broker *b, struct ch_view topic, int partition);
+/* How many the topic has that this part is of. */
+int broker_siblings(const struct broker *b, int part);
+/* One of that topic's, by chance. */
+int broker_any_part(struct broker *b, enum broker_topic topic);
 /* Copies the value, takes ownership of the command, and gives the record its
  * offset; hole: one is left out before it. */
 void broker_produce(struct broker *b, int part, const struct sim_record *record,

@@ -11,6 +11,7 @@
 
 #include "base/uuid.h"
 #include "bodies.h"
+#include "tape.h"
 #include "venue.h"
 #include "world.h"
 
@@ -74,7 +75,7 @@ commands_sent(const struct commands *c)
 static int
 any_part(struct world *w)
 {
-	return (int)world_below(w, (unsigned)w->broker.command_parts);
+	return broker_any_part(&w->broker, BROKER_COMMANDS);
 }
 
 static void
@@ -183,7 +184,9 @@ void
 commands_send(struct commands *c, struct world *w)
 {
 	c->made++;
-	if (world_one_in(w, w->plan.fill_in))
+	if (world_one_in(w, w->plan.print_in))
+		tape_report(w);
+	else if (world_one_in(w, w->plan.fill_in))
 		venue_report(&c->venue, w,
 			world_one_in(w, 2) ? c->bodies.last_order
 					   : world_below(w, BODIES_ORDERS));

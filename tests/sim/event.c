@@ -20,6 +20,7 @@ static const char *const points[POINTS] = {
 	[POINT_COMMITTED] = "committed",
 	[POINT_CLAIM] = "claim",
 	[POINT_CLAIMED] = "claimed",
+	[POINT_SCRIPT] = "script",
 	[POINT_QUERY] = "query",
 };
 
@@ -48,6 +49,8 @@ static const char *const names[EVENTS] = {
 	[EVENT_FILLS_TURNED] = "fills_turned_in_batch",
 	[EVENT_READ_AGAIN] = "read_again",
 	[EVENT_FILL_READ_AGAIN] = "fill_read_again",
+	[EVENT_TRADES_TURNED] = "trades_turned_in_batch",
+	[EVENT_PRINT_READ_AGAIN] = "print_read_again",
 	[EVENT_HOLE] = "hole",
 	[EVENT_LOCK_WAITED] = "lock_waited",
 	[EVENT_LOCK_TIMEOUT] = "lock_timeout",
@@ -84,6 +87,10 @@ static const char *const names[EVENTS] = {
 	[EVENT_FILL_PARKED] = "fill_parked",
 	[EVENT_TRADE_KNOWN] = "trade_known",
 	[EVENT_TRADE_MISMATCH] = "trade_mismatch",
+	[EVENT_PRINT] = "print",
+	[EVENT_PRINT_KNOWN] = "print_known",
+	[EVENT_PRINT_LETTER] = "print_letter",
+	[EVENT_PRINT_PARKED] = "print_parked",
 	[EVENT_SKIMMED] = "skimmed",
 	[EVENT_FROM_LOG] = "from_log",
 };

@@ -26,6 +26,7 @@ enum sim_point {
 	POINT_COMMITTED,  /* the answer is here, and nothing was done with it */
 	POINT_CLAIM,	  /* a claim is sent */
 	POINT_CLAIMED,	  /* it has its answer */
+	POINT_SCRIPT,	  /* a script of trades is sent, or has its answers */
 	POINT_QUERY,	  /* any other statement outside of a batch */
 	POINTS
 };
@@ -57,6 +58,8 @@ enum sim_event {
 	EVENT_FILLS_TURNED, /* the same, and it is one of fills */
 	EVENT_READ_AGAIN,   /* a command after a claim */
 	EVENT_FILL_READ_AGAIN,
+	EVENT_TRADES_TURNED, /* as EVENT_TURNED, of the feed's trades */
+	EVENT_PRINT_READ_AGAIN,
 	EVENT_HOLE,
 	EVENT_LOCK_WAITED,
 	EVENT_LOCK_TIMEOUT,
@@ -95,6 +98,10 @@ enum sim_event {
 	EVENT_FILL_PARKED,
 	EVENT_TRADE_KNOWN,
 	EVENT_TRADE_MISMATCH,
+	EVENT_PRINT,	    /* of a feed: a row of trades_public */
+	EVENT_PRINT_KNOWN,  /* it has one */
+	EVENT_PRINT_LETTER, /* too old, from the future, unreadable */
+	EVENT_PRINT_PARKED,
 	EVENT_SKIMMED,	/* locks of several positions, by one trade */
 	EVENT_FROM_LOG, /* an answer that rests on absence */
 	EVENTS

@@ -40,6 +40,16 @@ struct outcome {
 	const char *result; /* canonical; rejected: "" */
 };
 
+/* A row of trades_public. */
+struct public_trade {
+	unsigned number;   /* for its id */
+	int64_t traded_at; /* microseconds since 1970 */
+	int32_t stream;
+	int64_t offset;
+};
+
+#define FROZEN_TRADES 512 /* and letters, of one transaction */
+
 struct frozen {
 	struct ch_arena arena;
 	struct batch batch; /* streams, dirty rows, log and postings only */
@@ -51,10 +61,19 @@ struct frozen {
 	size_t outcome_count;
 	const char **postings, **events; /* canonical, in order */
 	size_t posting_count, event_count;
+	/* of trades: besides these only context, streams and outcomes */
+	bool is_trades;
+	struct public_trade *trades;
+	size_t trade_count;
 };
 
 struct frozen *frozen_new(const struct batch *b,
 	const struct batch_context *context);
+/* One of trades, empty; then what it writes, in any order. Texts are copied. */
+struct frozen *frozen_new_trades(void);
+void frozen_add_trade(struct frozen *f, const struct public_trade *t);
+void frozen_add_letter(struct frozen *f, const struct outcome *letter);
+void frozen_add_stream(struct frozen *f, int32_t stream, int64_t next_log_seq);
 void frozen_free(struct frozen *f);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "absence.h"
+#include "judge_tape.h"
 #include "tally.h"
 #include "world.h"
 
@@ -206,7 +207,7 @@ record_of(struct judging *j)
 			(long long)j->f->context.number, j->o->result);
 	else
 		r->is_judged = true;
-	j->is_fill = broker_has_fills(b, part);
+	j->is_fill = broker_topic_of(b, part) == BROKER_FILLS;
 	return failed(j) ? NULL : r;
 }
 
@@ -427,7 +428,10 @@ judge_log(struct judging *j)
 		if (i > 0 && by_number(&log[i - 1], &log[i]) == 0)
 			world_fail(j->w, "two batches have the number %lld",
 				(long long)log[i]->context.number);
-		judge_batch(j, log[i]);
+		if (log[i]->is_trades)
+			judge_tape(j->w, log[i]);
+		else
+			judge_batch(j, log[i]);
 	}
 	free(log);
 }
@@ -461,7 +465,7 @@ judge_log_seqs(struct world *w)
 static void
 judge_records(struct world *w)
 {
-	for (int i = 0; i < w->broker.part_count; i++) {
+	for (int i = 0; i < w->broker.first[BROKER_TRADES]; i++) {
 		const struct topic_part *t = &w->broker.parts[i];
 
 		for (size_t k = 0; k < t->count; k++) {
@@ -469,7 +473,7 @@ judge_records(struct world *w)
 				world_fail(w,
 					"%s partition %d offset %lld has no "
 					"outcome: %s",
-					broker_topic(&w->broker, i),
+					broker_topic_name(&w->broker, i),
 					broker_partition(&w->broker, i),
 					(long long)t->records[k].offset,
 					t->records[k].value != NULL
@@ -477,6 +481,7 @@ judge_records(struct world *w)
 						: "null");
 		}
 	}
+	judge_tape_records(w);
 }
 
 static void

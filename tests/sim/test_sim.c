@@ -17,7 +17,7 @@
 #include "sim.h"
 
 #define HISTORIES 5000
-#define BUG_HISTORIES 20000 /* five times the most that any has needed */
+#define BUG_HISTORIES 20000 /* the rarest need some thousands */
 #define SECONDS 300	    /* a sanitizer's build included */
 #define MARKS 5
 
@@ -57,6 +57,7 @@ static const char *const marks[BUGS][MARKS] = {
 	[BUG_ORDER_UNLOCKED] = {", answer:", "what is committed: ",
 		"decided_at goes back"},
 	[BUG_TRADE_TWICE] = {", answer:"},
+	[BUG_PRINT_TWICE] = {"stands twice in trades_public"},
 	[BUG_SKIM_REST] = {", answer:"},
 };
 

@@ -44,6 +44,15 @@ ch_kafka_consumer_subscribe(struct ch_kafka_consumer *c,
 	return 0;
 }
 
+static const enum sim_event turned[BROKER_TOPICS] = {
+	[BROKER_COMMANDS] = EVENT_TURNED,
+	[BROKER_FILLS] = EVENT_FILLS_TURNED,
+	[BROKER_TRADES] = EVENT_TRADES_TURNED};
+static const enum sim_event read_again[BROKER_TOPICS] = {
+	[BROKER_COMMANDS] = EVENT_READ_AGAIN,
+	[BROKER_FILLS] = EVENT_FILL_READ_AGAIN,
+	[BROKER_TRADES] = EVENT_PRINT_READ_AGAIN};
+
 /* ---- calls back ---- */
 
 static void
@@ -56,9 +65,8 @@ revoke(struct ch_kafka_consumer *c, int part)
 	*a = (struct sim_assigned){.to_assign = a->to_assign};
 	if (twin_pg_in_transaction(c->process->pg))
 		world_count(c->process->world,
-			broker_has_fills(b, part) ? EVENT_FILLS_TURNED
-						  : EVENT_TURNED);
-	c->events.revoked(c->ctx, broker_topic(b, part),
+			turned[broker_topic_of(b, part)]);
+	c->events.revoked(c->ctx, broker_topic_name(b, part),
 		broker_partition(b, part), lost);
 }
 
@@ -76,7 +84,8 @@ call_back(struct ch_kafka_consumer *c)
 		}
 		if (a->to_assign) {
 			*a = (struct sim_assigned){.assigned = true};
-			(void)c->events.assigned(c->ctx, broker_topic(b, i),
+			(void)c->events.assigned(c->ctx,
+				broker_topic_name(b, i),
 				broker_partition(b, i));
 		}
 	}
@@ -126,12 +135,10 @@ take_from(struct ch_kafka_consumer *c, int part, struct ch_kafka_record *out)
 		return false;
 	own = broker_record(&w->broker, part, r->offset);
 	if (own->reads++ > 0)
-		world_count(w,
-			broker_has_fills(&w->broker, part)
-				? EVENT_FILL_READ_AGAIN
-				: EVENT_READ_AGAIN);
+		world_count(w, read_again[broker_topic_of(&w->broker, part)]);
 	a->position = r->offset + 1;
-	*out = (struct ch_kafka_record){.topic = broker_topic(&w->broker, part),
+	*out = (struct ch_kafka_record){
+		.topic = broker_topic_name(&w->broker, part),
 		.partition = broker_partition(&w->broker, part),
 		.offset = r->offset,
 		.key = CH_VIEW("acme/a"),
@@ -361,9 +368,7 @@ ch_kafka_topic_describe(rd_kafka_t *rk, const char *topic, int timeout_ms,
 	(void)timeout_ms;
 	(void)err;
 	*out = (struct ch_kafka_topic){.exists = true,
-		.partitions = part_of(c, topic, 0) == 0
-			? b->command_parts
-			: b->part_count - b->command_parts,
+		.partitions = broker_siblings(b, part_of(c, topic, 0)),
 		.has_id = true,
 		.id = {.bytes = {1}}};
 	return 0;

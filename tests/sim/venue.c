@@ -27,11 +27,9 @@ venue_free(struct venue *v)
 static void
 produce(struct world *w, struct ch_view value, int64_t at_ms, bool is_poison)
 {
-	struct broker *b = &w->broker;
-	unsigned parts = (unsigned)(b->part_count - b->command_parts);
-	int part = b->command_parts + (int)world_below(w, parts);
+	int part = broker_any_part(&w->broker, BROKER_FILLS);
 
-	broker_produce(b, part,
+	broker_produce(&w->broker, part,
 		&(struct sim_record){.at_ms = at_ms,
 			.value = value.ptr,
 			.len = value.len,
