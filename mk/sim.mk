@@ -10,7 +10,8 @@ export HISTORIES FIRST BUG TRACE
 
 SIM_MAIN := tests/sim/main.c tests/sim/test_sim.c
 SIM_SRC := $(filter-out $(SIM_MAIN),$(wildcard tests/sim/*.c))
-SIM_WRAP := poll ch_rng_seed_system sweep_init sweep_owners load_is_good
+SIM_WRAP := poll ch_rng_seed_system sweep_init sweep_owners load_is_good \
+	order_rules_fill batch_rows_rejected trade_rules_record
 SIM_PROGRAM := $(OUT)/sim/sim
 SIM_TEST := $(OUT)/tests/sim/test_sim
 # an optimised flavour, unless another one than debug was asked for

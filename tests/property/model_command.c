@@ -238,6 +238,18 @@ members_ok(const struct serial_command *c, const char *raw)
 	return true;
 }
 
+/* "trading" is the scope of everybody, no organisation. */
+const char *
+model_org_of(const json_t *v)
+{
+	const char *org = model_name_of(v, 64);
+
+	return org != NULL && strchr(org, '/') == NULL &&
+			strcmp(org, "trading") != 0
+		? org
+		: NULL;
+}
+
 /* Whom an answer can name. */
 static void
 read_identity(struct serial_command *c, const json_t *object)
@@ -247,11 +259,7 @@ read_identity(struct serial_command *c, const json_t *object)
 	if (json_is_string(id) && json_string_length(id) >= 1 &&
 		json_string_length(id) <= 128)
 		c->id = json_string_value(id);
-	c->org = model_name_of(json_object_get(object, "org"), 64);
-	/* "trading" is the scope of everybody, no organisation */
-	if (c->org != NULL &&
-		(strchr(c->org, '/') != NULL || strcmp(c->org, "trading") == 0))
-		c->org = NULL;
+	c->org = model_org_of(json_object_get(object, "org"));
 	c->type = model_name_of(json_object_get(object, "type"), 128);
 }
 

@@ -27,7 +27,11 @@ struct serial_command {
 	const char *type; /* NULL: no proper text */
 	struct model_id key;
 	bool readable, dry_run;
+	bool is_fill; /* a record of market.fills */
 };
+
+/* A proper organisation; else NULL. */
+const char *model_org_of(const json_t *v);
 
 /* The bodies of a command: its members when it is a group, else itself. */
 size_t model_body_count(const struct serial_command *c);

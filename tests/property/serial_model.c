@@ -51,11 +51,14 @@ is_paused(const struct step *s)
 
 /* ---- answers ---- */
 
+/* A venue's word that is not applied is kept as a letter, too: once. */
 static void
 say(struct step *s, const char *status)
 {
 	char *text = model_answer(s, status);
 
+	if (s->c->is_fill && !s->now->read_again)
+		s->sink(s->ctx, SERIAL_REJECTED, "");
 	s->sink(s->ctx, SERIAL_RESULT, text);
 	free(text);
 }
@@ -91,6 +94,10 @@ by_the_books(struct step *s)
 
 	model_begin(s->m);
 	model_decide(s);
+	if (s->c->is_fill && !model_applied(s)) {
+		say(s, s->status); /* and it takes no id */
+		return;
+	}
 	text = model_answer(s, s->status);
 	s->sink(s->ctx, SERIAL_RESULT, text);
 	if (s->c->dry_run || s->only_asks) {
@@ -124,7 +131,7 @@ pass_gates(struct step *s)
 		say_again(s, known);
 	else if (known != NULL)
 		say(s, "key_reused");
-	else if (s->now->read_again)
+	else if (s->now->read_again && !c->is_fill)
 		say(s, "superseded");
 	else if (is_paused(s))
 		say(s, "trading_paused");
@@ -197,7 +204,7 @@ serial_parked(const struct serial_command *c, const struct serial_now *now)
 {
 	struct step s;
 
-	if (c->id == NULL || c->org == NULL)
+	if (c->id == NULL || c->org == NULL || c->is_fill)
 		return NULL;
 	model_step_init(&s, NULL, c, now, NULL, NULL);
 	return model_answer(&s, "invalid");

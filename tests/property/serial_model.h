@@ -14,8 +14,8 @@
  * of "reason". A timer's id is derived by the writer; it is left out as well,
  * also of its postings and events.
  *
- * Modules (model_*.h): text, decimal, time, json, id: words; fields, command:
- * what was asked; rows, show, dump: what is known; step: one decision; due:
+ * Modules (model_*.h): text, decimal, time, json, id: words; fields, command,
+ * fills: what was asked; rows, show, dump: what is known; step: one decision; due:
  * what runs out; wishes, rates: gates; accounts, money, holds, stock, orders,
  * trades, settlement, group: the rules.
  *
@@ -75,6 +75,10 @@ struct serial_command;
 /* value NULL: a tombstone. */
 struct serial_command *serial_command_new(const char *value, size_t len,
 	size_t value_max);
+/* A record of market.fills. record_ms: its time in Kafka, since 1970; -1: it
+ * has none. */
+struct serial_command *serial_fill_new(const char *value, size_t len,
+	size_t value_max, int64_t record_ms);
 void serial_command_free(struct serial_command *c);
 /* Could it be read? (Unreadable ones are rejected.) */
 bool serial_command_readable(const struct serial_command *c);

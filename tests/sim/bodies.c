@@ -11,12 +11,14 @@
 
 static const char *const accounts[] = {"a0", "a1", "a2", "a3", "a0", "a1",
 	"bank", "fee", "s0", "s1", "s2", "n0", "n1"};
-static const char *const stakes[] = {"s0", "s1", "s2"};
+static const char *const stakes[] = {"s0", "s1", "s0", "s2"};
+#define STAKES (sizeof(stakes) / sizeof(stakes[0]))
 #define PICK(w, list)                                                          \
 	((list)[world_below((w), (unsigned)(sizeof(list) / sizeof((list)[0])))])
 #define HOT 3 /* so many of a list, in a history where all meet */
 #define HOLDS 9
-#define CHASED 3 /* one in so many is ended as soon as it is made */
+#define TRADES 48 /* transactions, on half as many positions */
+#define CHASED 2  /* one in so many is ended as soon as it is made */
 
 void
 bodies_reset(struct bodies *b)
@@ -25,6 +27,8 @@ bodies_reset(struct bodies *b)
 	b->next = NULL;
 	b->last_hold = 0;
 	b->last_reservation = 0;
+	b->last_order = 0;
+	b->last_trade = 0;
 	b->bad = 0;
 }
 
@@ -260,39 +264,84 @@ end_reservation(struct bodies *b, struct world *w)
 /* ---- orders, trades, markets ---- */
 
 static void
-order(struct bodies *b, struct world *w)
+put_order(struct bodies *b, struct world *w)
+{
+	if (!b->is_chasing && world_one_in(w, 2))
+		b->last_order = world_below(w, BODIES_ORDERS);
+	put_number(b, "order", "o", b->last_order);
+	b->is_ordered = true;
+}
+
+static void
+move_order(struct bodies *b, struct world *w)
 {
 	static const char *const moves[] = {
 		"order.accept", "order.cancel", "order.lost", "order.accept"};
-	unsigned name = world_below(w, 5);
 
-	if (world_one_in(w, 3)) {
-		open_body(b, "order.place");
-		put(b, "market", "m0");
-		put(b, "side", "BUY");
-		put(b, "qty", "5");
-	} else if (world_one_in(w, 2)) {
-		open_body(b, "order.fill");
-		put_number(b, "fill", "f", world_below(w, 4));
-		put(b, "qty", "2");
-	} else {
-		open_body(b, PICK(w, moves));
-	}
-	put_number(b, "order", "o", name);
+	open_body(b, PICK(w, moves));
+	put_order(b, w);
+}
+
+static void
+place_order(struct bodies *b, struct world *w)
+{
+	b->next = world_one_in(w, CHASED) ? move_order : NULL;
+	open_body(b, "order.place");
+	put_order(b, w);
+	put(b, "market", "m0");
+	put(b, "side", "BUY");
+	put(b, "qty", "5");
+}
+
+/* As a producer may know of one, beside the venue. */
+static void
+fill_order(struct bodies *b, struct world *w)
+{
+	open_body(b, "order.fill");
+	put_order(b, w);
+	put_number(b, "fill", "f", world_below(w, 4));
+	put_number(b, "qty", "", 1 + world_below(w, 3));
+}
+
+static void
+order(struct bodies *b, struct world *w)
+{
+	if (world_one_in(w, 2))
+		place_order(b, w);
+	else if (world_one_in(w, 2))
+		fill_order(b, w);
+	else
+		move_order(b, w);
+}
+
+/* What a transaction was is in its number, so that who reports it again says
+ * the same; now and then not. */
+static void
+put_deal(struct bodies *b, struct world *w)
+{
+	unsigned n = b->last_trade;
+
+	if (world_one_in(w, 12))
+		n++;
+	put(b, "account", stakes[n % STAKES]);
+	n /= STAKES;
+	put_number(b, "market", "m", n % 3);
+	put(b, "outcome", n / 3 % 2 == 0 ? "YES" : "NO");
+	put(b, "side", "BUY");
 }
 
 static void
 trade(struct bodies *b, struct world *w)
 {
+	b->next = !b->is_chasing && world_one_in(w, CHASED) ? trade : NULL;
+	if (!b->is_chasing)
+		b->last_trade = world_below(w, TRADES);
 	open_body(b, "trade.record");
-	put(b, "account", PICK(w, stakes));
-	put_number(b, "market", "m", world_below(w, 2));
-	put(b, "outcome", world_one_in(w, 2) ? "YES" : "NO");
-	put(b, "side", "BUY");
-	put_number(b, "tx", "t", world_below(w, 40));
+	put_deal(b, w);
+	put_number(b, "tx", "t", b->last_trade);
 	put_number(b, "position", "", world_below(w, 9));
 	put_number(b, "lock", "", world_below(w, 20));
-	if (world_one_in(w, 4)) {
+	if (world_one_in(w, 3)) {
 		ch_buf_adds(&b->text, ",\"skim\":{\"to\":\"bank\"");
 		put_amount(b, w, 5);
 		ch_buf_addc(&b->text, '}');
@@ -324,7 +373,8 @@ static void
 group(struct bodies *b, struct world *w)
 {
 	static void (*const members[])(struct bodies * b, struct world * w) = {
-		post, post, place, reserve, stock, capture};
+		post, post, place, reserve, stock, capture, place_order,
+		fill_order, trade};
 	struct ch_buf all = CH_BUF_INIT;
 	unsigned n = 2 + world_below(w, 2);
 
@@ -366,20 +416,31 @@ bodies_opening(struct bodies *b)
 	ch_buf_printf(&b->text,
 		",{\"type\":\"transfer.post\",\"moves\":[%s]},"
 		"{\"type\":\"stock.receive\",\"sku\":\"k0\",\"qty\":\"9\"},"
-		"{\"type\":\"stock.receive\",\"sku\":\"k1\",\"qty\":\"20\"}]",
+		"{\"type\":\"stock.receive\",\"sku\":\"k1\",\"qty\":\"20\"},"
+		"{\"type\":\"order.place\",\"order\":\"o0\",\"market\":\"m0\","
+		"\"side\":\"SELL\",\"qty\":\"9\"}]",
 		ch_buf_str(&funds));
 	ch_buf_free(&funds);
 }
 
 /* ---- any ---- */
 
+/* in_market: in a history that is about orders and trades. */
 static const struct {
 	void (*make)(struct bodies *b, struct world *w);
-	unsigned weight;
-} makers[] = {{post, 24}, {place, 11}, {capture, 8}, {release_hold, 3},
-	{place_bad, 1}, {reverse, 5}, {open_account, 3}, {limit, 2},
-	{close_account, 2}, {stock, 5}, {reserve, 9}, {end_reservation, 6},
-	{order, 7}, {trade, 16}, {deploy, 2}, {settle, 3}, {group, 7}};
+	unsigned weight, in_market;
+} makers[] = {{post, 20, 8}, {place, 15, 3}, {capture, 8, 2},
+	{release_hold, 3, 1}, {place_bad, 1, 1}, {reverse, 5, 1},
+	{open_account, 3, 1}, {limit, 2, 1}, {close_account, 2, 1},
+	{stock, 5, 1}, {reserve, 12, 2}, {end_reservation, 6, 1},
+	{order, 9, 36}, {trade, 16, 36}, {deploy, 2, 2}, {settle, 3, 2},
+	{group, 7, 7}};
+
+static unsigned
+weight_of(const struct world *w, size_t maker)
+{
+	return w->plan.market ? makers[maker].in_market : makers[maker].weight;
+}
 
 static void
 make(struct bodies *b, struct world *w)
@@ -388,6 +449,7 @@ make(struct bodies *b, struct world *w)
 	unsigned roll;
 	size_t i = 0;
 
+	b->is_ordered = false;
 	b->is_chasing = b->next != NULL;
 	if (b->is_chasing) {
 		bodies_maker *next = b->next;
@@ -397,10 +459,10 @@ make(struct bodies *b, struct world *w)
 		return;
 	}
 	for (size_t k = 0; k < sizeof(makers) / sizeof(makers[0]); k++)
-		sum += makers[k].weight;
+		sum += weight_of(w, k);
 	roll = world_below(w, sum);
-	while (roll >= makers[i].weight)
-		roll -= makers[i++].weight;
+	while (roll >= weight_of(w, i))
+		roll -= weight_of(w, i++);
 	makers[i].make(b, w);
 }
 

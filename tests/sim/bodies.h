@@ -13,6 +13,7 @@
 #include "base/uuid.h"
 
 #define BODIES_IDS 64
+#define BODIES_ORDERS 5
 
 struct world;
 struct bodies;
@@ -27,7 +28,9 @@ struct bodies {
 	unsigned id_count;
 	bodies_maker *next; /* of the next body, which is to come at once */
 	bool is_chasing;    /* it is that one */
-	unsigned last_hold, last_reservation; /* numbers in their names */
+	bool is_ordered;    /* the body that was made speaks of last_order */
+	/* numbers in their names */
+	unsigned last_hold, last_reservation, last_order, last_trade;
 	unsigned bad; /* holds whose expiry PostgreSQL does not take */
 };
 

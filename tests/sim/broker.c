@@ -10,10 +10,25 @@
 
 #define SPREAD_IN 8 /* turns */
 
+static const char *const names[BROKER_TOPICS] = {
+	[BROKER_COMMANDS] = "ledger.commands",
+	[BROKER_FILLS] = "market.fills",
+	[BROKER_TRADES] = "market.trades"};
+
 void
-broker_open(struct broker *b, struct world *w, int parts)
+broker_open(struct broker *b, struct world *w, const int parts[BROKER_TOPICS])
 {
-	*b = (struct broker){.world = w, .part_count = parts};
+	*b = (struct broker){.world = w};
+	for (int i = 0; i < BROKER_TOPICS; i++)
+		b->first[i + 1] = b->first[i] + parts[i];
+	b->part_count = b->first[BROKER_TOPICS];
+}
+
+static void
+free_command(const struct sim_record *r)
+{
+	if (r->command != NULL)
+		serial_command_free(r->command);
 }
 
 void
@@ -23,10 +38,60 @@ broker_close(struct broker *b)
 		struct topic_part *t = &b->parts[i];
 
 		for (size_t k = 0; k < t->count; k++)
-			serial_command_free(t->records[k].command);
+			free_command(&t->records[k]);
 		free(t->records);
 	}
 	ch_arena_free(&b->arena);
+}
+
+/* ---- partitions ---- */
+
+enum broker_topic
+broker_topic_of(const struct broker *b, int part)
+{
+	enum broker_topic topic = BROKER_COMMANDS;
+
+	while (part >= b->first[topic + 1])
+		topic++;
+	return topic;
+}
+
+const char *
+broker_topic_name(const struct broker *b, int part)
+{
+	return names[broker_topic_of(b, part)];
+}
+
+int
+broker_partition(const struct broker *b, int part)
+{
+	return part - b->first[broker_topic_of(b, part)];
+}
+
+int
+broker_part(const struct broker *b, struct ch_view topic, int partition)
+{
+	int i = 0;
+
+	while (!ch_view_eq_str(topic, names[i]))
+		i++;
+	return b->first[i] + partition;
+}
+
+int
+broker_siblings(const struct broker *b, int part)
+{
+	enum broker_topic topic = broker_topic_of(b, part);
+
+	return b->first[topic + 1] - b->first[topic];
+}
+
+int
+broker_any_part(struct broker *b, enum broker_topic topic)
+{
+	int n = b->first[topic + 1] - b->first[topic];
+
+	return b->first[topic] + (int)world_below(b->world, (unsigned)n);
 }
 
 /* ---- records ---- */
@@ -39,10 +104,11 @@ wake_owner(struct broker *b, const struct topic_part *t)
 }
 
 void
-broker_produce(struct broker *b, int part, struct ch_view value,
-	struct serial_command *command, bool is_poison, bool hole)
+broker_produce(struct broker *b, int part, const struct sim_record *record,
+	bool hole)
 {
 	struct topic_part *t = &b->parts[part];
+	struct sim_record *r;
 
 	if (t->count == t->cap) {
 		t->cap = t->cap > 0 ? t->cap * 2 : 32;
@@ -53,12 +119,12 @@ broker_produce(struct broker *b, int part, struct ch_view value,
 		world_count(b->world, EVENT_HOLE);
 		t->end++;
 	}
-	t->records[t->count++] = (struct sim_record){.offset = t->end++,
-		.value = value.ptr != NULL ? ch_arena_str(&b->arena, value)
-					   : NULL,
-		.len = value.len,
-		.command = command,
-		.is_poison = is_poison};
+	r = &t->records[t->count++];
+	*r = *record;
+	r->offset = t->end++;
+	if (r->value != NULL)
+		r->value = ch_arena_str(&b->arena,
+			(struct ch_view){r->value, r->len});
 	wake_owner(b, t);
 }
 

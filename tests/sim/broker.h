@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * broker: Kafka as ledger-writer uses it: one topic whose partitions hold
- * records, with holes in the offsets; a group that spreads the partitions over
- * the processes that are members.
+ * broker: Kafka as ledger-writer uses it: topics of commands, of fills and of
+ * trades, whose partitions hold records, with holes in the offsets; a group that
+ * spreads the partitions over the processes that are members.
+ *
+ * `part` numbers the partitions of all topics through: those of commands come
+ * first, so that theirs are Kafka's numbers, too.
  *
  * A partition is taken from its owner by a call back when that one polls, and
  * given to the next owner after that: or before, when the owner was not heard
@@ -21,9 +24,11 @@
 #include "base/mem.h"
 #include "io/kafka_consumer.h"
 #include "serial_model.h"
+#include "tape.h"
 
-#define BROKER_PARTS 4
-#define BROKER_TOPIC "ledger.commands"
+enum broker_topic { BROKER_COMMANDS, BROKER_FILLS, BROKER_TRADES };
+#define BROKER_TOPICS 3
+#define BROKER_PARTS 8 /* of all topics, at most */
 #define BROKER_SESSION_US INT64_C(8000000)
 
 struct world;
@@ -31,11 +36,13 @@ struct proc;
 
 struct sim_record {
 	int64_t offset;
+	int64_t at_ms;	   /* its time, as the producer says */
 	const char *value; /* NULL: a tombstone */
 	size_t len;
-	struct serial_command *command;
-	bool is_poison; /* PostgreSQL will not take it */
-	unsigned reads; /* handed out so often */
+	struct serial_command *command; /* NULL: it is a trade */
+	struct tape_print print;	/* that trade */
+	bool is_poison;			/* PostgreSQL will not take it */
+	unsigned reads;			/* handed out so often */
 	bool is_judged;
 };
 
@@ -71,14 +78,27 @@ struct broker {
 	struct world *world;
 	struct ch_arena arena; /* of values */
 	struct topic_part parts[BROKER_PARTS];
+	int first[BROKER_TOPICS + 1]; /* part of each topic */
 	int part_count;
 };
 
-void broker_open(struct broker *b, struct world *w, int parts);
+/* So many partitions of each topic. */
+void broker_open(struct broker *b, struct world *w,
+	const int parts[BROKER_TOPICS]);
 void broker_close(struct broker *b);
-/* Takes ownership of the command; hole: an offset is left out before it. */
-void broker_produce(struct broker *b, int part, struct ch_view value,
-	struct serial_command *command, bool is_poison, bool hole);
+enum broker_topic broker_topic_of(const struct broker *b, int part);
+/* Both ways between `part` and what Kafka calls it. */
+const char *broker_topic_name(const struct broker *b, int part);
+int broker_partition(const struct broker *b, int part);
+int broker_part(const struct broker *b, struct ch_view topic, int partition);
+/* How many the topic has that this part is of. */
+int broker_siblings(const struct broker *b, int part);
+/* One of that topic's, by chance. */
+int broker_any_part(struct broker *b, enum broker_topic topic);
+/* Copies the value, takes ownership of the command, and gives the record its
+ * offset; hole: one is left out before it. */
+void broker_produce(struct broker *b, int part, const struct sim_record *record,
+	bool hole);
 /* The record of that offset, or NULL. */
 struct sim_record *broker_record(struct broker *b, int part, int64_t offset);
 /* Has somebody to own what nobody does, and members that join share. */

@@ -25,4 +25,12 @@ const char *const sim_bug_names[BUGS] = {
 	[BUG_OWNER_UNLOCKED] = "owner_unlocked",
 	[BUG_TIME_BACK] = "time_back",
 	[BUG_OWNER_LIVES] = "owner_lives",
+	[BUG_FILL_TWICE] = "fill_twice",
+	[BUG_FILL_LOST] = "fill_lost",
+	[BUG_FILLS_UNFENCED] = "fills_unfenced",
+	[BUG_LETTER_DROPPED] = "letter_dropped",
+	[BUG_ORDER_UNLOCKED] = "order_unlocked",
+	[BUG_TRADE_TWICE] = "trade_twice",
+	[BUG_PRINT_TWICE] = "print_twice",
+	[BUG_SKIM_REST] = "skim_rest",
 };

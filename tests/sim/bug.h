@@ -30,6 +30,15 @@ enum sim_bug {
 	BUG_OWNER_UNLOCKED, /* a hold made since discovery is decided on */
 	BUG_TIME_BACK,	    /* decided_at is the clock, whatever rows say */
 	BUG_OWNER_LIVES, /* a claim waits for a stopped owner, and ends nobody */
+	BUG_FILL_TWICE,	 /* a known fill counts again */
+	BUG_FILL_LOST,	 /* fills are done with when they are read: their offset
+			* moves before their batch is committed */
+	BUG_FILLS_UNFENCED, /* the fence compares nothing where fills are read */
+	BUG_LETTER_DROPPED, /* a fill that is not applied is answered only */
+	BUG_ORDER_UNLOCKED, /* an order is read and not locked */
+	BUG_TRADE_TWICE,    /* a known transaction takes its skim again */
+	BUG_PRINT_TWICE,    /* a public trade has a row each time it is read */
+	BUG_SKIM_REST, /* a unit of a skim's rest is given to another lock */
 	BUGS
 };
 /* As in the enum, in lower case: "no_fence". */

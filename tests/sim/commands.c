@@ -11,6 +11,8 @@
 
 #include "base/uuid.h"
 #include "bodies.h"
+#include "tape.h"
+#include "venue.h"
 #include "world.h"
 
 #define SENT_MAX 256
@@ -24,6 +26,7 @@ struct sent {
 
 struct commands {
 	struct bodies bodies;
+	struct venue venue;
 	struct ch_buf value;
 	struct sent sent[SENT_MAX];
 	size_t count; /* of sent */
@@ -48,6 +51,7 @@ commands_reset(struct commands *c)
 	c->count = 0;
 	c->made = 0;
 	bodies_reset(&c->bodies);
+	venue_reset(&c->venue);
 }
 
 void
@@ -56,6 +60,7 @@ commands_free(struct commands *c)
 	commands_reset(c);
 	ch_buf_free(&c->bodies.text);
 	ch_buf_free(&c->value);
+	venue_free(&c->venue);
 	free(c);
 }
 
@@ -70,14 +75,19 @@ commands_sent(const struct commands *c)
 static int
 any_part(struct world *w)
 {
-	return (int)world_below(w, (unsigned)w->broker.part_count);
+	return broker_any_part(&w->broker, BROKER_COMMANDS);
 }
 
 static void
 produce(struct world *w, int part, struct ch_view value, bool is_poison)
 {
-	broker_produce(&w->broker, part, value,
-		serial_command_new(value.ptr, value.len, VALUE_MAX), is_poison,
+	broker_produce(&w->broker, part,
+		&(struct sim_record){.at_ms = w->now.us / 1000,
+			.value = value.ptr,
+			.len = value.len,
+			.command = serial_command_new(value.ptr, value.len,
+				VALUE_MAX),
+			.is_poison = is_poison},
 		world_one_in(w, 25));
 }
 
@@ -121,7 +131,10 @@ send_new(struct commands *c, struct world *w)
 	/* the same through another partition at the same moment */
 	if (world_one_in(w, 20))
 		produce(w, any_part(w), ch_buf_view(&c->value), is_poison);
-	if (c->bodies.next != NULL) /* they meet, if through two partitions */
+	/* they meet, if through two partitions */
+	if (c->bodies.is_ordered && world_one_in(w, 2))
+		venue_report(&c->venue, w, c->bodies.last_order);
+	if (c->bodies.next != NULL)
 		send_new(c, w);
 }
 
@@ -171,7 +184,13 @@ void
 commands_send(struct commands *c, struct world *w)
 {
 	c->made++;
-	if (c->count > 0 && world_one_in(w, 9))
+	if (world_one_in(w, w->plan.print_in))
+		tape_report(w);
+	else if (world_one_in(w, w->plan.fill_in))
+		venue_report(&c->venue, w,
+			world_one_in(w, 2) ? c->bodies.last_order
+					   : world_below(w, BODIES_ORDERS));
+	else if (c->count > 0 && world_one_in(w, 9))
 		send_again(c, w);
 	else if (world_one_in(w, 40))
 		send_broken(w);

@@ -26,6 +26,7 @@ enum sim_point {
 	POINT_COMMITTED,  /* the answer is here, and nothing was done with it */
 	POINT_CLAIM,	  /* a claim is sent */
 	POINT_CLAIMED,	  /* it has its answer */
+	POINT_SCRIPT,	  /* a script of trades is sent, or has its answers */
 	POINT_QUERY,	  /* any other statement outside of a batch */
 	POINTS
 };
@@ -50,11 +51,15 @@ enum sim_event {
 	EVENT_CLAIM_WAITED,
 	EVENT_FENCED,
 	EVENT_REBALANCED,
-	EVENT_TURNED,	   /* a partition turned while a batch was under way */
-	EVENT_TWO_OWNERS,  /* given away before the old owner heard of it */
-	EVENT_MEMBER_LOST, /* not heard of within the session's timeout */
-	EVENT_NAME_TAKEN,  /* a static member by another of its name */
-	EVENT_READ_AGAIN,  /* a record after a claim */
+	EVENT_TURNED,	    /* a partition turned while a batch was under way */
+	EVENT_TWO_OWNERS,   /* given away before the old owner heard of it */
+	EVENT_MEMBER_LOST,  /* not heard of within the session's timeout */
+	EVENT_NAME_TAKEN,   /* a static member by another of its name */
+	EVENT_FILLS_TURNED, /* the same, and it is one of fills */
+	EVENT_READ_AGAIN,   /* a command after a claim */
+	EVENT_FILL_READ_AGAIN,
+	EVENT_TRADES_TURNED, /* as EVENT_TURNED, of the feed's trades */
+	EVENT_PRINT_READ_AGAIN,
 	EVENT_HOLE,
 	EVENT_LOCK_WAITED,
 	EVENT_LOCK_TIMEOUT,
@@ -78,6 +83,26 @@ enum sim_event {
 	EVENT_PAGE,
 	EVENT_PAGE_MORE, /* not the last one of its market */
 	EVENT_RATE_LIMITED,
+	EVENT_FILL,	  /* of a venue, and it counted */
+	EVENT_FILL_LATE,  /* so, and its order stays cancelled */
+	EVENT_FILL_KNOWN, /* confirmed */
+	EVENT_FILL_DUPLICATE,
+	/* letters: before its order; more than the rest, or too late; other
+	 * figures than before; too old, or from the future */
+	EVENT_FILL_EARLY,
+	EVENT_FILL_OVER,
+	EVENT_FILL_MISMATCH,
+	EVENT_FILL_AGED,
+	EVENT_FILL_FRACTION,
+	EVENT_FILL_UNREADABLE,
+	EVENT_FILL_PARKED,
+	EVENT_TRADE_KNOWN,
+	EVENT_TRADE_MISMATCH,
+	EVENT_PRINT,	    /* of a feed: a row of trades_public */
+	EVENT_PRINT_KNOWN,  /* it has one */
+	EVENT_PRINT_LETTER, /* too old, from the future, unreadable */
+	EVENT_PRINT_PARKED,
+	EVENT_SKIMMED,	/* locks of several positions, by one trade */
 	EVENT_FROM_LOG, /* an answer that rests on absence */
 	EVENTS
 };

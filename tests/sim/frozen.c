@@ -12,6 +12,8 @@
 #include "compare_rows.h"
 #include "mem_rows.h"
 
+#define FROZEN_STREAMS 8
+
 static struct ch_view
 text(struct frozen *f, struct ch_view v)
 {
@@ -222,6 +224,7 @@ new_outcome(struct frozen *f, const struct batch *b, enum outcome_kind kind,
 	o->kind = kind;
 	o->stream = b->streams[stream].stream;
 	o->part = b->streams[stream].part;
+	o->topic = ch_arena_str(&f->arena, b->streams[stream].topic);
 	return o;
 }
 
@@ -263,6 +266,7 @@ tell_rejected(struct frozen *f, const struct batch *b,
 	o->log_seq = r->log_seq;
 	o->offset = r->entry->record.offset;
 	o->is_poison = r->entry->poison != NULL;
+	o->error_class = ch_arena_str(&f->arena, ch_view_of(r->error_class));
 	o->result = "";
 }
 
@@ -326,6 +330,54 @@ frozen_new(const struct batch *b, const struct batch_context *context)
 	tell_outcomes(f, b);
 	tell_effects(f, &b->out);
 	return f;
+}
+
+/* ---- trades ---- */
+
+struct frozen *
+frozen_new_trades(void)
+{
+	struct frozen *f = ch_xcalloc(1, sizeof(*f));
+
+	f->is_trades = true;
+	f->trades =
+		ch_arena_alloc(&f->arena, FROZEN_TRADES * sizeof(*f->trades));
+	f->outcomes =
+		ch_arena_alloc(&f->arena, FROZEN_TRADES * sizeof(*f->outcomes));
+	f->batch.streams = ch_arena_alloc(&f->arena,
+		FROZEN_STREAMS * sizeof(*f->batch.streams));
+	return f;
+}
+
+void
+frozen_add_trade(struct frozen *f, const struct public_trade *t)
+{
+	if (f->trade_count == FROZEN_TRADES)
+		abort();
+	f->trades[f->trade_count++] = *t;
+}
+
+void
+frozen_add_letter(struct frozen *f, const struct outcome *letter)
+{
+	struct outcome *o = &f->outcomes[f->outcome_count++];
+
+	if (f->outcome_count > FROZEN_TRADES)
+		abort();
+	*o = *letter;
+	o->topic = ch_arena_str(&f->arena, ch_view_of(letter->topic));
+	o->error_class =
+		ch_arena_str(&f->arena, ch_view_of(letter->error_class));
+	f->batch.out.rejected_count++;
+}
+
+void
+frozen_add_stream(struct frozen *f, int32_t stream, int64_t next_log_seq)
+{
+	if (f->batch.stream_count == FROZEN_STREAMS)
+		abort();
+	f->batch.streams[f->batch.stream_count++] = (struct batch_stream){
+		.stream = stream, .next_log_seq = next_log_seq};
 }
 
 void

@@ -10,6 +10,8 @@
 
 #include "base/mem.h"
 #include "absence.h"
+#include "judge_tape.h"
+#include "tally.h"
 #include "world.h"
 
 struct judging {
@@ -24,7 +26,9 @@ struct judging {
 	size_t last_commit; /* of those before it, and one more */
 	size_t posting, event;
 	const struct outcome *o; /* whose answer is due */
-	bool answered, rejected;
+	bool answered;
+	bool rejected, told_rejected; /* by the log, by the model */
+	bool is_fill;
 	struct ch_arena arena; /* names for the model */
 };
 
@@ -32,10 +36,10 @@ static void
 differ(struct judging *j, const char *what, const char *log, const char *model)
 {
 	world_fail(j->w,
-		"batch %lld pos %d partition %d offset %lld, %s:\n"
+		"batch %lld pos %d %s partition %d offset %lld, %s:\n"
 		"  log:   %.1400s\n  model: %.1400s",
-		(long long)j->f->context.number, j->o->pos, j->o->part,
-		(long long)j->o->offset, what, log, model);
+		(long long)j->f->context.number, j->o->pos, j->o->topic,
+		j->o->part, (long long)j->o->offset, what, log, model);
 }
 
 static bool
@@ -119,6 +123,7 @@ hear(void *ctx, enum serial_line kind, const char *text)
 		hear_answer(j, text);
 		break;
 	case SERIAL_REJECTED:
+		j->told_rejected = true;
 		if (!j->rejected)
 			differ(j, "rejected", j->o->result, "(rejected)");
 		break;
@@ -141,6 +146,8 @@ hear(void *ctx, enum serial_line kind, const char *text)
 
 /* ---- records ---- */
 
+#define NOT_FOUND "order_not_found\""
+
 /* By the rules that a replay goes by. Only what was made by batches that were
  * open when this one looked can be missed: without such a batch the answer has
  * to be the model's. */
@@ -156,9 +163,13 @@ rests_on_absence(struct judging *j, const struct sim_record *r)
 		return false;
 	if (strstr(result, ",\"dry_run\":true,") != NULL)
 		return true;
-	if (!j->o->takes_id || status == NULL)
+	if (status == NULL)
 		return false;
 	status += sizeof(mark) - 1;
+	if (j->rejected) /* a fill that came before its order */
+		return strncmp(status, NOT_FOUND, sizeof(NOT_FOUND) - 1) == 0;
+	if (!j->o->takes_id)
+		return false;
 	row.type = ch_view_of(j->o->type);
 	row.status = (struct ch_view){status, strcspn(status, "\"")};
 	row.command = (struct ch_view){r->value, r->len};
@@ -172,29 +183,31 @@ has_answer_behind(const struct judging *j, size_t i)
 	const struct outcome *o = &j->f->outcomes[i];
 
 	return i + 1 < j->f->outcome_count && !o[1].timer &&
-		o[1].kind == OUTCOME_ANSWER && o[1].part == o->part &&
+		o[1].kind == OUTCOME_ANSWER && o[1].stream == o->stream &&
 		o[1].offset == o->offset;
 }
 
 static struct sim_record *
 record_of(struct judging *j)
 {
-	struct sim_record *r =
-		broker_record(&j->w->broker, j->o->part, j->o->offset);
+	struct broker *b = &j->w->broker;
+	int part = broker_part(b, ch_view_of(j->o->topic), j->o->part);
+	struct sim_record *r = broker_record(b, part, j->o->offset);
 
 	if (r == NULL)
 		world_fail(j->w,
-			"an outcome of no record: partition %d "
+			"an outcome of no record: %s partition %d "
 			"offset %lld",
-			j->o->part, (long long)j->o->offset);
+			j->o->topic, j->o->part, (long long)j->o->offset);
 	else if (r->is_judged)
 		world_fail(j->w,
-			"partition %d offset %lld has two outcomes; "
+			"%s partition %d offset %lld has two outcomes; "
 			"the second in batch %lld: %s",
-			j->o->part, (long long)j->o->offset,
+			j->o->topic, j->o->part, (long long)j->o->offset,
 			(long long)j->f->context.number, j->o->result);
 	else
 		r->is_judged = true;
+	j->is_fill = broker_topic_of(b, part) == BROKER_FILLS;
 	return failed(j) ? NULL : r;
 }
 
@@ -203,7 +216,7 @@ judge_parked(struct judging *j, const struct sim_record *r)
 {
 	char *text = serial_parked(r->command, &j->now);
 
-	world_count(j->w, EVENT_PARKED);
+	world_count(j->w, j->is_fill ? EVENT_FILL_PARKED : EVENT_PARKED);
 	if (!r->is_poison)
 		differ(j, "parked", "an innocent", r->value);
 	j->answered = false;
@@ -214,38 +227,47 @@ judge_parked(struct judging *j, const struct sim_record *r)
 	free(text);
 }
 
+/* The letter of a fill that can be read has the status for its class. */
 static void
-count_answer(struct judging *j)
+judge_letter(struct judging *j, const struct sim_record *r,
+	const char *error_class)
 {
-	if (is_duplicate(j->o->result))
-		world_count(j->w, EVENT_DUPLICATE);
-	if (strstr(j->o->result, "\"status\":\"rate_limited\"") != NULL)
-		world_count(j->w, EVENT_RATE_LIMITED);
+	char status[64];
+
+	(void)snprintf(status, sizeof(status), ",\"status\":\"%s\"",
+		error_class);
+	if (!j->told_rejected)
+		differ(j, "rejected", "a record that is not", r->value);
+	else if (serial_command_readable(r->command) &&
+		strstr(j->o->result, status) == NULL)
+		differ(j, "letter", error_class, j->o->result);
 }
 
 static void
 judge_read(struct judging *j, const struct sim_record *r, bool answer_behind)
 {
+	const char *error_class = j->o->error_class;
+
 	j->rejected = j->o->kind == OUTCOME_REJECTED;
-	count_answer(j);
-	j->answered = false;
-	if (!j->rejected && rests_on_absence(j, r)) {
+	j->told_rejected = false;
+	j->answered = j->rejected && !answer_behind; /* none is owed */
+	if (answer_behind)
+		j->o++; /* hear() compares the answer with that row's */
+	if (j->is_fill)
+		tally_fill(j->w, j->o->result);
+	else
+		tally_command(j->w, j->o->result);
+	if (rests_on_absence(j, r)) {
 		world_count(j->w, EVENT_FROM_LOG);
 		serial_accept(j->model, r->command, &j->now, j->o->result,
 			j->o->takes_id);
 		return;
 	}
-	if (j->rejected && serial_command_readable(r->command)) {
-		differ(j, "rejected", "a record that can be read", r->value);
-		return;
-	}
-	if (j->rejected && answer_behind)
-		j->o++; /* hear() compares the answer with that row's */
-	else if (j->rejected)
-		j->answered = true; /* none is owed */
 	serial_apply(j->model, r->command, &j->now, hear, j);
 	if (!j->answered)
 		differ(j, "answer", j->o->result, "(none)");
+	if (j->rejected)
+		judge_letter(j, r, error_class);
 }
 
 /* ---- timers ---- */
@@ -342,9 +364,9 @@ judge_outcome(struct judging *j, size_t *i)
 
 	j->o = &j->f->outcomes[*i];
 	if (j->w->tells)
-		(void)fprintf(stderr, "%lld.%d part %d offset %lld: %s\n",
-			(long long)j->f->context.number, j->o->pos, j->o->part,
-			(long long)j->o->offset,
+		(void)fprintf(stderr, "%lld.%d %s %d offset %lld: %s\n",
+			(long long)j->f->context.number, j->o->pos, j->o->topic,
+			j->o->part, (long long)j->o->offset,
 			j->o->timer ? j->o->command : j->o->result);
 	j->now.part = j->o->part;
 	if (j->o->timer) {
@@ -406,7 +428,10 @@ judge_log(struct judging *j)
 		if (i > 0 && by_number(&log[i - 1], &log[i]) == 0)
 			world_fail(j->w, "two batches have the number %lld",
 				(long long)log[i]->context.number);
-		judge_batch(j, log[i]);
+		if (log[i]->is_trades)
+			judge_tape(j->w, log[i]);
+		else
+			judge_batch(j, log[i]);
 	}
 	free(log);
 }
@@ -440,20 +465,23 @@ judge_log_seqs(struct world *w)
 static void
 judge_records(struct world *w)
 {
-	for (int i = 0; i < w->broker.part_count; i++) {
+	for (int i = 0; i < w->broker.first[BROKER_TRADES]; i++) {
 		const struct topic_part *t = &w->broker.parts[i];
 
 		for (size_t k = 0; k < t->count; k++) {
 			if (!t->records[k].is_judged)
 				world_fail(w,
-					"partition %d offset %lld has no "
+					"%s partition %d offset %lld has no "
 					"outcome: %s",
-					i, (long long)t->records[k].offset,
+					broker_topic_name(&w->broker, i),
+					broker_partition(&w->broker, i),
+					(long long)t->records[k].offset,
 					t->records[k].value != NULL
 						? t->records[k].value
 						: "null");
 		}
 	}
+	judge_tape_records(w);
 }
 
 static void

@@ -6,6 +6,7 @@
  * - The log, in the order of (batch number, pos), is what a serial ledger does:
  *   each answer, posting and event, and all rows at the end. What rests on
  *   absence, and dry runs, are taken from the log (ledger.md section 3).
+ * - Of market.trades: judge_tape.h.
  * - Nothing is left to be settled, and only what PostgreSQL refuses is parked.
  *
  * Thread: one.

@@ -45,12 +45,11 @@ proc_kit_open(struct proc_kit *kit)
 	char program[] = "sim";
 	char url[] = "--database_url=dbname=sim";
 	char broker[] = "--bootstrap=sim:1";
-	char trades[] = "--trades_topics=";
-	char *argv[] = {program, url, broker, trades, NULL};
+	char *argv[] = {program, url, broker, NULL};
 	char *none[] = {NULL};
 	struct ch_err err = CH_ERR_INIT;
 
-	if (ch_params_read(&kit->params, "ledger-writer", params, 4, argv, none,
+	if (ch_params_read(&kit->params, "ledger-writer", params, 3, argv, none,
 		    &err) != 0) {
 		(void)fprintf(stderr, "settings: %s\n", err.text);
 		abort();

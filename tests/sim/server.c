@@ -44,6 +44,7 @@ server_close(struct server *s)
 	for (size_t i = 0; i < s->log_count; i++)
 		frozen_free(s->log[i]);
 	free(s->log);
+	free(s->trades);
 	free(s->changes);
 	for (size_t i = 0; i < s->org_count; i++)
 		free(s->orgs[i]);
@@ -143,7 +144,8 @@ release(struct server *s, struct backend *b)
 static void
 forget_writes(struct server *s, struct backend *b)
 {
-	if (b->writes != NULL && s->world->bug == BUG_LOG_SEQ_KEPT)
+	if (b->writes != NULL && b->writes->batch.stream_count > 0 &&
+		s->world->bug == BUG_LOG_SEQ_KEPT)
 		s->log_seq_kept[b->writes->batch.streams[0].stream]++;
 	frozen_free(b->writes);
 	b->writes = NULL;
@@ -187,6 +189,19 @@ note_commit(struct server *s, struct frozen *f)
 	s->log[s->log_count++] = f;
 }
 
+static void
+keep_trades(struct server *s, const struct frozen *f)
+{
+	for (size_t i = 0; i < f->trade_count; i++) {
+		if (s->trade_count == s->trade_cap) {
+			s->trade_cap = s->trade_cap > 0 ? s->trade_cap * 2 : 16;
+			s->trades = ch_xrealloc(s->trades, s->trade_cap,
+				sizeof(*s->trades));
+		}
+		s->trades[s->trade_count++] = f->trades[i];
+	}
+}
+
 void
 server_commit(struct server *s, struct backend *b)
 {
@@ -198,6 +213,7 @@ server_commit(struct server *s, struct backend *b)
 	if (b->writes != NULL) {
 		mem_store_commit(s->store, &b->writes->batch,
 			&b->writes->context);
+		keep_trades(s, b->writes);
 		note_commit(s, b->writes);
 		b->writes = NULL;
 	}
@@ -520,29 +536,55 @@ holder_of(struct server *s, const struct backend *but, const char *key)
 }
 
 int
-server_insert_key(struct server *s, struct backend *b, const struct row *row)
+server_insert_name(struct server *s, struct backend *b, const char *key,
+	bool is_there)
 {
-	char *key;
 	const struct backend *other;
 
 	b->waits_backend = 0;
-	if (s->world->bug == BUG_NO_UNIQUE && row->kind == ROW_ID)
-		return 1;
-	if (mem_rows_find(mem_store_tables(s->store), row) != NULL)
+	for (size_t i = 0; !is_there && i < b->key_count; i++)
+		is_there = strcmp(b->keys[i], key) == 0;
+	if (is_there)
 		return -1;
-	key = key_of(row);
 	other = holder_of(s, b, key);
 	if (other != NULL) {
 		b->waits_backend = other->number;
-		free(key);
 		return 0;
 	}
 	if (b->key_count == b->key_cap) {
 		b->key_cap = b->key_cap > 0 ? b->key_cap * 2 : 32;
 		b->keys = ch_xrealloc(b->keys, b->key_cap, sizeof(char *));
 	}
-	b->keys[b->key_count++] = key;
+	b->keys[b->key_count++] = ch_xviewdup(ch_view_of(key));
 	return 1;
+}
+
+int
+server_insert_key(struct server *s, struct backend *b, const struct row *row)
+{
+	char *key;
+	int had;
+
+	if (s->world->bug == BUG_NO_UNIQUE && row->kind == ROW_ID)
+		return 1;
+	key = key_of(row);
+	had = server_insert_name(s, b, key,
+		mem_rows_find(mem_store_tables(s->store), row) != NULL);
+	free(key);
+	return had;
+}
+
+/* ---- trades_public ---- */
+
+bool
+server_has_trade(const struct server *s, const struct public_trade *t)
+{
+	for (size_t i = 0; i < s->trade_count; i++) {
+		if (s->trades[i].number == t->number &&
+			s->trades[i].traded_at == t->traded_at)
+			return true;
+	}
+	return false;
 }
 
 /* ---- statements ---- */
@@ -551,17 +593,21 @@ bool
 server_move_offset(struct server *s, struct backend *b, int part, int64_t epoch,
 	int64_t previous, int64_t next)
 {
-	const struct fence_row *f = &s->fences[part];
+	struct fence_row *f = &s->fences[part];
 	bool same_epoch = f->epoch == epoch;
 	bool same_offset = f->next_offset == previous;
+	bool fills = broker_topic_of(&s->world->broker, part) == BROKER_FILLS;
 
-	if (s->world->bug == BUG_NO_FENCE)
+	if (s->world->bug == BUG_NO_FENCE ||
+		(s->world->bug == BUG_FILLS_UNFENCED && fills))
 		same_epoch = same_offset = true;
 	if (s->world->bug == BUG_NO_OFFSET)
 		same_offset = true;
 	if (!f->exists || !same_epoch || !same_offset)
 		return false;
 	b->moves[b->move_count++] = (struct fence_move){part, next};
+	if (s->world->bug == BUG_FILL_LOST && fills)
+		f->next_offset = next; /* the mistake: whatever comes of it */
 	return true;
 }
 

@@ -27,7 +27,7 @@
 #include "mem_store.h"
 #include "serial_model.h"
 
-#define SERVER_PARTS 4
+#define SERVER_PARTS 8	   /* BROKER_PARTS: `part` is numbered as there */
 #define SERVER_BACKENDS 30 /* bits of mem_row.shared_by */
 #define SERVER_IDLE_US INT64_C(5000000)
 #define SERVER_PAUSE_SETS 3
@@ -103,6 +103,8 @@ struct server {
 	int64_t pauses_since; /* he began to; 0: nobody waits */
 	struct pause_change *changes;
 	size_t change_count, change_cap;
+	struct public_trade *trades;
+	size_t trade_count, trade_cap;
 	struct frozen **log; /* in the order of commits */
 	size_t log_count, log_cap;
 	char **orgs; /* names; org_id is the place, from 1 */
@@ -163,6 +165,10 @@ bool server_take_fence(struct server *s, struct backend *b, int part);
  * is there already. */
 int server_insert_key(struct server *s, struct backend *b,
 	const struct row *row);
+/* The same of a key that is no row's of mem_store. */
+int server_insert_name(struct server *s, struct backend *b, const char *key,
+	bool is_there);
+bool server_has_trade(const struct server *s, const struct public_trade *t);
 
 /* ---- statements ---- */
 

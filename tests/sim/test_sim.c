@@ -17,7 +17,7 @@
 #include "sim.h"
 
 #define HISTORIES 5000
-#define BUG_HISTORIES 20000 /* five times the most that any has needed */
+#define BUG_HISTORIES 20000 /* the rarest need some thousands */
 #define SECONDS 300	    /* a sanitizer's build included */
 #define MARKS 5
 
@@ -50,6 +50,15 @@ static const char *const marks[BUGS][MARKS] = {
 	[BUG_TIME_BACK] = {"decided_at goes back"},
 	[BUG_OWNER_LIVES] = {"records are not consumed",
 		"something due is not settled"},
+	[BUG_FILL_TWICE] = {", answer:"},
+	[BUG_FILL_LOST] = {"has no outcome"},
+	[BUG_FILLS_UNFENCED] = {"two outcomes", "records are not consumed"},
+	[BUG_LETTER_DROPPED] = {", rejected:"},
+	[BUG_ORDER_UNLOCKED] = {", answer:", "what is committed: ",
+		"decided_at goes back"},
+	[BUG_TRADE_TWICE] = {", answer:"},
+	[BUG_PRINT_TWICE] = {"stands twice in trades_public"},
+	[BUG_SKIM_REST] = {", answer:"},
 };
 
 static uint64_t seed;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * twin_daemon: the skeleton, market.trades and the operating system in a
- * simulation, as far as the loop calls them; and the calls between real
+ * twin_daemon: the skeleton and the operating system in a simulation, as far as
+ * the loop calls them; and the calls between real
  * modules in which a mistake of bug.h sits (the program is linked with
  * --wrap for each __wrap_ function here).
  */
@@ -14,7 +14,6 @@
 #include "health.h"
 #include "load.h"
 #include "sweep.h"
-#include "trades.h"
 #include "twin_daemon.h"
 #include "twin_pg.h"
 #include "world.h"
@@ -76,28 +75,6 @@ ch_client_check_database(const struct ch_params *p, const char *passfile_key,
 	(void)passfile_key;
 	(void)err;
 	return 0;
-}
-
-/* ---- market.trades: none are read ---- */
-
-void
-trades_init(struct trades *t, struct apply *apply)
-{
-	*t = (struct trades){.apply = apply};
-}
-
-void
-trades_free(struct trades *t)
-{
-	(void)t;
-}
-
-enum apply_end
-trades_store(struct trades *t, struct trade_load *l)
-{
-	(void)t;
-	(void)l;
-	abort();
 }
 
 /* ---- PostgreSQL's health: nobody looks ---- */

@@ -44,18 +44,30 @@ ch_kafka_consumer_subscribe(struct ch_kafka_consumer *c,
 	return 0;
 }
 
+static const enum sim_event turned[BROKER_TOPICS] = {
+	[BROKER_COMMANDS] = EVENT_TURNED,
+	[BROKER_FILLS] = EVENT_FILLS_TURNED,
+	[BROKER_TRADES] = EVENT_TRADES_TURNED};
+static const enum sim_event read_again[BROKER_TOPICS] = {
+	[BROKER_COMMANDS] = EVENT_READ_AGAIN,
+	[BROKER_FILLS] = EVENT_FILL_READ_AGAIN,
+	[BROKER_TRADES] = EVENT_PRINT_READ_AGAIN};
+
 /* ---- calls back ---- */
 
 static void
 revoke(struct ch_kafka_consumer *c, int part)
 {
+	const struct broker *b = &c->process->world->broker;
 	struct sim_assigned *a = &c->parts[part];
 	bool lost = a->lost;
 
 	*a = (struct sim_assigned){.to_assign = a->to_assign};
 	if (twin_pg_in_transaction(c->process->pg))
-		world_count(c->process->world, EVENT_TURNED);
-	c->events.revoked(c->ctx, BROKER_TOPIC, part, lost);
+		world_count(c->process->world,
+			turned[broker_topic_of(b, part)]);
+	c->events.revoked(c->ctx, broker_topic_name(b, part),
+		broker_partition(b, part), lost);
 }
 
 static void
@@ -72,7 +84,9 @@ call_back(struct ch_kafka_consumer *c)
 		}
 		if (a->to_assign) {
 			*a = (struct sim_assigned){.assigned = true};
-			(void)c->events.assigned(c->ctx, BROKER_TOPIC, i);
+			(void)c->events.assigned(c->ctx,
+				broker_topic_name(b, i),
+				broker_partition(b, i));
 		}
 	}
 }
@@ -121,14 +135,15 @@ take_from(struct ch_kafka_consumer *c, int part, struct ch_kafka_record *out)
 		return false;
 	own = broker_record(&w->broker, part, r->offset);
 	if (own->reads++ > 0)
-		world_count(w, EVENT_READ_AGAIN);
+		world_count(w, read_again[broker_topic_of(&w->broker, part)]);
 	a->position = r->offset + 1;
-	*out = (struct ch_kafka_record){.topic = BROKER_TOPIC,
-		.partition = part,
+	*out = (struct ch_kafka_record){
+		.topic = broker_topic_name(&w->broker, part),
+		.partition = broker_partition(&w->broker, part),
 		.offset = r->offset,
 		.key = CH_VIEW("acme/a"),
 		.value = {r->value, r->len},
-		.timestamp_ms = w->now.us / 1000};
+		.timestamp_ms = r->at_ms};
 	return true;
 }
 
@@ -190,21 +205,27 @@ ch_kafka_consumer_fd(const struct ch_kafka_consumer *c)
 
 /* ---- the owner's word ---- */
 
+static int
+part_of(const struct ch_kafka_consumer *c, const char *topic, int partition)
+{
+	return broker_part(&c->process->world->broker, ch_view_of(topic),
+		partition);
+}
+
 int
 ch_kafka_consumer_start_behind(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, int64_t offset, int32_t leader_epoch,
 	struct ch_err *err)
 {
-	struct sim_assigned *a = &c->parts[partition];
+	int part = part_of(c, topic, partition);
+	struct sim_assigned *a = &c->parts[part];
 	const struct world *w = c->process->world;
 
-	(void)topic;
 	(void)leader_epoch;
 	if (!a->assigned)
 		return ch_err_set(err, CH_ENOTFOUND, "not assigned");
-	if (w->bug == BUG_STARTS_AT_END &&
-		offset < w->broker.parts[partition].end)
-		offset = w->broker.parts[partition].end;
+	if (w->bug == BUG_STARTS_AT_END && offset < w->broker.parts[part].end)
+		offset = w->broker.parts[part].end;
 	a->started = true;
 	a->paused = false;
 	a->position = offset;
@@ -215,9 +236,8 @@ int
 ch_kafka_consumer_pause(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, struct ch_err *err)
 {
-	(void)topic;
 	(void)err;
-	c->parts[partition].paused = true;
+	c->parts[part_of(c, topic, partition)].paused = true;
 	return 0;
 }
 
@@ -225,9 +245,8 @@ int
 ch_kafka_consumer_resume(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, struct ch_err *err)
 {
-	(void)topic;
 	(void)err;
-	c->parts[partition].paused = false;
+	c->parts[part_of(c, topic, partition)].paused = false;
 	return 0;
 }
 
@@ -238,8 +257,8 @@ ch_kafka_consumer_commit(struct ch_kafka_consumer *c,
 	struct broker *b = &c->process->world->broker;
 
 	for (size_t i = 0; i < n; i++)
-		b->parts[positions[i].partition].committed =
-			positions[i].offset;
+		b->parts[part_of(c, positions[i].topic, positions[i].partition)]
+			.committed = positions[i].offset;
 }
 
 int
@@ -248,10 +267,10 @@ ch_kafka_group_committed(rd_kafka_t *rk, const char *topic, int32_t partition,
 {
 	const struct ch_kafka_consumer *c = (const void *)rk;
 
-	(void)topic;
 	(void)timeout_ms;
 	(void)err;
-	*offset = c->process->world->broker.parts[partition].committed;
+	*offset = c->process->world->broker.parts[part_of(c, topic, partition)]
+			  .committed;
 	return 0;
 }
 
@@ -273,9 +292,9 @@ int
 ch_kafka_consumer_watermarks(struct ch_kafka_consumer *c, const char *topic,
 	int32_t partition, int64_t *low, int64_t *high)
 {
-	(void)topic;
 	*low = 0;
-	*high = c->process->world->broker.parts[partition].end;
+	*high = c->process->world->broker.parts[part_of(c, topic, partition)]
+			.end;
 	return 0;
 }
 
@@ -344,12 +363,12 @@ ch_kafka_topic_describe(rd_kafka_t *rk, const char *topic, int timeout_ms,
 	struct ch_kafka_topic *out, struct ch_err *err)
 {
 	const struct ch_kafka_consumer *c = (const void *)rk;
+	const struct broker *b = &c->process->world->broker;
 
-	(void)topic;
 	(void)timeout_ms;
 	(void)err;
 	*out = (struct ch_kafka_topic){.exists = true,
-		.partitions = c->process->world->broker.part_count,
+		.partitions = broker_siblings(b, part_of(c, topic, 0)),
 		.has_id = true,
 		.id = {.bytes = {1}}};
 	return 0;

@@ -14,7 +14,6 @@
 #include "twin_pg.h"
 #include "world.h"
 
-#define TOLERANCE_US INT64_C(5000000)
 #define AHEAD_US INT64_C(10000000) /* as in lock.c */
 #define PAUSE_TYPES 8
 #define DUE_MAX 256 /* of each kind */
@@ -281,6 +280,15 @@ find_named(struct taking *t, enum row_kind kind)
 }
 
 static int
+lock_orders(struct taking *t)
+{
+	if (t->world->bug != BUG_ORDER_UNLOCKED)
+		return lock_named(t, ROW_ORDER);
+	find_named(t, ROW_ORDER);
+	return 0;
+}
+
+static int
 lock_markets(struct taking *t)
 {
 	size_t n = books_count(t->books, ROW_MARKET);
@@ -387,7 +395,7 @@ lock_all(struct taking *t)
 	if (rc == 0)
 		rc = lock_owned(t, ROW_RESERVATION);
 	if (rc == 0)
-		rc = lock_named(t, ROW_ORDER);
+		rc = lock_orders(t);
 	if (rc == 0)
 		find_named(t, ROW_FILL);
 	if (rc == 0)
@@ -569,10 +577,10 @@ settle_due(struct taking *t, int64_t at)
 
 	if (at > t->due_until) {
 		t->due_until = at;
-		rc = twin_pg_enter(t->s, t->err);
+		rc = twin_pg_enter(t->s->pg, t->err);
 		if (rc == 0)
 			read_due(t);
-		twin_pg_leave(t->s);
+		twin_pg_leave(t->s->pg);
 	}
 	t->due_is_cut = rc == 0 && is_cut(t, at);
 	if (rc == 0 && !t->due_is_cut)
@@ -623,7 +631,8 @@ take_fences(struct taking *t)
 	for (size_t i = 0; rc == 0 && i < t->l->part_count; i++) {
 		const struct load_part *lp = &t->l->parts[i];
 		struct batch_stream *stream = &t->l->batch.streams[i];
-		int part = lp->p->part;
+		int part = broker_part(&t->world->broker,
+			ch_view_of(lp->p->topic), lp->p->part);
 
 		rc = twin_pg_wait(t->s, take_fence, &part, t->err);
 		if (rc != 0)
@@ -667,7 +676,7 @@ static int
 run_script(struct taking *t, bool rows)
 {
 	int early = t->server->pauses;
-	int rc = twin_pg_enter(t->s, t->err);
+	int rc = twin_pg_enter(t->s->pg, t->err);
 
 	if (rc == 0)
 		server_begin(t->server, t->s->pg->backend);
@@ -695,25 +704,19 @@ run_script(struct taking *t, bool rows)
 		draw_number(t);
 	if (rc == 0)
 		rc = twin_pg_step(t->s, POINT_LOCKED, t->err);
-	twin_pg_leave(t->s);
+	twin_pg_leave(t->s->pg);
 	return rc;
 }
 
-/* clock_is_wrong() of lock.c. */
 static bool
 clock_is_wrong(struct locks *k, struct ch_time before, struct ch_time after,
 	struct ch_err *err)
 {
-	k->clock_offset_us = 0;
-	if (k->theirs.us < before.us)
-		k->clock_offset_us = before.us - k->theirs.us;
-	else if (k->theirs.us > after.us)
-		k->clock_offset_us = after.us - k->theirs.us;
-	if (llabs(k->clock_offset_us) <= TOLERANCE_US)
-		return false;
-	world_count(world_now(), EVENT_CLOCK_WRONG);
-	(void)ch_err_set(err, CH_ERANGE, "the clock is wrong");
-	return true;
+	bool is_wrong = locks_clock_is_wrong(k, before, after, err);
+
+	if (is_wrong)
+		world_count(world_now(), EVENT_CLOCK_WRONG);
+	return is_wrong;
 }
 
 static struct ch_time
@@ -740,10 +743,10 @@ read_answers(struct taking *t)
 		return LOCK_FENCED;
 	}
 	if (!t->again && t->k->context.rate_count > 0) {
-		rc = twin_pg_enter(t->s, t->err);
+		rc = twin_pg_enter(t->s->pg, t->err);
 		if (rc == 0)
 			rc = lock_windows(t);
-		twin_pg_leave(t->s);
+		twin_pg_leave(t->s->pg);
 	}
 	if (rc != 0)
 		return LOCK_FAILED;

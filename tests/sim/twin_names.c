@@ -139,7 +139,7 @@ names_find(struct names *n, struct script *sc, struct books *b,
 {
 	struct server *s = &n->session->pg->process->world->server;
 	size_t accounts = books_count(b, ROW_ACCOUNT);
-	int rc = twin_pg_enter(n->session, err);
+	int rc = twin_pg_enter(n->session->pg, err);
 
 	(void)sc;
 	n->session->pg->process->begun = s->log_count;
@@ -153,6 +153,6 @@ names_find(struct names *n, struct script *sc, struct books *b,
 	}
 	if (rc == 0)
 		rc = twin_pg_step(n->session, POINT_NAMES, err);
-	twin_pg_leave(n->session);
+	twin_pg_leave(n->session->pg);
 	return rc;
 }

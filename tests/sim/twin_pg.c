@@ -34,6 +34,7 @@ ch_pg_free(struct ch_pg *pg)
 	ch_pg_disconnect(pg);
 	if (pg->process->pg == pg)
 		pg->process->pg = NULL;
+	free(pg->script.list);
 	free(pg);
 }
 
@@ -63,9 +64,32 @@ ch_pg_connect(struct ch_pg *pg, struct ch_err *err)
 	return 0;
 }
 
+struct twin_statement {
+	const struct ch_pg_stmt *stmt;
+	struct ch_pg_args args; /* values: copies */
+	PGresult *result;
+};
+
+static void
+forget_script(struct twin_script *sc)
+{
+	for (size_t i = 0; i < sc->count; i++) {
+		struct twin_statement *st = &sc->list[i];
+
+		for (int k = 0; k < st->args.count; k++)
+			free((void *)(uintptr_t)st->args.values[k]);
+		PQclear(st->result);
+	}
+	sc->count = 0;
+	sc->at = 0;
+	sc->rows_done = 0;
+	sc->is_sent = false;
+}
+
 static void
 forget_statement(struct ch_pg *pg)
 {
+	forget_script(&pg->script);
 	PQclear(pg->result);
 	pg->result = NULL;
 	pg->stmt = NULL;
@@ -245,6 +269,27 @@ do_commit(struct ch_pg *pg)
 	}
 }
 
+/* As far as it comes; true: to its end, or to the first that fails. */
+static bool
+run_script(struct ch_pg *pg)
+{
+	struct twin_script *sc = &pg->script;
+	bool is_done = true;
+
+	while (is_done && sc->at < sc->count && pg->err.code == CH_OK) {
+		struct twin_statement *st = &sc->list[sc->at];
+
+		pg->stmt = st->stmt;
+		pg->args = &st->args;
+		is_done = twin_sql_run(pg);
+		st->result = pg->result;
+		pg->result = NULL;
+		sc->at += is_done;
+	}
+	pg->stmt = NULL;
+	return is_done;
+}
+
 int
 ch_pg_ready(struct ch_pg *pg, struct ch_err *err)
 {
@@ -257,6 +302,8 @@ ch_pg_ready(struct ch_pg *pg, struct ch_err *err)
 		return 0;
 	if (pg->is_commit)
 		do_commit(pg);
+	else if (pg->script.is_sent)
+		pg->answered = run_script(pg);
 	else
 		pg->answered = twin_sql_run(pg);
 	return pg->answered;
@@ -369,12 +416,12 @@ twin_pg_fail(struct ch_pg *pg, const char *sqlstate, const char *text,
 /* ---- scripts ---- */
 
 int
-twin_pg_enter(struct session *s, struct ch_err *err)
+twin_pg_enter(struct ch_pg *pg, struct ch_err *err)
 {
-	if (!is_usable(s->pg))
-		return lost(s->pg, err);
-	s->pg->backend->busy = true;
-	s->pg->process->in_server = true;
+	if (!is_usable(pg))
+		return lost(pg, err);
+	pg->backend->busy = true;
+	pg->process->in_server = true;
 	return 0;
 }
 
@@ -418,53 +465,110 @@ twin_pg_wait(struct session *s, bool (*take)(struct ch_pg *pg, void *ctx),
 }
 
 void
-twin_pg_leave(struct session *s)
+twin_pg_leave(struct ch_pg *pg)
 {
-	if (s->pg->backend != NULL) {
-		s->pg->backend->busy = false;
-		s->pg->backend->since = world_of(s->pg)->now.us;
+	if (pg->backend != NULL) {
+		pg->backend->busy = false;
+		pg->backend->since = world_of(pg)->now.us;
 	}
-	s->pg->process->in_server = false;
-	proc_out_of_server(s->pg->process);
+	pg->process->in_server = false;
+	proc_out_of_server(pg->process);
 }
 
-/* ---- what session.c links to and no twin uses ---- */
+int
+twin_pg_copy(struct ch_pg *pg, struct ch_err *err)
+{
+	if (!is_usable(pg))
+		return lost(pg, err);
+	pg->backend->in_copy = true;
+	pg->backend->copies_since = world_of(pg)->now.us;
+	pg->process->in_server = false;
+	proc_point(pg->process, POINT_COPY);
+	if (!is_usable(pg))
+		return lost(pg, err);
+	pg->process->in_server = true;
+	pg->backend->in_copy = false;
+	return 0;
+}
+
+/* ---- scripts whose statements are known ---- */
+
+static void
+copy_args(struct ch_pg_args *to, const struct ch_pg_args *from)
+{
+	to->count = from != NULL ? from->count : 0;
+	for (int i = 0; i < to->count; i++) {
+		to->lengths[i] = from->lengths[i];
+		to->values[i] = from->values[i] == NULL
+			? NULL
+			: ch_xviewdup((struct ch_view){
+				  from->values[i], (size_t)from->lengths[i]});
+	}
+}
 
 int
 ch_pg_pipeline_add(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 	const struct ch_pg_args *args, struct ch_err *err)
 {
-	(void)pg;
-	(void)stmt;
-	(void)args;
-	(void)err;
-	abort();
+	struct twin_script *sc = &pg->script;
+
+	if (!is_usable(pg))
+		return ch_err_set(err, CH_EIO, "the connection is lost");
+	if (sc->count == sc->cap) {
+		sc->cap = sc->cap > 0 ? sc->cap * 2 : 8;
+		sc->list = ch_xrealloc(sc->list, sc->cap, sizeof(*sc->list));
+	}
+	sc->list[sc->count] = (struct twin_statement){.stmt = stmt};
+	copy_args(&sc->list[sc->count++].args, args);
+	return 0;
 }
 
 int
 ch_pg_pipeline_sync(struct ch_pg *pg, struct ch_err *err)
 {
-	(void)pg;
-	(void)err;
-	abort();
+	if (!is_usable(pg))
+		return lost(pg, err);
+	pg->script.is_sent = true;
+	pg->answered = false;
+	pg->err = (struct ch_err)CH_ERR_INIT;
+	pg->sent_at = world_of(pg)->now.us;
+	pg->ready_at = pg->sent_at + world_below(world_of(pg), 800);
+	pg->backend->busy = true;
+	pg->process->in_server = true;
+	proc_point(pg->process, POINT_SCRIPT);
+	return 0;
 }
 
 int
 ch_pg_pipeline_run(struct ch_pg *pg, PGresult **results, size_t n,
 	size_t *failed, struct ch_err *err)
 {
-	(void)pg;
-	(void)results;
-	(void)n;
-	(void)failed;
-	(void)err;
-	abort();
+	struct twin_script *sc = &pg->script;
+	int rc;
+
+	*failed = 0;
+	if (!pg->answered)
+		return lost(pg, err);
+	rc = pg->err.code;
+	if (rc != 0)
+		*err = pg->err;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		results[i] = sc->list[i].result;
+		sc->list[i].result = NULL;
+	}
+	forget_statement(pg);
+	if (pg->backend != NULL)
+		pg->backend->since = world_of(pg)->now.us;
+	proc_out_of_server(pg->process);
+	proc_point(pg->process, POINT_SCRIPT);
+	return rc;
 }
 
 void
 ch_pg_results_clear(PGresult **results, size_t n)
 {
-	(void)results;
-	if (n > 0)
-		abort(); /* a script was filled */
+	for (size_t i = 0; i < n; i++) {
+		PQclear(results[i]);
+		results[i] = NULL;
+	}
 }

@@ -2,9 +2,9 @@
 /*
  * twin_pg: io/pg.h in a simulation: a client's connection to server.h.
  *
- * The statements of fence.c, sweep.c, alert.c and loop.c are known by their SQL
- * (twin_pg.c) and answered with libpq's own results. The long scripts of a
- * batch (names.c, lock.c, write.c) are not: twin_names.c, twin_lock.c and
+ * The statements of fence.c, sweep.c, alert.c, loop.c and trades.c are known by
+ * their SQL and answered with libpq's own results. The long scripts of a batch
+ * (names.c, lock.c, write.c) are not: twin_names.c, twin_lock.c and
  * twin_write.c do what they do, in their order, with the calls below.
  *
  * Thread: one.
@@ -27,6 +27,15 @@ struct twin_doubt {
 	int64_t old_offset, new_offset;
 };
 
+/* Statements that go out together, and what has come of them. */
+struct twin_script {
+	struct twin_statement *list;
+	size_t count, cap;
+	size_t at;	  /* the first without an answer */
+	size_t rows_done; /* of that one, which waits */
+	bool is_sent;
+};
+
 struct ch_pg {
 	struct proc *process;
 	struct backend *backend; /* NULL: none, or it is not the client's now */
@@ -43,6 +52,7 @@ struct ch_pg {
 	struct ch_err err;
 	int64_t early_offset;			/* BUG_NO_OFFSET; -1: none */
 	struct twin_doubt doubts[SERVER_PARTS]; /* for bugs that trust them */
+	struct twin_script script;
 };
 
 /* Does its backend hold a transaction? pg may be NULL. */
@@ -54,7 +64,7 @@ void twin_pg_cut(struct ch_pg *pg);
 /* ---- the steps of a script ---- */
 
 /* The script is sent: 0, or the code for a connection that is gone. */
-int twin_pg_enter(struct session *s, struct ch_err *err);
+int twin_pg_enter(struct ch_pg *pg, struct ch_err *err);
 /* Something may happen here, while Kafka is polled. As above. */
 int twin_pg_step(struct session *s, enum sim_point at, struct ch_err *err);
 /* Until take() is true: 0, or a code: the connection is gone, 55P03. */
@@ -64,6 +74,9 @@ int twin_pg_wait(struct session *s, bool (*take)(struct ch_pg *pg, void *ctx),
 int twin_pg_fail(struct ch_pg *pg, const char *sqlstate, const char *text,
 	struct ch_err *err);
 /* All answers are here: a writer that was stopped meanwhile stays here. */
-void twin_pg_leave(struct session *s);
+void twin_pg_leave(struct ch_pg *pg);
+/* Rows come from the client: when that is stopped, the server waits for it. As
+ * above. */
+int twin_pg_copy(struct ch_pg *pg, struct ch_err *err);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "ledger_writer_sql.h"
+#include "twin_trades.h"
 #include "world.h"
 
 #define ENDED_MAX 8 /* backends that one statement ends */
@@ -21,23 +22,24 @@ server_of(const struct ch_pg *pg)
 
 /* ---- arguments ---- */
 
-static struct ch_view
-arg(const struct ch_pg *pg, int i)
+struct ch_view
+twin_sql_arg(const struct ch_pg *pg, int i)
 {
 	return (struct ch_view){
 		pg->args->values[i], (size_t)pg->args->lengths[i]};
 }
 
-static int64_t
-arg_i64(const struct ch_pg *pg, int i)
+int64_t
+twin_sql_i64(const struct ch_pg *pg, int i)
 {
 	return (int64_t)ch_be64(pg->args->values[i]);
 }
 
-static int
-arg_part(const struct ch_pg *pg)
+int
+twin_sql_part(const struct ch_pg *pg)
 {
-	return (int)ch_be32(pg->args->values[1]);
+	return broker_part(&pg->process->world->broker, twin_sql_arg(pg, 0),
+		(int)ch_be32(pg->args->values[1]));
 }
 
 static bool
@@ -46,7 +48,7 @@ among(const struct ch_pg *pg, int i, int32_t value)
 	struct ch_pg_array_reader r;
 	struct ch_view v;
 
-	if (ch_pg_array_open(&r, arg(pg, i)) != 0)
+	if (ch_pg_array_open(&r, twin_sql_arg(pg, i)) != 0)
 		abort();
 	while (ch_pg_array_next(&r, &v)) {
 		if ((int32_t)ch_be32(v.ptr) == value)
@@ -62,7 +64,8 @@ among_i64(const struct ch_pg *pg, int i, int64_t value)
 	struct ch_pg_array_reader r;
 	struct ch_view v;
 
-	if (i >= pg->args->count || ch_pg_array_open(&r, arg(pg, i)) != 0)
+	if (i >= pg->args->count ||
+		ch_pg_array_open(&r, twin_sql_arg(pg, i)) != 0)
 		return false;
 	while (ch_pg_array_next(&r, &v)) {
 		if ((int64_t)ch_be64(v.ptr) == value)
@@ -73,9 +76,27 @@ among_i64(const struct ch_pg *pg, int i, int64_t value)
 
 /* ---- results ---- */
 
-/* types: a letter a column: 4 int4, 8 int8, t text, b bool. */
-static void
-begin(struct ch_pg *pg, const char *types)
+static Oid
+type_of(char letter)
+{
+	switch (letter) {
+	case '4':
+		return CH_PG_INT4;
+	case '8':
+		return CH_PG_INT8;
+	case 'b':
+		return CH_PG_BOOL;
+	case 'd':
+		return CH_PG_DATE;
+	case 'z':
+		return CH_PG_TIMESTAMPTZ;
+	default:
+		return CH_PG_TEXT;
+	}
+}
+
+void
+twin_sql_begin(struct ch_pg *pg, const char *types)
 {
 	PGresAttDesc cols[12] = {{.name = NULL}};
 	static char name[] = "c";
@@ -84,10 +105,7 @@ begin(struct ch_pg *pg, const char *types)
 	for (int i = 0; i < n; i++) {
 		cols[i].name = name;
 		cols[i].format = 1;
-		cols[i].typid = types[i] == '4' ? CH_PG_INT4
-			: types[i] == '8'	? CH_PG_INT8
-			: types[i] == 'b'	? CH_PG_BOOL
-						: CH_PG_TEXT;
+		cols[i].typid = type_of(types[i]);
 	}
 	pg->result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
 	if (pg->result == NULL || PQsetResultAttrs(pg->result, n, cols) == 0)
@@ -104,8 +122,8 @@ put(struct ch_pg *pg, int row, int col, const void *bytes, size_t len)
 	free(copy);
 }
 
-static void
-put_int(struct ch_pg *pg, int row, int col, int64_t v, size_t len)
+void
+twin_sql_put_int(struct ch_pg *pg, int row, int col, int64_t v, size_t len)
 {
 	uint8_t bytes[8];
 
@@ -128,7 +146,7 @@ twin_sql_claimed_part(const struct ch_pg *pg)
 	if (pg->stmt == NULL ||
 		pg->stmt->sql != ledger_writer_sql_claim_partition)
 		return -1;
-	return arg_part(pg);
+	return twin_sql_part(pg);
 }
 
 /* What the mistakes about a COMMIT in doubt make of the row. */
@@ -156,16 +174,29 @@ tell_claim(struct ch_pg *pg, int part)
 	if (pg->process->world->bug == BUG_NO_OFFSET && pg->early_offset >= 0)
 		offset = pg->early_offset;
 	mem_store_stream(server_of(pg)->store, &stream);
-	begin(pg, "8888tt884");
-	put_int(pg, 0, 0, f->epoch, 8);
-	put_int(pg, 0, 1, offset, 8);
-	put_int(pg, 0, 2, stream.next_log_seq, 8);
-	put_int(pg, 0, 3, f->stream, 8);
+	twin_sql_begin(pg, "8888tt884");
+	twin_sql_put_int(pg, 0, 0, f->epoch, 8);
+	twin_sql_put_int(pg, 0, 1, offset, 8);
+	twin_sql_put_int(pg, 0, 2, stream.next_log_seq, 8);
+	twin_sql_put_int(pg, 0, 3, f->stream, 8);
 	put_text(pg, 0, 4, CH_VIEW("sim"));
 	put_text(pg, 0, 5, CH_VIEW("01000000-0000-0000-0000-000000000000"));
-	put_int(pg, 0, 6, 0, 8);
-	put_int(pg, 0, 7, -1, 8);
-	put_int(pg, 0, 8, -1, 4);
+	twin_sql_put_int(pg, 0, 6, 0, 8);
+	twin_sql_put_int(pg, 0, 7, -1, 8);
+	twin_sql_put_int(pg, 0, 8, -1, 4);
+}
+
+bool
+twin_sql_waited(struct ch_pg *pg)
+{
+	struct world *w = pg->process->world;
+
+	if (w->now.us - pg->sent_at <= TWIN_LOCK_TIMEOUT_US)
+		return false;
+	world_count(w, EVENT_LOCK_TIMEOUT);
+	pg->backend->waits_part = 0;
+	(void)twin_pg_fail(pg, "55P03", "lock timeout", &pg->err);
+	return true;
 }
 
 static bool
@@ -173,23 +204,17 @@ claim_partition(struct ch_pg *pg)
 {
 	struct server *s = server_of(pg);
 	struct world *w = pg->process->world;
-	int part = arg_part(pg);
+	int part = twin_sql_part(pg);
 	struct fence_row *f = &s->fences[part];
 
 	if (!f->exists) {
-		begin(pg, "8888tt884");
+		twin_sql_begin(pg, "8888tt884");
 		return true;
 	}
 	if (pg->early_offset < 0)
 		pg->early_offset = f->next_offset;
-	if (!server_take_fence(s, pg->backend, part)) {
-		if (w->now.us - pg->sent_at <= TWIN_LOCK_TIMEOUT_US)
-			return false;
-		world_count(w, EVENT_LOCK_TIMEOUT);
-		pg->backend->waits_part = 0;
-		(void)twin_pg_fail(pg, "55P03", "lock timeout", &pg->err);
-		return true;
-	}
+	if (!server_take_fence(s, pg->backend, part))
+		return twin_sql_waited(pg);
 	if (w->now.us - pg->sent_at > 1000000)
 		world_count(w, EVENT_CLAIM_WAITED);
 	server_claim(s, pg->backend, part);
@@ -203,12 +228,12 @@ static bool
 add_partition(struct ch_pg *pg)
 {
 	struct server *s = server_of(pg);
-	struct fence_row *f = &s->fences[arg_part(pg)];
+	struct fence_row *f = &s->fences[twin_sql_part(pg)];
 
 	if (!f->exists)
 		*f = (struct fence_row){
 			.exists = true, .stream = s->next_stream++};
-	begin(pg, "");
+	twin_sql_begin(pg, "");
 	return true;
 }
 
@@ -216,10 +241,10 @@ add_partition(struct ch_pg *pg)
 static bool
 tell_ended(struct ch_pg *pg, const int *pids, int n)
 {
-	begin(pg, "4b");
+	twin_sql_begin(pg, "4b");
 	for (int i = 0; i < n; i++) {
-		put_int(pg, i, 0, pids[i], 4);
-		put_int(pg, i, 1, 1, 1);
+		twin_sql_put_int(pg, i, 0, pids[i], 4);
+		twin_sql_put_int(pg, i, 1, 1, 1);
 	}
 	return true;
 }
@@ -233,7 +258,7 @@ end_blockers(struct ch_pg *pg)
 
 	if (first->backend != NULL)
 		n = server_end_blockers(server_of(pg), first->backend,
-			arg_part(pg), pids, ENDED_MAX);
+			twin_sql_part(pg), pids, ENDED_MAX);
 	return tell_ended(pg, pids, n);
 }
 
@@ -251,15 +276,15 @@ end_stopped(struct ch_pg *pg)
 static bool
 nothing(struct ch_pg *pg)
 {
-	begin(pg, "");
+	twin_sql_begin(pg, "");
 	return true;
 }
 
 static bool
 ensure_partition(struct ch_pg *pg)
 {
-	begin(pg, "b");
-	put_int(pg, 0, 0, 1, 1);
+	twin_sql_begin(pg, "b");
+	twin_sql_put_int(pg, 0, 0, 1, 1);
 	return true;
 }
 
@@ -298,8 +323,8 @@ static size_t
 due_of_stream(const struct ch_pg *pg, const struct mem_list *owners,
 	int32_t stream, struct due_one *due)
 {
-	int64_t until = ch_time_from_pg(arg_i64(pg, 1)).us;
-	int64_t most = arg_i64(pg, 2);
+	int64_t until = ch_time_from_pg(twin_sql_i64(pg, 1)).us;
+	int64_t most = twin_sql_i64(pg, 2);
 	size_t n = 0;
 
 	for (size_t i = 0; i < owners->count; i++) {
@@ -323,11 +348,11 @@ put_owner(struct ch_pg *pg, int row, const struct mem_row *m)
 {
 	int col = 0;
 
-	put_int(pg, row, col++,
+	twin_sql_put_int(pg, row, col++,
 		server_org_id(server_of(pg), m->row->org->row.name), 4);
 	put_text(pg, row, col++, m->row->org->row.name);
 	if (m->row->kind == ROW_SKU)
-		put_int(pg, row, col++, m->row->number, 8);
+		twin_sql_put_int(pg, row, col++, m->row->number, 8);
 	put_text(pg, row, col, m->row->name);
 }
 
@@ -340,7 +365,7 @@ due_owners(struct ch_pg *pg, enum row_kind kind, const char *types)
 	struct due_one due[DUE_MAX];
 	int rows = 0;
 
-	begin(pg, types);
+	twin_sql_begin(pg, types);
 	if (pg->process->world->bug == BUG_SWEEP_SLEEPS)
 		return true;
 	for (int32_t stream = 1; stream <= SERVER_PARTS; stream++) {
@@ -384,7 +409,7 @@ settling_markets(struct ch_pg *pg)
 		&mem_store_tables(s->store)->all[ROW_MARKET];
 	const struct market *oldest = NULL;
 
-	begin(pg, "4tt8t8");
+	twin_sql_begin(pg, "4tt8t8");
 	for (size_t i = 0; i < all->count; i++) {
 		const struct market *m =
 			(const void *)((const struct mem_row *)(const void *)
@@ -399,12 +424,13 @@ settling_markets(struct ch_pg *pg)
 	}
 	if (oldest == NULL)
 		return true;
-	put_int(pg, 0, 0, server_org_id(s, oldest->row.org->row.name), 4);
+	twin_sql_put_int(pg, 0, 0, server_org_id(s, oldest->row.org->row.name),
+		4);
 	put_text(pg, 0, 1, oldest->row.org->row.name);
 	put_text(pg, 0, 2, oldest->row.name);
-	put_int(pg, 0, 3, oldest->row.number, 8);
+	twin_sql_put_int(pg, 0, 3, oldest->row.number, 8);
 	put_text(pg, 0, 4, oldest->payer->row.name);
-	put_int(pg, 0, 5, oldest->cursor, 8);
+	twin_sql_put_int(pg, 0, 5, oldest->cursor, 8);
 	return true;
 }
 
@@ -427,14 +453,15 @@ static bool
 page_positions(struct ch_pg *pg)
 {
 	const struct mem_row *m =
-		market_numbered(server_of(pg), arg_i64(pg, 1));
+		market_numbered(server_of(pg), twin_sql_i64(pg, 1));
 	int rows = 0;
 
-	begin(pg, "tt");
+	twin_sql_begin(pg, "tt");
 	for (size_t i = 0; i < m->positions.count; i++) {
 		const struct position *p = (const void *)m->positions.rows[i];
 
-		if (p->row.number <= arg_i64(pg, 2) || rows >= arg_i64(pg, 3))
+		if (p->row.number <= twin_sql_i64(pg, 2) ||
+			rows >= twin_sql_i64(pg, 3))
 			continue;
 		put_text(pg, rows, 0, p->account->row.name);
 		put_text(pg, rows++, 1, p->outcome);
@@ -464,6 +491,11 @@ static const struct {
 	{ledger_writer_sql_orphaned_streams, nothing},
 	{ledger_writer_sql_settling_markets, settling_markets},
 	{ledger_writer_sql_page_positions, page_positions},
+	{ledger_writer_sql_move_offset, twin_trades_move_offset},
+	{ledger_writer_sql_draw_number, twin_trades_draw_number},
+	{ledger_writer_sql_lowest_day, twin_trades_lowest_day},
+	{ledger_writer_sql_insert_trades, twin_trades_insert},
+	{ledger_writer_sql_close_batch, twin_trades_close},
 };
 
 bool
@@ -475,5 +507,7 @@ twin_sql_run(struct ch_pg *pg)
 		if (statements[i].sql == pg->stmt->sql)
 			return statements[i].run(pg);
 	}
+	if (strcmp(pg->stmt->sql, "BEGIN") == 0)
+		return twin_trades_begin(pg);
 	abort();
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "twin_pg.h"
+#include "venue.h"
 #include "world.h"
 #include "write.h"
 
@@ -98,7 +99,8 @@ is_refused(const struct log_row *l)
 {
 	if (l->timer)
 		return holds(l->command, "\"hold\":\"bad");
-	return ch_view_eq_str(l->ref, WORLD_POISON);
+	return ch_view_eq_str(l->ref, WORLD_POISON) ||
+		holds(l->command, "\"fill_id\":\"" VENUE_POISON);
 }
 
 static int
@@ -123,23 +125,6 @@ insert_log(struct session *s, struct batch *b, struct ch_err *err)
 
 /* ---- all of it ---- */
 
-/* Rows come from the client: when that is stopped, the server waits for it. */
-static int
-copy_rows(struct session *s, struct ch_err *err)
-{
-	int rc;
-
-	s->pg->backend->in_copy = true;
-	s->pg->backend->copies_since = world_now()->now.us;
-	s->pg->process->in_server = false;
-	rc = twin_pg_step(s, POINT_COPY, err);
-	if (rc != 0)
-		return rc;
-	s->pg->process->in_server = true;
-	s->pg->backend->in_copy = false;
-	return 0;
-}
-
 static int
 insert_all(struct session *s, struct batch *b, struct ch_err *err)
 {
@@ -148,7 +133,7 @@ insert_all(struct session *s, struct batch *b, struct ch_err *err)
 	for (unsigned k = ROW_ASSET; rc == 0 && k < ROW_ID; k++)
 		rc = insert_kind(s, b, (enum row_kind)k, err);
 	if (rc == 0)
-		rc = copy_rows(s, err);
+		rc = twin_pg_copy(s->pg, err);
 	if (rc == 0)
 		rc = insert_log(s, b, err);
 	return rc;
@@ -174,7 +159,7 @@ keep_cursor(struct server *s, struct frozen *f)
 static int
 fault(struct session *s, const struct batch *b, struct ch_err *err)
 {
-	switch (world_refusal(world_now(), b)) {
+	switch (world_refusal(world_now(), b->count)) {
 	case REFUSED_ROWS:
 		return twin_pg_fail(s->pg, "22P05", "refused once", err);
 	case REFUSED_DAY:
@@ -190,7 +175,7 @@ writer_write(struct writer *w, struct script *sc, struct load *l,
 	const struct locks *locks, struct ch_err *err)
 {
 	struct session *s = w->session;
-	int rc = twin_pg_enter(s, err);
+	int rc = twin_pg_enter(s->pg, err);
 
 	(void)sc;
 	if (rc == 0)
@@ -207,6 +192,6 @@ writer_write(struct writer *w, struct script *sc, struct load *l,
 				s->pg->backend->writes);
 		rc = twin_pg_step(s, POINT_WRITTEN, err);
 	}
-	twin_pg_leave(s);
+	twin_pg_leave(s->pg);
 	return rc;
 }

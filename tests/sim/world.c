@@ -210,10 +210,10 @@ world_befall(struct world *w, struct proc *p, enum sim_point at)
 }
 
 enum refusal
-world_refusal(struct world *w, const struct batch *b)
+world_refusal(struct world *w, size_t records)
 {
 	if (!w->calm && (w->plan.kinds & 1u << FAULT_REFUSE) != 0 &&
-		b->count > 1 && world_one_in(w, 12)) {
+		records > 1 && world_one_in(w, 12)) {
 		world_count(w, EVENT_REFUSED_ONCE);
 		return REFUSED_ROWS;
 	}
@@ -424,7 +424,7 @@ draw_plan(struct world *w)
 	struct world_plan *p = &w->plan;
 
 	p->writers = 1 + (int)world_below(w, WORLD_WRITERS);
-	p->commands = 8 + world_below(w, 28);
+	p->commands = 12 + world_below(w, 40);
 	p->turns = 60 + world_below(w, 400);
 	p->faults = world_below(w, 8);
 	p->fault_in = 3 + world_below(w, 30);
@@ -435,6 +435,9 @@ draw_plan(struct world *w)
 	p->rebalance_in = world_one_in(w, 2) ? 10 + world_below(w, 150) : 0;
 	p->burst = world_one_in(w, 2) ? 1 : 2 + world_below(w, 8);
 	p->hot = world_one_in(w, 3);
+	p->market = world_one_in(w, 4);
+	p->fill_in = p->market ? 3 : 12;
+	p->print_in = world_one_in(w, 3) ? 5 : 0;
 	p->rates = world_one_in(w, 4);
 	p->for_good = world_one_in(w, 4);
 }
@@ -495,6 +498,19 @@ end_processes(struct world *w)
 	}
 }
 
+_Static_assert(SERVER_PARTS == BROKER_PARTS, "the same numbers");
+
+static void
+open_topics(struct world *w)
+{
+	int parts[BROKER_TOPICS];
+
+	parts[BROKER_COMMANDS] = 1 + (int)world_below(w, 4);
+	parts[BROKER_FILLS] = 1 + (int)world_below(w, 2);
+	parts[BROKER_TRADES] = 1 + (int)world_below(w, 2);
+	broker_open(&w->broker, w, parts);
+}
+
 static void
 begin(struct world *w, uint64_t seed)
 {
@@ -509,7 +525,7 @@ begin(struct world *w, uint64_t seed)
 	draw_plan(w);
 	commands_reset(w->commands);
 	server_open(&w->server, w);
-	broker_open(&w->broker, w, 1 + (int)world_below(w, BROKER_PARTS));
+	open_topics(w);
 	world_rates(w, &context);
 	mem_store_rates(w->server.store, context.rates, context.rate_count);
 }

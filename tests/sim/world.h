@@ -3,11 +3,12 @@
  * world: one history: some writers (proc.h), PostgreSQL (server.h) and
  * Kafka (broker.h), a clock, and what befalls them, all drawn from one seed.
  *
- * The writers run the real loop, intake, fence, apply, sweep, poison, load,
- * partition, batch and books of services/ledger-writer. What stands below them
- * is put in its place at link time: twin_pg.c (io/pg.h), twin_kafka.c
- * (io/kafka_consumer.h), twin_names.c, twin_lock.c and twin_write.c (what the
- * SQL does), twin_daemon.c (the skeleton).
+ * The writers run the real loop, intake, fence, apply, sweep, poison, trades,
+ * load, partition, batch and books of services/ledger-writer. What stands below
+ * them is put in its place at link time: twin_pg.c (io/pg.h), twin_copy.c
+ * (io/pg_copy.h), twin_kafka.c (io/kafka_consumer.h), twin_names.c, twin_lock.c,
+ * twin_write.c, twin_sql.c and twin_trades.c (what the SQL does), twin_daemon.c
+ * (the skeleton).
  *
  * Nothing is drawn but from `rng`, and no real clock is read, so that a seed
  * tells a history again, step by step.
@@ -62,8 +63,11 @@ struct world_plan {
 	unsigned yield_in; /* a writer is left at one in so many points */
 	unsigned admin_in; /* a change of pauses in so many turns; 0: none */
 	unsigned rebalance_in;
-	unsigned burst; /* so many commands at once, at most */
-	bool hot;	/* all of them speak of the same few accounts */
+	unsigned fill_in;  /* one in so many of what is sent is a venue's */
+	unsigned print_in; /* the same of a feed of trades; 0: none */
+	bool market;	   /* it is about orders and trades */
+	unsigned burst;	   /* so many commands at once, at most */
+	bool hot;	   /* all of them speak of the same few accounts */
 	bool rates;
 	bool for_good; /* somebody may be stopped until the end */
 };
@@ -100,7 +104,7 @@ void world_free(struct world *w);
 void world_befall(struct world *w, struct proc *p, enum sim_point at);
 /* Does PostgreSQL refuse this batch, for once? Never a record alone: that would
  * be poison; nor a sweep: that would be set aside. */
-enum refusal world_refusal(struct world *w, const struct batch *b);
+enum refusal world_refusal(struct world *w, size_t records);
 int64_t world_lowest_day(const struct world *w);
 /* The rules for rates of this history: in the model's form, and the core's. */
 void world_serial_rates(const struct world *w, struct serial_now *now);
