@@ -31,6 +31,7 @@ const char *const sim_bug_names[BUGS] = {
 	[BUG_LETTER_DROPPED] = "letter_dropped",
 	[BUG_ORDER_UNLOCKED] = "order_unlocked",
 	[BUG_TRADE_TWICE] = "trade_twice",
+	[BUG_PRINT_LOST] = "print_lost",
 	[BUG_PRINT_TWICE] = "print_twice",
 	[BUG_SKIM_REST] = "skim_rest",
 };

@@ -37,6 +37,7 @@ enum sim_bug {
 	BUG_LETTER_DROPPED, /* a fill that is not applied is answered only */
 	BUG_ORDER_UNLOCKED, /* an order is read and not locked */
 	BUG_TRADE_TWICE,    /* a known transaction takes its skim again */
+	BUG_PRINT_LOST,	    /* as BUG_FILL_LOST, of public trades */
 	BUG_PRINT_TWICE,    /* a public trade has a row each time it is read */
 	BUG_SKIM_REST, /* a unit of a skim's rest is given to another lock */
 	BUGS

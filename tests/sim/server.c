@@ -596,17 +596,18 @@ server_move_offset(struct server *s, struct backend *b, int part, int64_t epoch,
 	struct fence_row *f = &s->fences[part];
 	bool same_epoch = f->epoch == epoch;
 	bool same_offset = f->next_offset == previous;
-	bool fills = broker_topic_of(&s->world->broker, part) == BROKER_FILLS;
+	enum broker_topic topic = broker_topic_of(&s->world->broker, part);
 
 	if (s->world->bug == BUG_NO_FENCE ||
-		(s->world->bug == BUG_FILLS_UNFENCED && fills))
+		(s->world->bug == BUG_FILLS_UNFENCED && topic == BROKER_FILLS))
 		same_epoch = same_offset = true;
 	if (s->world->bug == BUG_NO_OFFSET)
 		same_offset = true;
 	if (!f->exists || !same_epoch || !same_offset)
 		return false;
 	b->moves[b->move_count++] = (struct fence_move){part, next};
-	if (s->world->bug == BUG_FILL_LOST && fills)
+	if ((s->world->bug == BUG_FILL_LOST && topic == BROKER_FILLS) ||
+		(s->world->bug == BUG_PRINT_LOST && topic == BROKER_TRADES))
 		f->next_offset = next; /* the mistake: whatever comes of it */
 	return true;
 }

@@ -57,6 +57,7 @@ static const char *const marks[BUGS][MARKS] = {
 	[BUG_ORDER_UNLOCKED] = {", answer:", "what is committed: ",
 		"decided_at goes back"},
 	[BUG_TRADE_TWICE] = {", answer:"},
+	[BUG_PRINT_LOST] = {"has no outcome"},
 	[BUG_PRINT_TWICE] = {"stands twice in trades_public"},
 	[BUG_SKIM_REST] = {", answer:"},
 };
