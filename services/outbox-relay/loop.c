@@ -24,6 +24,10 @@
 
 #define READ_BYTES ((size_t)1 << 20) /* of the WAL in one turn */
 #define SAVE_MS 1000
+/* Without a delivery the position is written after as long again as nothing was
+ * delivered, at most so long, or when the slot would keep so much WAL. */
+#define IDLE_SAVE_MAX_MS 600000
+#define IDLE_SAVE_BYTES ((uint64_t)32 << 20)
 #define IDLE_MS 1000
 #define LOOK_MS 1000
 #define PUBLISH_MS 100
@@ -169,6 +173,7 @@ read_settings(struct relay *r, const struct ch_params *p)
 	r->retained_max = ch_params_bytes(p, "retained_max");
 	rhythm_init(&r->rhythm, ch_params_ms(p, "gather"),
 		ch_clock_mono(r->rt->clock));
+	r->idle_save_ms = SAVE_MS;
 	make_owner(owner);
 	progress_init(&r->progress, r->slot, owner);
 }
@@ -394,19 +399,54 @@ read_rows(struct relay *r)
 /* ---- acknowledging ---- */
 
 static void
-acknowledge(struct relay *r, bool force)
+take_position(struct relay *r)
 {
 	uint64_t lsn = inflight_position(r->inflight)->lsn;
-	struct ch_err err = CH_ERR_INIT;
 
 	if (ch_sm_state(&r->state) != RELAY_TAILING)
 		return;
 	if (lsn > r->progress.lsn)
 		r->progress.lsn = lsn;
 	progress_reached(&r->progress, r->progress.lsn);
-	if (tail_status(r->tail, r->progress.lsn, r->now, r->wall, force,
-		    &err) != CH_OK)
+}
+
+/* No further than what is durable (progress.h). */
+static void
+acknowledge(struct relay *r, bool force)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (ch_sm_state(&r->state) == RELAY_TAILING &&
+		tail_status(r->tail, r->progress.kept_lsn, r->now, r->wall,
+			force, &err) != CH_OK)
 		session_restart(r, &err);
+}
+
+/* How long until progress is written; negative: there is nothing to write. */
+static int64_t
+save_ms(const struct relay *r)
+{
+	int64_t ago = ch_mono_ms_since(r->now, r->saved_at), wait = SAVE_MS;
+
+	if (!session_is_leader(r) || r->shards != NULL)
+		return -1;
+	if (!progress_is_due(&r->progress, r->inflight)) {
+		if (ch_sm_state(&r->state) != RELAY_TAILING ||
+			!progress_is_ahead(&r->progress))
+			return -1;
+		if (r->progress.lsn - r->progress.kept_lsn < IDLE_SAVE_BYTES)
+			wait = r->idle_save_ms;
+	}
+	return ago < wait ? wait - ago : 0;
+}
+
+static void
+next_idle_save(struct relay *r)
+{
+	if (progress_is_due(&r->progress, r->inflight))
+		r->idle_save_ms = SAVE_MS;
+	else if (r->idle_save_ms < IDLE_SAVE_MAX_MS)
+		r->idle_save_ms *= 2;
 }
 
 /* The save is written while the loop goes on; at most one a second. */
@@ -422,8 +462,8 @@ save_progress(struct relay *r)
 		rc = ch_pg_ready(r->pg, &err);
 		if (rc > 0)
 			rc = progress_finish(&r->progress, r->pg, &err);
-	} else if (progress_is_due(&r->progress, r->inflight) &&
-		ch_mono_ms_since(r->now, r->saved_at) >= SAVE_MS) {
+	} else if (save_ms(r) == 0) {
+		next_idle_save(r);
 		r->saved_at = r->now;
 		rc = progress_send(&r->progress, r->pg, r->inflight, &err);
 	}
@@ -525,8 +565,7 @@ sleep_ms(const struct relay *r)
 	if (ch_sm_state(&r->state) == RELAY_SCANNING && r->scan_done &&
 		pump_is_idle(r))
 		ms = 0;
-	if (progress_is_due(&r->progress, r->inflight))
-		earlier(&ms, SAVE_MS);
+	earlier(&ms, save_ms(r));
 	return (int)ms;
 }
 
@@ -565,8 +604,9 @@ relay_step(void *state, struct ch_err *err)
 		session_lose(r, &trouble);
 	turn_hooks(r);
 	poll_delete(r);
-	acknowledge(r, false);
+	take_position(r);
 	save_progress(r);
+	acknowledge(r, false);
 	look_around(r);
 	watch_fds(r);
 	if (r->fatal.code != CH_OK && pump_is_idle(r)) {
@@ -617,10 +657,11 @@ relay_stop(void *state)
 
 	inflight_advance(r->inflight);
 	poll_delete(r);
-	acknowledge(r, true);
+	take_position(r);
 	if (session_is_leader(r) && r->shards == NULL &&
 		progress_save(&r->progress, r->pg, r->inflight, &err) != CH_OK)
 		ch_warn("relay.save", CH_ERR(&err));
+	acknowledge(r, true);
 	session_close(r);
 	sink_kafka_drop(r->sink);
 	free_relay(r);

@@ -148,6 +148,7 @@ struct relay {
 	bool more;		/* the pump stopped for fairness */
 	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
+	int64_t idle_save_ms; /* after saved_at, when nothing is delivered */
 	struct ch_mono delete_at, balanced_at, partitions_at;
 	int64_t partitions_missing; /* at the last look */
 	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
