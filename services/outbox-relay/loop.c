@@ -76,7 +76,7 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		/* a stopped leader must not keep the leader's lock: a live one
 		 * asks for the slot every few seconds */
 		.on_connect = "SET synchronous_commit = off; "
-			      "SET idle_session_timeout = '15s'",
+			      "SET idle_session_timeout = '" SESSION_SILENT "'",
 	};
 	struct tail_options tail = {
 		.walsender = {.conninfo = sql.conninfo,
@@ -519,8 +519,9 @@ watch_fds(struct relay *r)
 		sink_kafka_fd(r->sink, LANE_BULK), POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_TRIAL, sink_kafka_trial_fd(r->sink),
 		POLLIN);
+	/* also unasked: PostgreSQL says so when it ends the session */
 	ch_runtime_watch_fd(r->rt, WATCH_SQL,
-		r->progress.in_flight ? ch_pg_fd(r->pg) : -1,
+		session_is_leader(r) ? ch_pg_fd(r->pg) : -1,
 		r->progress.in_flight ? ch_pg_poll_events(r->pg) : POLLIN);
 }
 
@@ -575,8 +576,7 @@ turn_hooks(struct relay *r)
 {
 	if (r->hooks == NULL)
 		return;
-	hooks_turn(r->hooks, session_is_leader(r), r->draining, r->now,
-		r->wall);
+	hooks_turn(r->hooks, session_may_send(r), r->draining, r->now, r->wall);
 	inflight_advance(r->inflight);
 }
 
@@ -599,6 +599,7 @@ relay_step(void *state, struct ch_err *err)
 	r->wall = ch_clock_wall(r->rt->clock);
 	before = ch_sm_state(&r->state);
 	session_turn(r);
+	(void)session_may_send(r);
 	more = read_rows(r);
 	if (pump_turn(r, &trouble) != CH_OK)
 		session_lose(r, &trouble);

@@ -11,10 +11,10 @@
  * the leader; the slot itself, which feeds one reader, is the second fence. Who
  * has it but not its webhooks' endpoints, which a relay of another slot serves,
  * gives it up and tries again: nothing is read meanwhile, so nothing is lost.
- * What is in flight outlives a lost connection: when the claim of
- * relay_progress shows that nobody led meanwhile, on this history of this
- * system, the stream goes on behind the last commit that was read; else
- * everything is dropped and read again.
+ * What is in flight outlives a lost connection, and waits meanwhile: when the
+ * claim of relay_progress shows that nobody led, on this history of this system,
+ * the stream goes on behind the last commit that was read; else, and as soon as
+ * another has the lock, everything is dropped, to be read again.
  *
  * The position is forgotten (NULL) and written before a slot is made, and set
  * when the re-scan behind it is delivered: a crash in between scans again. So
@@ -22,6 +22,7 @@
  * free is never dropped, whoever made it: it may have rows that are in no table
  * any more.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -125,6 +126,47 @@ session_keep_alive(void *ctx)
 	return ch_pg_exec(r->pg, "SELECT", &err) == CH_OK;
 }
 
+/* An answer to a save, or the end of the session. */
+static bool
+has_heard(const struct relay *r)
+{
+	struct pollfd p = {ch_pg_fd(r->pg), POLLIN, 0};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static int
+prove(struct relay *r, struct ch_err *err)
+{
+	struct ch_mono now = ch_clock_mono(r->rt->clock);
+	bool trusted = ch_mono_ms_since(now, r->proven_at) < SESSION_TRUSTED_MS;
+	bool asked = r->progress.in_flight;
+	int rc;
+
+	if (trusted && !has_heard(r))
+		return CH_OK;
+	rc = progress_settle(&r->progress, r->pg, err);
+	if (rc != CH_OK || (trusted && asked))
+		return rc;
+	rc = ch_pg_exec(r->pg, "SELECT", err);
+	if (rc == CH_OK)
+		r->proven_at = now;
+	return rc;
+}
+
+bool
+session_may_send(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (!session_is_leader(r))
+		return false;
+	if (prove(r, &err) == CH_OK)
+		return true;
+	session_lose(r, &err);
+	return false;
+}
+
 void
 session_close(struct relay *r)
 {
@@ -170,9 +212,10 @@ claim(struct relay *r, struct ch_err *err)
 	if (r->shards == NULL)
 		rc = progress_claim(&r->progress, r->pg, r->inflight, &ours,
 			err);
-	if (rc == CH_OK && !ours) {
+	if (rc == CH_OK && (!ours || r->left)) {
 		pump_drop(r);
 		r->read_lsn = 0;
+		r->left = false;
 		rc = park_load(r->park, r->pg, session_part(r), err);
 	}
 	return rc;
@@ -191,21 +234,33 @@ go_online(struct relay *r)
 	move_to(r, RELAY_STANDBY);
 }
 
+/* What it parks, and what is decided about that, we do not know. */
+static void
+leave_to_other(struct relay *r)
+{
+	r->trouble[0] = '\0';
+	r->retry_at = (struct ch_mono){r->now.ns + STANDBY_MS * 1000000LL};
+	if (r->left)
+		return;
+	pump_drop(r);
+	r->read_lsn = 0;
+	r->left = true;
+}
+
 static void
 stand_by(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
 	bool taken;
 
+	r->proven_at = ch_clock_mono(r->rt->clock);
 	if (take_lock(r, &taken, &err) != CH_OK) {
 		session_lose(r, &err);
 		return;
 	}
 	r->other_leads = !taken;
 	if (!taken) {
-		r->trouble[0] = '\0';
-		r->retry_at =
-			(struct ch_mono){r->now.ns + STANDBY_MS * 1000000LL};
+		leave_to_other(r);
 		return;
 	}
 	if (hooks_own(r->hooks, r->pg, &err) != CH_OK ||
