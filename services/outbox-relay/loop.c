@@ -24,6 +24,10 @@
 
 #define READ_BYTES ((size_t)1 << 20) /* of the WAL in one turn */
 #define SAVE_MS 1000
+/* Without a delivery the position is written after as long again as nothing was
+ * delivered, at most so long, or when the slot would keep so much WAL. */
+#define IDLE_SAVE_MAX_MS 600000
+#define IDLE_SAVE_BYTES ((uint64_t)32 << 20)
 #define IDLE_MS 1000
 #define LOOK_MS 1000
 #define PUBLISH_MS 100
@@ -72,7 +76,7 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		/* a stopped leader must not keep the leader's lock: a live one
 		 * asks for the slot every few seconds */
 		.on_connect = "SET synchronous_commit = off; "
-			      "SET idle_session_timeout = '15s'",
+			      "SET idle_session_timeout = '" SESSION_SILENT "'",
 	};
 	struct tail_options tail = {
 		.walsender = {.conninfo = sql.conninfo,
@@ -169,6 +173,7 @@ read_settings(struct relay *r, const struct ch_params *p)
 	r->retained_max = ch_params_bytes(p, "retained_max");
 	rhythm_init(&r->rhythm, ch_params_ms(p, "gather"),
 		ch_clock_mono(r->rt->clock));
+	r->idle_save_ms = SAVE_MS;
 	make_owner(owner);
 	progress_init(&r->progress, r->slot, owner, r->rt->clock);
 }
@@ -394,19 +399,54 @@ read_rows(struct relay *r)
 /* ---- acknowledging ---- */
 
 static void
-acknowledge(struct relay *r, bool force)
+take_position(struct relay *r)
 {
 	uint64_t lsn = inflight_position(r->inflight)->lsn;
-	struct ch_err err = CH_ERR_INIT;
 
 	if (ch_sm_state(&r->state) != RELAY_TAILING)
 		return;
 	if (lsn > r->progress.lsn)
 		r->progress.lsn = lsn;
 	progress_reached(&r->progress, r->progress.lsn);
-	if (tail_status(r->tail, r->progress.lsn, r->now, r->wall, force,
-		    &err) != CH_OK)
+}
+
+/* No further than what is durable (progress.h). */
+static void
+acknowledge(struct relay *r, bool force)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (ch_sm_state(&r->state) == RELAY_TAILING &&
+		tail_status(r->tail, r->progress.kept_lsn, r->now, r->wall,
+			force, &err) != CH_OK)
 		session_restart(r, &err);
+}
+
+/* How long until progress is written; negative: there is nothing to write. */
+static int64_t
+save_ms(const struct relay *r)
+{
+	int64_t ago = ch_mono_ms_since(r->now, r->saved_at), wait = SAVE_MS;
+
+	if (!session_is_leader(r) || r->shards != NULL)
+		return -1;
+	if (!progress_is_due(&r->progress, r->inflight)) {
+		if (ch_sm_state(&r->state) != RELAY_TAILING ||
+			!progress_is_ahead(&r->progress))
+			return -1;
+		if (r->progress.lsn - r->progress.kept_lsn < IDLE_SAVE_BYTES)
+			wait = r->idle_save_ms;
+	}
+	return ago < wait ? wait - ago : 0;
+}
+
+static void
+next_idle_save(struct relay *r)
+{
+	if (progress_is_due(&r->progress, r->inflight))
+		r->idle_save_ms = SAVE_MS;
+	else if (r->idle_save_ms < IDLE_SAVE_MAX_MS)
+		r->idle_save_ms *= 2;
 }
 
 /* The save is written while the loop goes on; at most one a second. */
@@ -422,8 +462,8 @@ save_progress(struct relay *r)
 		rc = ch_pg_ready(r->pg, &err);
 		if (rc > 0)
 			rc = progress_finish(&r->progress, r->pg, &err);
-	} else if (progress_is_due(&r->progress, r->inflight) &&
-		ch_mono_ms_since(r->now, r->saved_at) >= SAVE_MS) {
+	} else if (save_ms(r) == 0) {
+		next_idle_save(r);
 		r->saved_at = r->now;
 		rc = progress_send(&r->progress, r->pg, r->inflight, &err);
 	}
@@ -479,8 +519,9 @@ watch_fds(struct relay *r)
 		sink_kafka_fd(r->sink, LANE_BULK), POLLIN);
 	ch_runtime_watch_fd(r->rt, WATCH_TRIAL, sink_kafka_trial_fd(r->sink),
 		POLLIN);
+	/* also unasked: PostgreSQL says so when it ends the session */
 	ch_runtime_watch_fd(r->rt, WATCH_SQL,
-		r->progress.in_flight ? ch_pg_fd(r->pg) : -1,
+		session_is_leader(r) ? ch_pg_fd(r->pg) : -1,
 		r->progress.in_flight ? ch_pg_poll_events(r->pg) : POLLIN);
 }
 
@@ -525,8 +566,7 @@ sleep_ms(const struct relay *r)
 	if (ch_sm_state(&r->state) == RELAY_SCANNING && r->scan_done &&
 		pump_is_idle(r))
 		ms = 0;
-	if (progress_is_due(&r->progress, r->inflight))
-		earlier(&ms, SAVE_MS);
+	earlier(&ms, save_ms(r));
 	return (int)ms;
 }
 
@@ -536,8 +576,7 @@ turn_hooks(struct relay *r)
 {
 	if (r->hooks == NULL)
 		return;
-	hooks_turn(r->hooks, session_is_leader(r), r->draining, r->now,
-		r->wall);
+	hooks_turn(r->hooks, session_may_send(r), r->draining, r->now, r->wall);
 	inflight_advance(r->inflight);
 }
 
@@ -560,13 +599,15 @@ relay_step(void *state, struct ch_err *err)
 	r->wall = ch_clock_wall(r->rt->clock);
 	before = ch_sm_state(&r->state);
 	session_turn(r);
+	(void)session_may_send(r);
 	more = read_rows(r);
 	if (pump_turn(r, &trouble) != CH_OK)
 		session_lose(r, &trouble);
 	turn_hooks(r);
 	poll_delete(r);
-	acknowledge(r, false);
+	take_position(r);
 	save_progress(r);
+	acknowledge(r, false);
 	look_around(r);
 	watch_fds(r);
 	if (r->fatal.code != CH_OK && pump_is_idle(r)) {
@@ -617,10 +658,11 @@ relay_stop(void *state)
 
 	inflight_advance(r->inflight);
 	poll_delete(r);
-	acknowledge(r, true);
+	take_position(r);
 	if (session_is_leader(r) && r->shards == NULL &&
 		progress_save(&r->progress, r->pg, r->inflight, &err) != CH_OK)
 		ch_warn("relay.save", CH_ERR(&err));
+	acknowledge(r, true);
 	session_close(r);
 	sink_kafka_drop(r->sink);
 	free_relay(r);

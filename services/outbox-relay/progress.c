@@ -2,9 +2,10 @@
 /*
  * progress: reading, claiming and writing relay_progress.
  *
- * Nothing is written while nothing was delivered: our own write moves the WAL,
- * and an idle relay would otherwise wake itself for ever. After a delivery it
- * takes up to three writes until the snapshot has caught up; then it is quiet.
+ * After a delivery it takes up to three writes until the snapshot has caught
+ * up. Then only a position that moved without one is left to write (loop.c says
+ * when): our own write moves the WAL, and an idle relay would otherwise wake
+ * itself for ever.
  */
 #include "progress.h"
 
@@ -17,8 +18,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "outbox_relay_sql.h"
-
-#define LSN_TEXT_MAX 18
 
 static const struct ch_pg_stmt claim_stmt = {
 	"relay_claim", outbox_relay_sql_progress_claim};
@@ -110,7 +109,7 @@ read_place(struct progress *p, struct ch_pg_row *r, const PGresult *res,
 	if (snapshot.ptr != NULL)
 		p->snapshot = ch_xviewdup(snapshot);
 	p->saved_snapshot = true;
-	p->saved_lsn = p->lsn;
+	p->saved_lsn = p->kept_lsn = p->lsn;
 	return CH_OK;
 }
 
@@ -122,17 +121,17 @@ leave_behind(struct progress *p, const struct walsender_identity *was,
 	if (is_same(was, &p->identity))
 		return;
 	p->has_lsn = false;
-	p->lsn = 0;
+	p->lsn = p->kept_lsn = 0;
 	if (is_same_system(was, &p->identity))
 		return;
 	inflight_forget(f);
 	progress_snapshot_set(p, NULL);
 }
 
-static void
-lsn_text(uint64_t lsn, char out[LSN_TEXT_MAX])
+void
+progress_lsn_text(uint64_t lsn, char out[PROGRESS_LSN_TEXT_MAX])
 {
-	(void)snprintf(out, LSN_TEXT_MAX, "%" PRIX32 "/%" PRIX32,
+	(void)snprintf(out, PROGRESS_LSN_TEXT_MAX, "%" PRIX32 "/%" PRIX32,
 		(uint32_t)(lsn >> 32), (uint32_t)lsn);
 }
 
@@ -141,12 +140,12 @@ static void
 check_reached(const struct progress *p, uint64_t written,
 	struct walsender_identity *was)
 {
-	char known[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
+	char known[PROGRESS_LSN_TEXT_MAX], end[PROGRESS_LSN_TEXT_MAX];
 
 	if (p->lsn <= written)
 		return;
-	lsn_text(p->lsn, known);
-	lsn_text(written, end);
+	progress_lsn_text(p->lsn, known);
+	progress_lsn_text(written, end);
 	ch_warn("relay.server_behind", CH_S("slot", p->slot),
 		CH_S("delivered_lsn", known), CH_S("server_lsn", end),
 		CH_S("then", "re-scan of the tables"));
@@ -210,6 +209,12 @@ progress_is_due(const struct progress *p, const struct inflight *f)
 	return !p->in_flight &&
 		(p->saved_events != inflight_position(f)->events ||
 			!p->saved_snapshot);
+}
+
+bool
+progress_is_ahead(const struct progress *p)
+{
+	return !p->in_flight && p->lsn > p->kept_lsn;
 }
 
 int
@@ -281,13 +286,15 @@ progress_finish(struct progress *p, struct ch_pg *pg, struct ch_err *err)
 	p->in_flight = false;
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "save relay_progress");
-	if (PQntuples(res) == 1)
+	if (PQntuples(res) == 1) {
+		p->kept_lsn = p->saved_lsn;
 		take_candidate(p, res);
-	else
+	} else {
 		rc = ch_err_set(err, CH_EFENCED,
 			"another relay has claimed "
 			"relay_progress of slot %s",
 			p->slot);
+	}
 	PQclear(res);
 	return rc;
 }

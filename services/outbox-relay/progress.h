@@ -6,6 +6,11 @@
  * A save that finds another owner changes nothing: CH_EFENCED. What is lost
  * with a crash is at most a second of it: rows that come again.
  *
+ * The slot is told no position that is not durable here (kept_lsn). So a slot
+ * that is further was made anew, or moved by somebody else, and what lies
+ * between it never sends: PostgreSQL moves a start that is named before the
+ * slot's own position there without a word.
+ *
  * The outbox's snapshot: each save brings back a snapshot and a position that
  * lies behind everything it sees. When the deliveries have passed that
  * position, the snapshot is confirmed, and goes into the next save.
@@ -41,6 +46,8 @@
 #include "io/pg.h"
 #include "walsender.h"
 
+#define PROGRESS_LSN_TEXT_MAX 18
+
 struct progress {
 	const char *slot;
 	const struct ch_clock *clock;
@@ -54,7 +61,8 @@ struct progress {
 	uint64_t candidate_lsn;
 	uint64_t saved_events; /* deliveries that the last save had */
 	uint64_t candidate_events, covered_events; /* that a snapshot sees */
-	uint64_t saved_lsn;
+	uint64_t saved_lsn;  /* by the last save that was sent */
+	uint64_t kept_lsn;   /* by the last that is durable; 0: none */
 	bool saved_snapshot; /* the last save had the latest snapshot */
 	bool in_flight;	     /* a save was sent */
 };
@@ -62,6 +70,8 @@ struct progress {
 void progress_init(struct progress *p, const char *slot, const char *owner,
 	const struct ch_clock *clock);
 void progress_free(struct progress *p);
+/* As PostgreSQL writes it. */
+void progress_lsn_text(uint64_t lsn, char out[PROGRESS_LSN_TEXT_MAX]);
 
 /* Claims and reads the row; *ours: nobody came between, we were the owner and
  * this is the history that we know. If not, f forgets what is delivered and
@@ -85,6 +95,10 @@ int progress_finish(struct progress *p, struct ch_pg *pg, struct ch_err *err);
 int progress_settle(struct progress *p, struct ch_pg *pg, struct ch_err *err);
 /* Deliveries have come to lsn: confirms the candidate when it is passed. */
 void progress_reached(struct progress *p, uint64_t lsn);
+/* Has the position moved beyond what is written? Whoever asks decides how soon
+ * that is worth a write: each moves the WAL, and so an idle stream's position,
+ * itself. */
+bool progress_is_ahead(const struct progress *p);
 /* A scan has delivered all that this snapshot sees. */
 void progress_snapshot_set(struct progress *p, const char *snapshot);
 

@@ -4,8 +4,9 @@
  *
  *	reports -> topics -> send in order -> park -> advance
  *
- * Invariants: a row is sent only when every row before it of its key was sent
- * or put aside first. A refusal stops all sending until nothing is in flight
+ * Invariants: a row is sent only while the lock is ours (session_may_send()):
+ * another leader may have put it aside, and an operator discarded it. And only
+ * when every row before it of its key was sent or put aside first. A refusal stops all sending until nothing is in flight
  * (the sink settles); then sending starts again at the first undelivered row,
  * and a suspect goes alone, so that what is refused then is refused for
  * itself. Its key is held meanwhile (retry.h): each of its rows goes alone, so
@@ -259,7 +260,7 @@ send_rows(struct relay *r)
 	if (gathers(r))
 		return;
 	r->more = false;
-	if (inflight_next(r->inflight) == NULL ||
+	if (inflight_next(r->inflight) == NULL || !session_may_send(r) ||
 		!sink_kafka_want(r->sink,
 			rhythm_is_bulk(&r->rhythm) ? LANE_BULK : LANE_PROMPT))
 		return;

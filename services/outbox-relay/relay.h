@@ -93,6 +93,11 @@ enum relay_state {
 	RELAY_POLLING
 };
 
+/* PostgreSQL ends the SQL session of a relay that is silent for so long (it is
+ * stopped, or its machine is), and the lock goes with it. */
+#define SESSION_SILENT "15s"
+#define SESSION_TRUSTED_MS 10000 /* less than that */
+
 enum relay_source { RELAY_SOURCE_AUTO, RELAY_SOURCE_WAL, RELAY_SOURCE_SCAN };
 
 /* Series of one topic's label. */
@@ -148,6 +153,7 @@ struct relay {
 	bool more;		/* the pump stopped for fairness */
 	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
+	int64_t idle_save_ms; /* after saved_at, when nothing is delivered */
 	struct ch_mono delete_at, balanced_at, partitions_at;
 	int64_t partitions_missing; /* at the last look */
 	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
@@ -155,8 +161,10 @@ struct relay {
 	struct ch_mono kept_at; /* the SQL session, while a slot is made */
 	size_t surplus; /* shards to be given up; nothing is read meanwhile */
 	struct ch_mono state_since;
-	bool other_leads;    /* asked for while STANDBY, and refused */
-	struct ch_err fatal; /* the daemon ends with it */
+	bool other_leads; /* asked for while STANDBY, and refused */
+	bool left; /* so, since we led last: nothing is in flight any more */
+	struct ch_mono proven_at; /* the SQL session, and the lock with it */
+	struct ch_err fatal;	  /* the daemon ends with it */
 	int refusals; /* of the walsender, in a row, while SQL answered */
 	bool slot_active;
 	int64_t retained_bytes;
@@ -178,7 +186,12 @@ void session_close(struct relay *r);
 /* Of the walsender's long commands, ctx is the relay: keeps watchdog and SQL
  * session, and the lock with it, from ending. false: stop, or it has ended. */
 bool session_keep_alive(void *ctx);
+/* As far as we know: in a state from which rows are read. */
 bool session_is_leader(const struct relay *r);
+/* May something be sent, now? While the lock is known to be ours: nothing came
+ * from the SQL session that was not asked for, and it has answered within
+ * SESSION_TRUSTED_MS. Else it is asked first; it may be lost then. */
+bool session_may_send(struct relay *r);
 /* The rows of the polled table that are this relay's. */
 const struct queue_part *session_part(const struct relay *r);
 

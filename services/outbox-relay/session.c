@@ -11,16 +11,18 @@
  * the leader; the slot itself, which feeds one reader, is the second fence. Who
  * has it but not its webhooks' endpoints, which a relay of another slot serves,
  * gives it up and tries again: nothing is read meanwhile, so nothing is lost.
- * What is in flight outlives a lost connection: when the claim of
- * relay_progress shows that nobody led meanwhile, on this history of this
- * system, the stream goes on behind the last commit that was read; else
- * everything is dropped and read again.
+ * What is in flight outlives a lost connection, and waits meanwhile: when the
+ * claim of relay_progress shows that nobody led, on this history of this system,
+ * the stream goes on behind the last commit that was read; else, and as soon as
+ * another has the lock, everything is dropped, to be read again.
  *
  * The position is forgotten (NULL) and written before a slot is made, and set
- * when the re-scan behind it is delivered: a crash in between scans again. A
- * slot that is free is never dropped, whoever made it: it may have rows that are
- * in no table any more.
+ * when the re-scan behind it is delivered: a crash in between scans again. So
+ * it is with a slot that is further than we told it (progress.h). A slot that is
+ * free is never dropped, whoever made it: it may have rows that are in no table
+ * any more.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -124,6 +126,47 @@ session_keep_alive(void *ctx)
 	return ch_pg_exec(r->pg, "SELECT", &err) == CH_OK;
 }
 
+/* An answer to a save, or the end of the session. */
+static bool
+has_heard(const struct relay *r)
+{
+	struct pollfd p = {ch_pg_fd(r->pg), POLLIN, 0};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+static int
+prove(struct relay *r, struct ch_err *err)
+{
+	struct ch_mono now = ch_clock_mono(r->rt->clock);
+	bool trusted = ch_mono_ms_since(now, r->proven_at) < SESSION_TRUSTED_MS;
+	bool asked = r->progress.in_flight;
+	int rc;
+
+	if (trusted && !has_heard(r))
+		return CH_OK;
+	rc = progress_settle(&r->progress, r->pg, err);
+	if (rc != CH_OK || (trusted && asked))
+		return rc;
+	rc = ch_pg_exec(r->pg, "SELECT", err);
+	if (rc == CH_OK)
+		r->proven_at = now;
+	return rc;
+}
+
+bool
+session_may_send(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (!session_is_leader(r))
+		return false;
+	if (prove(r, &err) == CH_OK)
+		return true;
+	session_lose(r, &err);
+	return false;
+}
+
 void
 session_close(struct relay *r)
 {
@@ -169,9 +212,10 @@ claim(struct relay *r, struct ch_err *err)
 	if (r->shards == NULL)
 		rc = progress_claim(&r->progress, r->pg, r->inflight, &ours,
 			err);
-	if (rc == CH_OK && !ours) {
+	if (rc == CH_OK && (!ours || r->left)) {
 		pump_drop(r);
 		r->read_lsn = 0;
+		r->left = false;
 		rc = park_load(r->park, r->pg, session_part(r), err);
 	}
 	return rc;
@@ -190,21 +234,33 @@ go_online(struct relay *r)
 	move_to(r, RELAY_STANDBY);
 }
 
+/* What it parks, and what is decided about that, we do not know. */
+static void
+leave_to_other(struct relay *r)
+{
+	r->trouble[0] = '\0';
+	r->retry_at = (struct ch_mono){r->now.ns + STANDBY_MS * 1000000LL};
+	if (r->left)
+		return;
+	pump_drop(r);
+	r->read_lsn = 0;
+	r->left = true;
+}
+
 static void
 stand_by(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
 	bool taken;
 
+	r->proven_at = ch_clock_mono(r->rt->clock);
 	if (take_lock(r, &taken, &err) != CH_OK) {
 		session_lose(r, &err);
 		return;
 	}
 	r->other_leads = !taken;
 	if (!taken) {
-		r->trouble[0] = '\0';
-		r->retry_at =
-			(struct ch_mono){r->now.ns + STANDBY_MS * 1000000LL};
+		leave_to_other(r);
 		return;
 	}
 	if (hooks_own(r->hooks, r->pg, &err) != CH_OK ||
@@ -259,15 +315,20 @@ begin_tailing(struct relay *r, struct ch_err *err)
 	return CH_OK;
 }
 
-/* The position is not known: forget it durably, then make the slot. */
+/* Durably: a crash before the tables are read reads them again. */
+static int
+forget_position(struct relay *r, struct ch_err *err)
+{
+	r->progress.has_lsn = false;
+	r->progress.lsn = r->read_lsn = 0;
+	return progress_save(&r->progress, r->pg, r->inflight, err);
+}
+
 static int
 make_slot(struct relay *r, bool drop, struct ch_err *err)
 {
-	int rc;
+	int rc = forget_position(r, err);
 
-	r->progress.has_lsn = false;
-	r->progress.lsn = r->read_lsn = 0;
-	rc = progress_save(&r->progress, r->pg, r->inflight, err);
 	if (rc == CH_OK && drop)
 		rc = walsender_slot_drop(tail_walsender(r->tail), err);
 	if (rc == CH_OK)
@@ -279,33 +340,67 @@ make_slot(struct relay *r, bool drop, struct ch_err *err)
 	return rc;
 }
 
+/* Further than we ever told: made anew, or moved, by somebody else. What lies
+ * between it will not send. */
 static int
-use_slot(struct relay *r, enum walsender_slot slot, struct ch_err *err)
+leave_moved(struct relay *r, struct ch_err *err)
+{
+	char ours[PROGRESS_LSN_TEXT_MAX], its[PROGRESS_LSN_TEXT_MAX];
+
+	progress_lsn_text(r->progress.kept_lsn, ours);
+	progress_lsn_text(r->slot_lsn, its);
+	ch_warn("relay.slot_moved", CH_S("slot", r->slot),
+		CH_S("delivered_lsn", ours), CH_S("slot_lsn", its),
+		CH_S("then", "re-scan of the tables"));
+	return forget_position(r, err);
+}
+
+static void
+begin_scanning(struct relay *r)
 {
 	bool whole = r->reread == NULL || r->first_whole || r->progress.begun;
-	int rc = CH_OK;
 
-	if (slot == WALSENDER_SLOT_ACTIVE)
-		return ch_err_set(err, CH_EEXIST,
-			"slot %s is read by another process", r->slot);
-	if (slot == WALSENDER_SLOT_FOREIGN)
-		return ch_err_set(err, CH_ECONFIG,
-			"slot %s belongs to "
-			"another plugin or database: set `slot`",
-			r->slot);
-	if (slot == WALSENDER_SLOT_FREE && r->progress.has_lsn)
-		return begin_tailing(r, err);
-	r->slot_lsn = 0;
-	if (slot != WALSENDER_SLOT_FREE)
-		rc = make_slot(r, slot != WALSENDER_SLOT_MISSING, err);
-	if (rc != CH_OK)
-		return rc;
 	r->progress.begun = true;
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
 	r->trouble[0] = '\0';
-	move_to(r, RELAY_SCANNING);
-	return CH_OK;
+	if (ch_sm_state(&r->state) != RELAY_SCANNING)
+		move_to(r, RELAY_SCANNING);
+}
+
+static int
+use_slot(struct relay *r, const struct walsender_slot_found *slot,
+	struct ch_err *err)
+{
+	int rc = CH_OK;
+
+	if (slot->is == WALSENDER_SLOT_ACTIVE)
+		return ch_err_set(err, CH_EEXIST,
+			"slot %s is read by another process", r->slot);
+	if (slot->is == WALSENDER_SLOT_FOREIGN)
+		return ch_err_set(err, CH_ECONFIG,
+			"slot %s belongs to "
+			"another plugin or database: set `slot`",
+			r->slot);
+	r->slot_lsn = slot->confirmed_lsn;
+	if (slot->is != WALSENDER_SLOT_FREE)
+		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, err);
+	else if (r->progress.has_lsn && r->slot_lsn <= r->progress.kept_lsn)
+		return begin_tailing(r, err);
+	else if (r->progress.has_lsn)
+		rc = leave_moved(r, err);
+	if (rc == CH_OK)
+		begin_scanning(r);
+	return rc;
+}
+
+static int
+look_at_slot(struct relay *r, struct ch_err *err)
+{
+	struct walsender_slot_found slot;
+	int rc = walsender_slot_look(tail_walsender(r->tail), &slot, err);
+
+	return rc == CH_OK ? use_slot(r, &slot, err) : rc;
 }
 
 static int
@@ -344,7 +439,6 @@ poll_instead(struct relay *r, struct ch_err *err)
 static int
 choose_source(struct relay *r, struct ch_err *err)
 {
-	enum walsender_slot slot;
 	int rc;
 
 	if (r->source == RELAY_SOURCE_SCAN)
@@ -358,8 +452,7 @@ choose_source(struct relay *r, struct ch_err *err)
 		rc = source_check_table(r, err);
 	if (rc != CH_OK)
 		return rc;
-	rc = walsender_slot_look(tail_walsender(r->tail), &slot, err);
-	return rc == CH_OK ? use_slot(r, slot, err) : rc;
+	return look_at_slot(r, err);
 }
 
 static void
@@ -397,7 +490,8 @@ end_scan(struct relay *r)
 		session_lose(r, &err);
 		return;
 	}
-	if (begin_tailing(r, &err) != CH_OK)
+	/* it may have been made anew while the tables were read */
+	if (look_at_slot(r, &err) != CH_OK)
 		session_restart(r, &err);
 }
 

@@ -215,44 +215,6 @@ walsender_connect(struct walsender *w, struct walsender_identity *out,
 	return rc == CH_OK ? ask_start(w, out, err) : rc;
 }
 
-static enum walsender_slot
-slot_of(const PGresult *res)
-{
-	const char *value[4];
-	int i;
-
-	if (PQntuples(res) == 0)
-		return WALSENDER_SLOT_MISSING;
-	for (i = 0; i < 4; i++)
-		value[i] = PQgetvalue(res, 0, i);
-	if (value[0][0] != 't')
-		return WALSENDER_SLOT_FOREIGN;
-	if (ch_view_eq_str(ch_view_of(value[1]), "lost"))
-		return WALSENDER_SLOT_LOST;
-	return value[2][0] == 't' ? WALSENDER_SLOT_ACTIVE : WALSENDER_SLOT_FREE;
-}
-
-int
-walsender_slot_look(struct walsender *w, enum walsender_slot *out,
-	struct ch_err *err)
-{
-	char sql[512];
-	PGresult *res;
-	int rc;
-
-	(void)snprintf(sql, sizeof(sql),
-		"SELECT plugin = 'pgoutput' AND database = "
-		"current_database(), wal_status, active, restart_lsn "
-		"FROM pg_replication_slots WHERE slot_name = '%s'",
-		w->opt.slot);
-	rc = walsender_command(w, sql, WALSENDER_COMMAND_MS, &res, err);
-	if (rc != CH_OK)
-		return rc;
-	*out = slot_of(res);
-	PQclear(res);
-	return CH_OK;
-}
-
 /* Appends 1 to 8 hexadecimal digits, half an LSN. */
 static bool
 add_half(uint64_t *lsn, struct ch_view digits)
@@ -280,6 +242,57 @@ lsn_of(struct ch_view text, uint64_t *out)
 	*out = 0;
 	return ch_view_split(&text, '/', &high) && add_half(out, high) &&
 		add_half(out, text);
+}
+
+static enum walsender_slot
+slot_of(const PGresult *res)
+{
+	const char *value[3];
+	int i;
+
+	if (PQntuples(res) == 0)
+		return WALSENDER_SLOT_MISSING;
+	for (i = 0; i < 3; i++)
+		value[i] = PQgetvalue(res, 0, i);
+	if (value[0][0] != 't')
+		return WALSENDER_SLOT_FOREIGN;
+	if (ch_view_eq_str(ch_view_of(value[1]), "lost"))
+		return WALSENDER_SLOT_LOST;
+	return value[2][0] == 't' ? WALSENDER_SLOT_ACTIVE : WALSENDER_SLOT_FREE;
+}
+
+static int
+read_slot(const PGresult *res, struct walsender_slot_found *out,
+	struct ch_err *err)
+{
+	*out = (struct walsender_slot_found){.is = slot_of(res)};
+	if (out->is != WALSENDER_SLOT_FREE && out->is != WALSENDER_SLOT_ACTIVE)
+		return CH_OK;
+	if (lsn_of(ch_view_of(PQgetvalue(res, 0, 3)), &out->confirmed_lsn))
+		return CH_OK;
+	return ch_err_set(err, CH_EPROTO,
+		"pg_replication_slots tells no confirmed_flush_lsn");
+}
+
+int
+walsender_slot_look(struct walsender *w, struct walsender_slot_found *out,
+	struct ch_err *err)
+{
+	char sql[512];
+	PGresult *res;
+	int rc;
+
+	(void)snprintf(sql, sizeof(sql),
+		"SELECT plugin = 'pgoutput' AND database = "
+		"current_database(), wal_status, active, confirmed_flush_lsn "
+		"FROM pg_replication_slots WHERE slot_name = '%s'",
+		w->opt.slot);
+	rc = walsender_command(w, sql, WALSENDER_COMMAND_MS, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	rc = read_slot(res, out, err);
+	PQclear(res);
+	return rc;
 }
 
 int

@@ -50,6 +50,13 @@ enum walsender_slot {
 	WALSENDER_SLOT_FOREIGN /* another plugin or database has the name */
 };
 
+struct walsender_slot_found {
+	enum walsender_slot is;
+	/* What lies before it the slot never sends again, whatever position
+	 * START_REPLICATION names. Of a slot that is FREE or ACTIVE. */
+	uint64_t confirmed_lsn;
+};
+
 struct walsender *walsender_new(const struct walsender_options *opt,
 	struct ch_err *err);
 void walsender_free(struct walsender *w);
@@ -64,7 +71,7 @@ struct ch_pg *walsender_pg(struct walsender *w);
 int walsender_command(struct walsender *w, const char *sql, int timeout_ms,
 	PGresult **out, struct ch_err *err);
 
-int walsender_slot_look(struct walsender *w, enum walsender_slot *out,
+int walsender_slot_look(struct walsender *w, struct walsender_slot_found *out,
 	struct ch_err *err);
 /* The position from which the slot has everything. */
 int walsender_slot_create(struct walsender *w, uint64_t *lsn,

@@ -140,8 +140,7 @@ def sessions_ended(world, rng):
     return lambda: None
 
 
-def slot_dropped(world, rng):
-    """Under the relay that reads it."""
+def drop_slot(world):
     def dropped():
         world.superuser("SELECT pg_terminate_backend(active_pid) FROM "
                         "pg_replication_slots WHERE active")
@@ -150,7 +149,27 @@ def slot_dropped(world, rng):
                                "= %s", (world.slot,))
         return gone is not None
     until(dropped, 60, "the slot is dropped")
+
+
+def slot_dropped(world, rng):
+    """Under the relay that reads it."""
+    drop_slot(world)
     return lambda: None
+
+
+def slot_remade(world, rng):
+    """By somebody's hand while no relay looks: the new one has nothing of what
+    is committed meanwhile."""
+    wakes = [freeze(place.pid) for place in world.awake()]
+    drop_slot(world)
+
+    def end():
+        until(lambda: world.superuser(
+            "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')",
+            (world.slot,)) is not None, 60, "the slot is made anew")
+        for wake in wakes:
+            wake()
+    return end
 
 
 def slot_invalidated(world, rng):
@@ -243,7 +262,7 @@ TOUCHES = {
                broker_disk_full),
     "postgres": (postgres_stopped, postgres_disk_full, walsender_frozen,
                  backend_frozen, sessions_ended, slot_dropped,
-                 slot_invalidated),
+                 slot_invalidated, slot_remade),
 }
 DECK = {f.__name__: f for some in TOUCHES.values() for f in some} | LINKS
 FAULTS = DECK | MOODS
@@ -252,7 +271,7 @@ ON = {f.__name__: on for on, some in TOUCHES.items() for f in some} | {
 RESTARTS = {"broker_killed", "broker_stopped", "broker_disk_full"}
 # They need the relay to run, or PostgreSQL to answer.
 ALONE = {"relay_stopped", "leader_frozen_and_replaced", "slot_dropped",
-         "slot_invalidated"}
+         "slot_invalidated", "slot_remade"}
 
 
 class Plan:
