@@ -107,11 +107,14 @@ CREATE TABLE IF NOT EXISTS outbox_retry (
 	value         bytea,
 	header_names  bytea[] NOT NULL DEFAULT '{}',
 	header_values bytea[] NOT NULL DEFAULT '{}',
-	waits_since   timestamptz NOT NULL DEFAULT clock_timestamp(),
-	UNIQUE (source, row_id, topic)
+	waits_since   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX IF NOT EXISTS outbox_retry_blocker
 	ON outbox_retry (blocked_by, retry_id);
+CREATE INDEX IF NOT EXISTS outbox_retry_row ON outbox_retry (source, row_id);
+-- of before: ids come again with other events
+ALTER TABLE outbox_retry
+	DROP CONSTRAINT IF EXISTS outbox_retry_source_row_id_topic_key;
 
 CREATE TABLE IF NOT EXISTS letter_states (
 	letter_id    uuid PRIMARY KEY,

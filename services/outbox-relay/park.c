@@ -14,6 +14,8 @@
 #include "park.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/failpoint.h"
@@ -74,6 +76,8 @@ static const struct ch_pg_stmt park_stmt = {
 	"relay_park", outbox_relay_sql_letter_park};
 static const struct ch_pg_stmt wait_stmt = {
 	"relay_wait", outbox_relay_sql_retry_put};
+static const struct ch_pg_stmt again_stmt = {
+	"relay_wait_again", outbox_relay_sql_retry_again};
 static const struct ch_pg_stmt move_stmt = {
 	"relay_retry_move", outbox_relay_sql_retry_move};
 static const struct ch_pg_stmt rows_stmt = {
@@ -141,8 +145,9 @@ remember_row(void *ctx, const PGresult *res)
 	struct park *p = ctx;
 	struct ch_pg_row r = ch_pg_row(res, 0);
 	struct ch_view origin = ch_pg_next_text(&r);
+	struct ch_view row_id = ch_pg_next_text(&r);
 
-	retry_remember(p->retry, origin, ch_pg_next_text(&r));
+	retry_remember(p->retry, origin, row_id, (uint32_t)ch_pg_next_i32(&r));
 	return true;
 }
 
@@ -246,6 +251,25 @@ topic_name(const struct event *e)
 	return CH_VIEW("");
 }
 
+/* Also of a waiting row, which was an application's or the ledger's. */
+static uint32_t
+content_of(const struct park *p, const struct event *e)
+{
+	return p->own ? 0 : event_content(e);
+}
+
+/* Two rows of one id and one moment are two letters. */
+static struct ch_uuid
+name_letter(const struct park *p, const struct event *e, const char *id)
+{
+	char row[EVENT_ID_MAX + 16];
+
+	(void)snprintf(row, sizeof(row), p->own ? "%s" : "%s/%08" PRIx32, id,
+		content_of(p, e));
+	return letter_id(event_time(e), event_origin(e), ch_view_of(row),
+		topic_name(e));
+}
+
 void
 park_refuse(struct park *p, struct event *e, const char *class,
 	const char *reason)
@@ -254,8 +278,7 @@ park_refuse(struct park *p, struct event *e, const char *class,
 	char id[EVENT_ID_MAX];
 
 	event_id(e, id);
-	q->letter = letter_id(event_time(e), event_origin(e), ch_view_of(id),
-		topic_name(e));
+	q->letter = name_letter(p, e, id);
 	q->blocks = e->topic != NULL && e->topic->policy == ROUTE_BLOCK &&
 		event_key(e).ptr != NULL;
 	ch_view_copy(ch_view_of(class), q->class, sizeof(q->class));
@@ -344,12 +367,26 @@ move_waiting(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
 }
 
+/* A row that waited has to wait again, behind another letter. */
+static int
+wait_again(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &q->letter);
+	ch_pg_arg_i64(&args, q->e->order);
+	return ch_pg_pipeline_add(pg, &again_stmt, &args, err);
+}
+
 static int
 write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 {
 	struct row_args a = {.arena = CH_ARENA_INIT, .reason = CH_BUF_INIT};
 	int rc;
 
+	if (q->waits && q->e->source == EVENT_RETRY)
+		return wait_again(pg, q, err);
 	ch_pg_args_clear(&a.args);
 	ch_pg_arg_uuid(&a.args, &q->letter);
 	row_args_add(&a, q->e);
@@ -422,7 +459,8 @@ park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 			p->tail = &p->head;
 		p->queued--;
 		event_id(q->e, id);
-		retry_remember(p->retry, event_origin(q->e), ch_view_of(id));
+		retry_remember(p->retry, event_origin(q->e), ch_view_of(id),
+			content_of(p, q->e));
 		p->counts.letters += !q->waits;
 		p->counts.waiting += q->waits;
 		if (q->e->source == EVENT_RETRY && !q->waits)

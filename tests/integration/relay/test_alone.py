@@ -430,6 +430,27 @@ def test_poisoned_key_waits_and_is_replayed(shop, relay, kafka):
     assert actions[0][0] >= 1
 
 
+def test_an_id_that_comes_again_is_delivered(shop, relay, kafka):
+    shop.reuse_ids(kafka, relay(topic_wait="0s"))
+
+
+def test_discarded_row_that_is_read_again_is_passed_over(shop, relay):
+    """The table is read whole after a lost slot; what was put aside and is
+    the same row still is told, and not sent."""
+    daemon = relay(topic_wait="0s")
+    row = shop.order("k1", kind="Missing", payload={"a": None})
+    letter = until(shop.letters, 60, "the letter")[0]
+    shop.dlq("discard", letter["letter_id"], "--reason", "junk")
+    assert daemon.stop() == 0
+    shop.lose_slot()
+    daemon = relay(topic_wait="0s")
+    daemon.wait_metric(1, "relay_rows_passed_over_total")
+    assert f"last={row}" in daemon.logged()
+    shop.order("k1")
+    assert shop.arrived() == 0
+    assert shop.letters() == []
+
+
 def test_webhooks_of_an_applications_table(shop, relay, tmp_path):
     """As of the ledger's outbox; filtered by topic, dead ones replayed."""
     server = HookServer()
