@@ -61,6 +61,7 @@ struct park {
 	size_t queued;
 	struct released *released, **released_end;
 	struct ch_pg_array delivered; /* retry_ids to be swept */
+	struct ch_buf name;	      /* of a topic that is none */
 	struct park_counts counts;
 };
 
@@ -134,6 +135,7 @@ park_free(struct park *p)
 		return;
 	park_clear(p);
 	ch_pg_array_free(&p->delivered);
+	ch_buf_free(&p->name);
 	free(p);
 }
 
@@ -229,26 +231,16 @@ enqueue(struct park *p, struct event *e)
 	return q;
 }
 
+/* Valid until the next call. Where there is no topic, because no topic may have
+ * that name or there are too many: the name that it would have. */
 static struct ch_view
-topic_name(const struct event *e)
+topic_name(struct park *p, const struct event *e)
 {
 	if (e->topic != NULL)
 		return ch_view_of(e->topic->name);
-	/* no legal name could be made: what it was to be made of */
-	switch ((enum event_source)e->source) {
-	case EVENT_REJECTED:
-		return event_field(e, REJECTED_TOPIC);
-	case EVENT_OUTBOX:
-		return event_field(e, OUTBOX_TYPE_OF_AGGREGATE);
-	case EVENT_RETRY:
-	case EVENT_APPLICATION:
-		return event_field(e, WAITED_TOPIC);
-	case EVENT_COMMAND_LOG:
-	case EVENT_ANSWERS:
-	case EVENT_SOURCES:
-		break;
-	}
-	return CH_VIEW("");
+	ch_buf_clear(&p->name);
+	route_name(p->routes, e, &p->name);
+	return ch_buf_view(&p->name);
 }
 
 /* Also of a waiting row, which was an application's or the ledger's. */
@@ -260,14 +252,14 @@ content_of(const struct park *p, const struct event *e)
 
 /* Two rows of one id and one moment are two letters. */
 static struct ch_uuid
-name_letter(const struct park *p, const struct event *e, const char *id)
+name_letter(struct park *p, const struct event *e, const char *id)
 {
 	char row[EVENT_ID_MAX + 16];
 
 	(void)snprintf(row, sizeof(row), p->own ? "%s" : "%s/%08" PRIx32, id,
 		content_of(p, e));
 	return letter_id(event_time(e), event_origin(e), ch_view_of(row),
-		topic_name(e));
+		topic_name(p, e));
 }
 
 void
@@ -287,9 +279,9 @@ park_refuse(struct park *p, struct event *e, const char *class,
 		retry_block(p->retry, e->topic->number, event_key(e),
 			&q->letter);
 	ch_error("relay.parked", CH_S("row", id),
-		CH_V("source", event_origin(e)), CH_V("topic", topic_name(e)),
-		CH_S("class", class), CH_S("reason", reason),
-		CH_B("blocks_key", q->blocks));
+		CH_V("source", event_origin(e)),
+		CH_V("topic", topic_name(p, e)), CH_S("class", class),
+		CH_S("reason", reason), CH_B("blocks_key", q->blocks));
 }
 
 void
@@ -317,7 +309,7 @@ struct row_args {
 
 /* source, row_id, topic, part, key, value, headers: what both tables have. */
 static void
-row_args_add(struct row_args *a, const struct event *e)
+row_args_add(struct row_args *a, struct park *p, const struct event *e)
 {
 	struct message m;
 	size_t i;
@@ -327,7 +319,7 @@ row_args_add(struct row_args *a, const struct event *e)
 	event_id(e, a->id);
 	ch_pg_arg_text(&a->args, event_origin(e));
 	ch_pg_arg_str(&a->args, a->id);
-	ch_pg_arg_text(&a->args, topic_name(e));
+	ch_pg_arg_text(&a->args, topic_name(p, e));
 	if (m.part >= 0)
 		ch_pg_arg_i32(&a->args, m.part);
 	else
@@ -380,7 +372,8 @@ wait_again(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 }
 
 static int
-write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+write_one(struct park *p, struct ch_pg *pg, const struct parked *q,
+	struct ch_err *err)
 {
 	struct row_args a = {.arena = CH_ARENA_INIT, .reason = CH_BUF_INIT};
 	int rc;
@@ -389,7 +382,7 @@ write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 		return wait_again(pg, q, err);
 	ch_pg_args_clear(&a.args);
 	ch_pg_arg_uuid(&a.args, &q->letter);
-	row_args_add(&a, q->e);
+	row_args_add(&a, p, q->e);
 	if (!q->waits) {
 		ch_pg_arg_str(&a.args, q->class);
 		/* a text that PostgreSQL refuses would stop the relay */
@@ -424,7 +417,7 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 		rc = ch_pg_pipeline_add(pg, &durable, NULL, err);
 	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
 		q = q->next) {
-		rc = write_one(pg, q, err);
+		rc = write_one(p, pg, q, err);
 		if (rc == CH_OK)
 			rc = move_waiting(pg, q, err);
 		++*n;

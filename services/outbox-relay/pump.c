@@ -171,7 +171,10 @@ admit(struct relay *r, struct event *e)
 		return false;
 	}
 	if (e->topic == NULL) {
-		park_refuse(r->park, e, "invalid_topic", err.text);
+		park_refuse(r->park, e,
+			err.code == CH_EFULL ? "too_many_topics"
+					     : "invalid_topic",
+			err.text);
 		return false;
 	}
 	if (retry_is_blocked(r->retry, e->topic->number, event_key(e),
