@@ -8,8 +8,9 @@
  *
  * Invariant: done() runs exactly once for each accepted request, on that
  * thread. Bounded: max_in_flight requests, max_body bytes each, and their
- * times. What libcurl says becomes one of a few classes by one table; a result
- * that no row names is CH_HTTP_OTHER, with libcurl's text.
+ * times; a name server that is silent holds up its request alone. What libcurl
+ * says becomes one of a few classes by one table; a result that no row names is
+ * CH_HTTP_OTHER, with libcurl's text.
  */
 #include "io/http_client.h"
 
@@ -365,6 +366,9 @@ set_limits(struct request *r)
 	int connect_ms = r->call.connect_timeout_ms;
 
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* else the end of a request waits for its lookup, and all the others
+	 * with it: the lookup has a thread of its own, which is left behind */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)r->call.timeout_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -122,11 +122,14 @@ CREATE TABLE IF NOT EXISTS outbox_retry (
 	value         bytea,
 	header_names  bytea[] NOT NULL DEFAULT '{}',
 	header_values bytea[] NOT NULL DEFAULT '{}',
-	waits_since   timestamptz NOT NULL DEFAULT clock_timestamp(),
-	UNIQUE (source, row_id, topic)
+	waits_since   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX IF NOT EXISTS outbox_retry_blocker
 	ON outbox_retry (blocked_by, retry_id);
+CREATE INDEX IF NOT EXISTS outbox_retry_row ON outbox_retry (source, row_id);
+-- of before: ids come again with other events
+ALTER TABLE outbox_retry
+	DROP CONSTRAINT IF EXISTS outbox_retry_source_row_id_topic_key;
 
 CREATE TABLE IF NOT EXISTS letter_states (
 	letter_id    uuid PRIMARY KEY,
@@ -607,14 +610,17 @@ BEGIN
 			WHEN 'quarantined' THEN 'dlq.quarantine' ELSE 'dlq.replay' END,
 		letter::text, decide_letter.reason,
 		jsonb_build_object('state', coalesce(was.held, was.state),
-			'replay_count', was.replay_count),
+			'replay_count', was.replay_count)
+		|| CASE WHEN sends AND d.topic <> sent_to
+			THEN jsonb_build_object('topic', d.topic) ELSE '{}' END,
 		jsonb_build_object('state', become, 'replay_count', s.replay_count)
 		|| CASE WHEN sends THEN jsonb_build_object('topic', sent_to,
 			'partition', sent_part, 'offset', sent_offset)
 			ELSE '{}' END
 		|| CASE WHEN plan IS NOT NULL THEN jsonb_build_object('plan', plan)
 			ELSE '{}' END
-		FROM letter_states s WHERE s.letter_id = letter;
+		FROM letter_states s LEFT JOIN dead_letters d USING (letter_id)
+		WHERE s.letter_id = letter;
 	RETURN true;
 END $$;
 

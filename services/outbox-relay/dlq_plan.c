@@ -11,6 +11,7 @@
 #include "letter_json.h"
 #include "plan_run.h"
 #include "plans.h"
+#include "replay.h"
 
 #define SAMPLE 5
 #define PLANS_SHOWN 20
@@ -50,8 +51,9 @@ print_target(const struct dlq *d, bool discards, const PGresult *res, int i,
 	dlq_print_safe(t.topic, 249);
 	if (discards)
 		printf("\n");
-	else if (t.topic.len == 0)
-		printf("(no origin: they will be held; plan them with --to)\n");
+	else if (!replay_is_target(t.topic))
+		printf(" (no topic can be that: they will be held; plan them "
+		       "with --to)\n");
 	else if (t.by_key)
 		printf(" (by the key)\n");
 	else

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/digest.h"
 #include "base/uuid.h"
 
 struct layout {
@@ -191,6 +192,33 @@ event_id(const struct event *e, char out[EVENT_ID_MAX])
 			.ptr,
 		sizeof(u.bytes));
 	ch_uuid_format(&u, out);
+}
+
+static void
+add_content(struct ch_sha256_run *run, const struct event *e, int place)
+{
+	struct ch_view v = event_field(e, place);
+	char len[4];
+
+	ch_put_be32(len, (uint32_t)e->lens[place]);
+	ch_sha256_add(run, len, sizeof(len));
+	if (v.len > 0)
+		ch_sha256_add(run, v.ptr, v.len);
+}
+
+uint32_t
+event_content(const struct event *e)
+{
+	struct ch_sha256_run *run;
+	struct ch_sha256 d;
+
+	if (!event_is_finished(e))
+		return 0;
+	run = ch_sha256_begin();
+	add_content(run, e, WAITED_KEY);
+	add_content(run, e, WAITED_VALUE);
+	d = ch_sha256_end(run);
+	return ch_be32((const char *)d.bytes);
 }
 
 struct ch_view

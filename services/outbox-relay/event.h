@@ -133,6 +133,9 @@ struct ch_view event_field(const struct event *e, int place);
 /* What the row is called in this database: "<stream>-<log_seq>", the letter's
  * id, the outbox row's id. Equal in every repetition. */
 void event_id(const struct event *e, char out[EVENT_ID_MAX]);
+/* Of an application's row, whose id may come again with another event: a digest
+ * of key and value. 0: of the ledger's, whose ids never do. */
+uint32_t event_content(const struct event *e);
 struct ch_view event_key(const struct event *e);  /* ptr NULL: none */
 struct ch_time event_time(const struct event *e); /* decided or created */
 

@@ -175,6 +175,11 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_REPEATED] = {"relay_rows_repeated_total", CH_COUNTER,
 		CH_UNIT_NONE, "Rows read again and passed over", {NULL}, NULL,
 		0},
+	[RELAY_PASSED] = {"relay_rows_passed_over_total", CH_COUNTER,
+		CH_UNIT_NONE,
+		"Rows read again that were put aside before (a dead letter or "
+		"a waiting row has them), and so not sent",
+		{NULL}, NULL, 0},
 	[RELAY_PARKED] = {"relay_letters_total", CH_COUNTER, CH_UNIT_NONE,
 		"Deliveries refused for good and stored as dead letters",
 		{NULL}, NULL, 0},
@@ -211,7 +216,7 @@ const struct ch_metric_desc relay_metrics[] = {
 		"Keys that wait behind a dead letter", {NULL}, NULL, 0},
 	[RELAY_REMEMBERED] = {"relay_remembered_rows", CH_GAUGE, CH_UNIT_NONE,
 		"Rows put aside before that are passed over when they are read "
-		"again, 16 bytes each",
+		"again, 24 to 48 bytes each",
 		{NULL}, NULL, 0},
 	[RELAY_LETTERS_OPEN] = {"relay_letters_pending", CH_GAUGE, CH_UNIT_NONE,
 		"Refused deliveries that no operator has decided, counted up "

@@ -14,6 +14,8 @@
 #include "park.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/failpoint.h"
@@ -59,6 +61,7 @@ struct park {
 	size_t queued;
 	struct released *released, **released_end;
 	struct ch_pg_array delivered; /* retry_ids to be swept */
+	struct ch_buf name;	      /* of a topic that is none */
 	struct park_counts counts;
 };
 
@@ -74,6 +77,8 @@ static const struct ch_pg_stmt park_stmt = {
 	"relay_park", outbox_relay_sql_letter_park};
 static const struct ch_pg_stmt wait_stmt = {
 	"relay_wait", outbox_relay_sql_retry_put};
+static const struct ch_pg_stmt again_stmt = {
+	"relay_wait_again", outbox_relay_sql_retry_again};
 static const struct ch_pg_stmt move_stmt = {
 	"relay_retry_move", outbox_relay_sql_retry_move};
 static const struct ch_pg_stmt rows_stmt = {
@@ -130,6 +135,7 @@ park_free(struct park *p)
 		return;
 	park_clear(p);
 	ch_pg_array_free(&p->delivered);
+	ch_buf_free(&p->name);
 	free(p);
 }
 
@@ -141,8 +147,9 @@ remember_row(void *ctx, const PGresult *res)
 	struct park *p = ctx;
 	struct ch_pg_row r = ch_pg_row(res, 0);
 	struct ch_view origin = ch_pg_next_text(&r);
+	struct ch_view row_id = ch_pg_next_text(&r);
 
-	retry_remember(p->retry, origin, ch_pg_next_text(&r));
+	retry_remember(p->retry, origin, row_id, (uint32_t)ch_pg_next_i32(&r));
 	return true;
 }
 
@@ -224,26 +231,35 @@ enqueue(struct park *p, struct event *e)
 	return q;
 }
 
+/* Valid until the next call. Where there is no topic, because no topic may have
+ * that name or there are too many: the name that it would have. */
 static struct ch_view
-topic_name(const struct event *e)
+topic_name(struct park *p, const struct event *e)
 {
 	if (e->topic != NULL)
 		return ch_view_of(e->topic->name);
-	/* no legal name could be made: what it was to be made of */
-	switch ((enum event_source)e->source) {
-	case EVENT_REJECTED:
-		return event_field(e, REJECTED_TOPIC);
-	case EVENT_OUTBOX:
-		return event_field(e, OUTBOX_TYPE_OF_AGGREGATE);
-	case EVENT_RETRY:
-	case EVENT_APPLICATION:
-		return event_field(e, WAITED_TOPIC);
-	case EVENT_COMMAND_LOG:
-	case EVENT_ANSWERS:
-	case EVENT_SOURCES:
-		break;
-	}
-	return CH_VIEW("");
+	ch_buf_clear(&p->name);
+	route_name(p->routes, e, &p->name);
+	return ch_buf_view(&p->name);
+}
+
+/* Also of a waiting row, which was an application's or the ledger's. */
+static uint32_t
+content_of(const struct park *p, const struct event *e)
+{
+	return p->own ? 0 : event_content(e);
+}
+
+/* Two rows of one id and one moment are two letters. */
+static struct ch_uuid
+name_letter(struct park *p, const struct event *e, const char *id)
+{
+	char row[EVENT_ID_MAX + 16];
+
+	(void)snprintf(row, sizeof(row), p->own ? "%s" : "%s/%08" PRIx32, id,
+		content_of(p, e));
+	return letter_id(event_time(e), event_origin(e), ch_view_of(row),
+		topic_name(p, e));
 }
 
 void
@@ -254,8 +270,7 @@ park_refuse(struct park *p, struct event *e, const char *class,
 	char id[EVENT_ID_MAX];
 
 	event_id(e, id);
-	q->letter = letter_id(event_time(e), event_origin(e), ch_view_of(id),
-		topic_name(e));
+	q->letter = name_letter(p, e, id);
 	q->blocks = e->topic != NULL && e->topic->policy == ROUTE_BLOCK &&
 		event_key(e).ptr != NULL;
 	ch_view_copy(ch_view_of(class), q->class, sizeof(q->class));
@@ -264,9 +279,9 @@ park_refuse(struct park *p, struct event *e, const char *class,
 		retry_block(p->retry, e->topic->number, event_key(e),
 			&q->letter);
 	ch_error("relay.parked", CH_S("row", id),
-		CH_V("source", event_origin(e)), CH_V("topic", topic_name(e)),
-		CH_S("class", class), CH_S("reason", reason),
-		CH_B("blocks_key", q->blocks));
+		CH_V("source", event_origin(e)),
+		CH_V("topic", topic_name(p, e)), CH_S("class", class),
+		CH_S("reason", reason), CH_B("blocks_key", q->blocks));
 }
 
 void
@@ -294,7 +309,7 @@ struct row_args {
 
 /* source, row_id, topic, part, key, value, headers: what both tables have. */
 static void
-row_args_add(struct row_args *a, const struct event *e)
+row_args_add(struct row_args *a, struct park *p, const struct event *e)
 {
 	struct message m;
 	size_t i;
@@ -304,7 +319,7 @@ row_args_add(struct row_args *a, const struct event *e)
 	event_id(e, a->id);
 	ch_pg_arg_text(&a->args, event_origin(e));
 	ch_pg_arg_str(&a->args, a->id);
-	ch_pg_arg_text(&a->args, topic_name(e));
+	ch_pg_arg_text(&a->args, topic_name(p, e));
 	if (m.part >= 0)
 		ch_pg_arg_i32(&a->args, m.part);
 	else
@@ -344,15 +359,30 @@ move_waiting(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
 	return ch_pg_pipeline_add(pg, &move_stmt, &args, err);
 }
 
+/* A row that waited has to wait again, behind another letter. */
 static int
-write_one(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+wait_again(struct ch_pg *pg, const struct parked *q, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &q->letter);
+	ch_pg_arg_i64(&args, q->e->order);
+	return ch_pg_pipeline_add(pg, &again_stmt, &args, err);
+}
+
+static int
+write_one(struct park *p, struct ch_pg *pg, const struct parked *q,
+	struct ch_err *err)
 {
 	struct row_args a = {.arena = CH_ARENA_INIT, .reason = CH_BUF_INIT};
 	int rc;
 
+	if (q->waits && q->e->source == EVENT_RETRY)
+		return wait_again(pg, q, err);
 	ch_pg_args_clear(&a.args);
 	ch_pg_arg_uuid(&a.args, &q->letter);
-	row_args_add(&a, q->e);
+	row_args_add(&a, p, q->e);
 	if (!q->waits) {
 		ch_pg_arg_str(&a.args, q->class);
 		/* a text that PostgreSQL refuses would stop the relay */
@@ -387,7 +417,7 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 		rc = ch_pg_pipeline_add(pg, &durable, NULL, err);
 	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
 		q = q->next) {
-		rc = write_one(pg, q, err);
+		rc = write_one(p, pg, q, err);
 		if (rc == CH_OK)
 			rc = move_waiting(pg, q, err);
 		++*n;
@@ -422,7 +452,8 @@ park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 			p->tail = &p->head;
 		p->queued--;
 		event_id(q->e, id);
-		retry_remember(p->retry, event_origin(q->e), ch_view_of(id));
+		retry_remember(p->retry, event_origin(q->e), ch_view_of(id),
+			content_of(p, q->e));
 		p->counts.letters += !q->waits;
 		p->counts.waiting += q->waits;
 		if (q->e->source == EVENT_RETRY && !q->waits)

@@ -116,27 +116,66 @@ pump_reported(void *ctx, struct event *e, const struct sink_report *rep)
 	inflight_done(r->inflight, e);
 }
 
+/* It was put aside before, and is read again. Another event of the same id, of
+ * an application that numbers anew, is none of that. */
+static bool
+was_put_aside(struct relay *r, const struct event *e)
+{
+	struct ch_view origin = event_origin(e);
+	char id[EVENT_ID_MAX];
+	bool same;
+
+	if (e->source == EVENT_RETRY || retry_remembered(r->retry) == 0)
+		return false;
+	event_id(e, id);
+	if (!retry_knows(r->retry, origin, ch_view_of(id)))
+		return false;
+	same = retry_remembers(r->retry, origin, ch_view_of(id),
+		event_content(e));
+	r->passed += same;
+	r->reused += !same;
+	(void)ch_view_copy(ch_view_of(id), same ? r->passed_id : r->reused_id,
+		EVENT_ID_MAX);
+	return same;
+}
+
+/* Once a turn: they may be many. */
+static void
+tell_put_aside(struct relay *r)
+{
+	if (r->passed > 0)
+		ch_warn("relay.passed_over", CH_U("rows", r->passed),
+			CH_S("last", r->passed_id),
+			CH_S("why", "put aside before: see dlq list"));
+	if (r->reused > 0)
+		ch_warn("relay.id_reused", CH_U("rows", r->reused),
+			CH_S("last", r->reused_id),
+			CH_S("why",
+				"a dead letter has this id and another key or "
+				"value: sent as another event"));
+	ch_metric_add(r->rt->metrics, RELAY_PASSED, r->passed);
+	r->passed = r->reused = 0;
+}
+
 /* true: it may be sent. */
 static bool
 admit(struct relay *r, struct event *e)
 {
 	struct ch_err err = CH_ERR_INIT;
 	struct ch_uuid letter;
-	char id[EVENT_ID_MAX];
 
 	hooks_take(r->hooks, e);
 	if (e->topic == NULL)
 		e->topic = route_find(r->routes, e, &err);
-	if (e->source != EVENT_RETRY && retry_remembered(r->retry) > 0) {
-		event_id(e, id);
-		if (retry_remembers(r->retry, event_origin(e),
-			    ch_view_of(id))) {
-			inflight_done(r->inflight, e);
-			return false;
-		}
+	if (was_put_aside(r, e)) {
+		inflight_done(r->inflight, e);
+		return false;
 	}
 	if (e->topic == NULL) {
-		park_refuse(r->park, e, "invalid_topic", err.text);
+		park_refuse(r->park, e,
+			err.code == CH_EFULL ? "too_many_topics"
+					     : "invalid_topic",
+			err.text);
 		return false;
 	}
 	if (retry_is_blocked(r->retry, e->topic->number, event_key(e),
@@ -271,6 +310,7 @@ send_rows(struct relay *r)
 		if (admit(r, e) && !send_one(r, e))
 			break;
 	}
+	tell_put_aside(r);
 	r->more = n == SEND_MAX;
 	if (n == 0)
 		return;

@@ -45,6 +45,7 @@ enum relay_metric {
 	RELAY_PRODUCED,
 	RELAY_DELIVERED,
 	RELAY_REPEATED,
+	RELAY_PASSED,
 	RELAY_PARKED,
 	RELAY_WAITING,
 	RELAY_RELEASED,
@@ -151,6 +152,10 @@ struct relay {
 	uint64_t slot_lsn;	/* of a slot made for the re-scan */
 	uint64_t read_lsn;	/* end of the last commit read; 0: none */
 	bool more;		/* the pump stopped for fairness */
+	/* of this turn: rows that were put aside before, and rows of such an id
+	 * that are other events */
+	unsigned passed, reused;
+	char passed_id[EVENT_ID_MAX], reused_id[EVENT_ID_MAX];
 	struct ch_mono read_at, send_at, sent_at, published_at;
 	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
 	int64_t idle_save_ms; /* after saved_at, when nothing is delivered */

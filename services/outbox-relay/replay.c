@@ -96,16 +96,29 @@ replay_looped(const struct letters_row *row, int32_t replays_max)
 			row->state == LETTER_QUARANTINED);
 }
 
+/* No topic has a ':' in its name. */
+static bool
+is_endpoint(struct ch_view topic)
+{
+	return ch_view_starts(topic, CH_VIEW("webhook:"));
+}
+
+bool
+replay_is_target(struct ch_view topic)
+{
+	return dialect_is_topic(topic) || is_endpoint(topic);
+}
+
 int
 replay_redirect(struct letters_row *row, const char *to, struct ch_err *err)
 {
 	if (to == NULL)
 		return CH_OK;
-	if (!row->is_foreign)
+	if (!row->is_foreign && replay_is_target(row->topic))
 		return ch_err_set(err, CH_EEXIST,
-			"--to is for foreign letters: this one (%s) goes to its "
-			"own topic",
-			letters_kind(row));
+			"--to is for foreign letters and for those that no "
+			"topic can be made of: this one (%s) goes to %.*s",
+			letters_kind(row), CH_VIEW_ARG(row->topic));
 	row->topic = ch_view_of(to);
 	row->part = -1;
 	return CH_OK;
@@ -137,10 +150,15 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 	rc = check_copied(row, err);
 	if (rc != CH_OK)
 		return rc;
-	if (row->topic.len == 0)
+	if (row->is_foreign && row->topic.len == 0)
 		return ch_err_set(err, CH_ERANGE,
 			"its headers name no topic that it came from: say which "
 			"with --to TOPIC (of dlq replay or dlq plan)");
+	if (!replay_is_target(row->topic))
+		return ch_err_set(err, CH_ERANGE,
+			"\"%.*s\" is no name that a topic can have: say which "
+			"with --to TOPIC (of dlq replay or dlq plan)",
+			CH_VIEW_ARG(row->topic));
 	rc = letters_command(pg, row, &c, err);
 	if (rc != CH_OK || !c.known)
 		return rc;
@@ -368,14 +386,6 @@ send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	return letters_write(pg, row, &d, err);
 }
 
-/* Is its target an endpoint? (No topic has a ':' in its name.) */
-static bool
-is_hook(const struct letters_row *row)
-{
-	return row->is_delivery &&
-		ch_view_starts(row->topic, CH_VIEW("webhook:"));
-}
-
 /* An endpoint's: the relay sends it, and says so in its state. */
 static int
 put_back(struct replay *r, struct ch_pg *pg, struct letters_row *row,
@@ -418,7 +428,7 @@ replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 
 	if (rc == CH_ERANGE && replay_looped(row, r->opt.replays_max))
 		rc = quarantine(r, pg, row, err);
-	else if (rc == CH_OK && is_hook(row))
+	else if (rc == CH_OK && row->is_delivery && is_endpoint(row->topic))
 		rc = put_back(r, pg, row, &arena, err);
 	else if (rc == CH_OK)
 		rc = send_and_write(r, pg, row, &arena, err);

@@ -48,10 +48,14 @@ void replay_close(struct replay *r);
 int replay_check(struct ch_pg *pg, const struct letters_row *row,
 	const struct replay_options *opt, struct ch_err *err);
 /* The row as it is to be sent when `to` (NULL: as it is) says where: a foreign
- * letter goes there by its key. CH_EEXIST: of another kind the topic is known
- * for certain. `to` must live as long as the row is used. */
+ * letter, and one of ours whose topic can be none, goes there by its key; the
+ * letter keeps what it was. CH_EEXIST: of any other the topic is known for
+ * certain. `to` must live as long as the row is used. */
 int replay_redirect(struct letters_row *row, const char *to,
 	struct ch_err *err);
+/* May this be a topic, or is it an endpoint (webhook:<name>)? Not so of a row of
+ * ours of which no topic can be made, nor of a foreign letter without headers. */
+bool replay_is_target(struct ch_view topic);
 /* Is it the loop guard that refuses it? */
 bool replay_looped(const struct letters_row *row, int32_t replays_max);
 

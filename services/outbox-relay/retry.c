@@ -2,10 +2,10 @@
 /*
  * retry: decisions and the three small indexes behind them.
  *
- * The remembered rows are an open-addressed table of hashes that doubles: 16
- * bytes a row at worst (32 while it grows); none cost
- * nothing. A hash met by chance would pass over a row that was never parked:
- * 64 bits of FNV over distinct ids make that one in 10^13 at a million.
+ * The remembered rows are an open-addressed table of hashes that doubles, 24 to
+ * 48 bytes a row; none cost nothing. A hash met by chance would pass over a row
+ * that was never parked: 64 bits of FNV over distinct ids make that one in
+ * 10^13 at a million.
  */
 #include "retry.h"
 
@@ -25,12 +25,17 @@ struct hold {
 	struct ch_mono until;
 };
 
+struct rows {
+	uint64_t *names; /* hashes; 0: free */
+	uint32_t *contents;
+	size_t count, room;
+};
+
 struct retry {
 	struct ch_map *blocked; /* be32 topic, key bytes -> struct retry_key */
 	struct retry_key *turn; /* the same: who is asked about next */
 	struct ch_map *holds;	/* be32 topic, 'k' key or 'r' row -> hold */
-	uint64_t *rows;		/* 0: free */
-	size_t row_count, row_room;
+	struct rows rows;
 };
 
 /* Between two attempts of a key. */
@@ -75,6 +80,14 @@ retry_new(void)
 	return r;
 }
 
+static void
+rows_free(struct rows *rows)
+{
+	free(rows->names);
+	free(rows->contents);
+	*rows = (struct rows){0};
+}
+
 void
 retry_free(struct retry *r)
 {
@@ -82,7 +95,7 @@ retry_free(struct retry *r)
 		return;
 	ch_map_free(r->blocked, free);
 	ch_map_free(r->holds, free);
-	free(r->rows);
+	rows_free(&r->rows);
 	free(r);
 }
 
@@ -94,9 +107,7 @@ retry_clear(struct retry *r)
 	r->turn = NULL;
 	r->blocked = ch_map_new();
 	r->holds = ch_map_new();
-	free(r->rows);
-	r->rows = NULL;
-	r->row_count = r->row_room = 0;
+	rows_free(&r->rows);
 }
 
 static void
@@ -307,60 +318,75 @@ row_hash(struct ch_view origin, struct ch_view row_id)
 	return sum != 0 ? sum : 1;
 }
 
-static bool
-row_put(uint64_t *rows, size_t room, uint64_t h)
+/* The place of the row, or of its first one, or a free one. */
+static size_t
+row_place(const struct rows *rows, uint64_t name, const uint32_t *content)
 {
-	size_t i = h & (room - 1);
+	size_t i = name & (rows->room - 1);
 
-	for (; rows[i] != 0; i = (i + 1) & (room - 1))
-		if (rows[i] == h)
-			return false;
-	rows[i] = h;
-	return true;
+	for (; rows->names[i] != 0; i = (i + 1) & (rows->room - 1))
+		if (rows->names[i] == name &&
+			(content == NULL || rows->contents[i] == *content))
+			break;
+	return i;
 }
 
 static void
-rows_grow(struct retry *r)
+row_put(struct rows *rows, uint64_t name, uint32_t content)
 {
-	size_t room = r->row_room != 0 ? r->row_room * 2 : 64, i;
-	uint64_t *rows = ch_xcalloc(room, sizeof(*rows));
+	size_t i = row_place(rows, name, &content);
 
-	for (i = 0; i < r->row_room; i++)
-		if (r->rows[i] != 0)
-			row_put(rows, room, r->rows[i]);
-	free(r->rows);
-	r->rows = rows;
-	r->row_room = room;
+	rows->count += rows->names[i] == 0;
+	rows->names[i] = name;
+	rows->contents[i] = content;
+}
+
+static void
+rows_grow(struct rows *rows)
+{
+	struct rows more = {.room = rows->room != 0 ? rows->room * 2 : 64};
+	size_t i;
+
+	more.names = ch_xcalloc(more.room, sizeof(*more.names));
+	more.contents = ch_xcalloc(more.room, sizeof(*more.contents));
+	for (i = 0; i < rows->room; i++)
+		if (rows->names[i] != 0)
+			row_put(&more, rows->names[i], rows->contents[i]);
+	rows_free(rows);
+	*rows = more;
 }
 
 void
-retry_remember(struct retry *r, struct ch_view origin, struct ch_view row_id)
+retry_remember(struct retry *r, struct ch_view origin, struct ch_view row_id,
+	uint32_t content)
 {
-	if (r->row_count * 2 >= r->row_room)
-		rows_grow(r);
-	if (row_put(r->rows, r->row_room, row_hash(origin, row_id)))
-		r->row_count++;
+	if (r->rows.count * 2 >= r->rows.room)
+		rows_grow(&r->rows);
+	row_put(&r->rows, row_hash(origin, row_id), content);
+}
+
+static bool
+has_row(const struct rows *rows, uint64_t name, const uint32_t *content)
+{
+	return rows->count > 0 &&
+		rows->names[row_place(rows, name, content)] != 0;
 }
 
 bool
 retry_remembers(const struct retry *r, struct ch_view origin,
-	struct ch_view row_id)
+	struct ch_view row_id, uint32_t content)
 {
-	uint64_t h;
-	size_t i;
+	return has_row(&r->rows, row_hash(origin, row_id), &content);
+}
 
-	if (r->row_count == 0)
-		return false;
-	h = row_hash(origin, row_id);
-	i = h & (r->row_room - 1);
-	for (; r->rows[i] != 0; i = (i + 1) & (r->row_room - 1))
-		if (r->rows[i] == h)
-			return true;
-	return false;
+bool
+retry_knows(const struct retry *r, struct ch_view origin, struct ch_view row_id)
+{
+	return has_row(&r->rows, row_hash(origin, row_id), NULL);
 }
 
 size_t
 retry_remembered(const struct retry *r)
 {
-	return r->row_count;
+	return r->rows.count;
 }

@@ -23,8 +23,7 @@
  * order, and wait between two attempts; other keys flow. A key without bytes
  * holds its own row alone.
  *
- * Blocked keys are held as (topic, key) -> letter; remembered rows as 64-bit
- * hashes: a hit only means "look it up".
+ * Blocked keys are held as (topic, key) -> letter; remembered rows as hashes.
  *
  * Thread: belongs to one thread. Pure.
  */
@@ -102,10 +101,15 @@ bool retry_is_held(const struct retry *r, const struct event *e,
 	struct ch_mono *until);
 size_t retry_held(const struct retry *r); /* keys */
 
-/* Rows that are parked or wait: a repeated read passes over them. */
+/* Rows that are parked or wait: a repeated read passes over them. content, as
+ * event_content() has it: a row of the same name and another content is another
+ * event. */
 void retry_remember(struct retry *r, struct ch_view origin,
-	struct ch_view row_id);
+	struct ch_view row_id, uint32_t content);
 bool retry_remembers(const struct retry *r, struct ch_view origin,
+	struct ch_view row_id, uint32_t content);
+/* Is any row of this name remembered? */
+bool retry_knows(const struct retry *r, struct ch_view origin,
 	struct ch_view row_id);
 size_t retry_remembered(const struct retry *r);
 

@@ -225,20 +225,73 @@ route_free(struct route_table *t)
 	free(t);
 }
 
-static struct route_topic *
-outbox_topic(struct route_table *t, struct ch_view type, struct ch_err *err)
+/* NULL: none. */
+static const struct rule *
+rule_of(const struct route_table *t, struct ch_view type)
 {
-	struct route_topic *topic;
-	struct ch_buf name = CH_BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < t->rule_count; i++)
 		if (ch_view_eq_str(type, t->rules[i].type))
-			return intern(t, ch_view_of(t->rules[i].topic),
-				t->rules[i].policy, NULL, err);
-	ch_buf_adds(&name, t->prefix);
-	ch_buf_addv(&name, type);
-	topic = intern(t, ch_buf_view(&name), t->outbox_policy, "outbox", err);
+			return &t->rules[i];
+	return NULL;
+}
+
+static void
+name_outbox(const struct route_table *t, struct ch_view type,
+	struct ch_buf *out)
+{
+	const struct rule *rule = rule_of(t, type);
+
+	if (rule != NULL) {
+		ch_buf_adds(out, rule->topic);
+		return;
+	}
+	ch_buf_adds(out, t->prefix);
+	ch_buf_addv(out, type);
+}
+
+static void
+name_dlq(struct ch_view of, struct ch_buf *out)
+{
+	ch_buf_addv(out, of);
+	ch_buf_adds(out, ".dlq");
+}
+
+void
+route_name(const struct route_table *t, const struct event *e,
+	struct ch_buf *out)
+{
+	switch ((enum event_source)e->source) {
+	case EVENT_OUTBOX:
+		name_outbox(t, event_field(e, OUTBOX_TYPE_OF_AGGREGATE), out);
+		break;
+	case EVENT_REJECTED:
+		name_dlq(event_field(e, REJECTED_TOPIC), out);
+		break;
+	case EVENT_RETRY:
+	case EVENT_APPLICATION:
+		ch_buf_addv(out, event_field(e, WAITED_TOPIC));
+		break;
+	case EVENT_COMMAND_LOG:
+	case EVENT_ANSWERS:
+	case EVENT_SOURCES:
+		ch_buf_adds(out, t->results->name);
+		break;
+	}
+}
+
+static struct route_topic *
+outbox_topic(struct route_table *t, struct ch_view type, struct ch_err *err)
+{
+	const struct rule *rule = rule_of(t, type);
+	struct route_topic *topic;
+	struct ch_buf name = CH_BUF_INIT;
+
+	name_outbox(t, type, &name);
+	topic = intern(t, ch_buf_view(&name),
+		rule != NULL ? rule->policy : t->outbox_policy,
+		rule != NULL ? NULL : "outbox", err);
 	ch_buf_free(&name);
 	return topic;
 }
@@ -249,8 +302,7 @@ dlq_topic(struct route_table *t, struct ch_view of, struct ch_err *err)
 	struct route_topic *topic;
 	struct ch_buf name = CH_BUF_INIT;
 
-	ch_buf_addv(&name, of);
-	ch_buf_adds(&name, ".dlq");
+	name_dlq(of, &name);
 	topic = intern(t, ch_buf_view(&name),
 		(struct route_rule){ROUTE_SKIP, 0}, "dlq", err);
 	ch_buf_free(&name);

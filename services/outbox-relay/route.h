@@ -77,6 +77,9 @@ void route_free(struct route_table *t);
  * the row is refused for good. */
 struct route_topic *route_find(struct route_table *t, const struct event *e,
 	struct ch_err *err);
+/* What its topic is called, legal or not: appended. */
+void route_name(const struct route_table *t, const struct event *e,
+	struct ch_buf *out);
 /* Topics met so far; number in [0, count). */
 struct route_topic *route_topic_at(const struct route_table *t, int number);
 /* The topic of that name, of a stored letter or waiting row; it blocks until a

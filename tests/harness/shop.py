@@ -38,11 +38,30 @@ class Shop(Cell):
         self.sql("CREATE UNIQUE INDEX ON outbox (n)")
         self.alone.install("public.outbox", "outbox_relay", poll=1)
 
+    def reuse_ids(self, kafka, daemon):
+        """Ids begin anew: of a row that became a letter, of one that waits
+        behind it, in other events. `daemon` has topic_wait 0."""
+        missing = f"{self.prefix}Missing"
+        first = [self.order("k1", kind="Missing", payload=n) for n in range(2)]
+        letter = until(self.letters, 60, "the letter")[0]
+        daemon.wait_metric(1, "relay_rows_blocked_total")
+        self.sql("DELETE FROM outbox")
+        self.order("k2", payload="other key", row_id=first[0])
+        self.arrived()
+        # a value of the same key: it waits as well
+        self.sql("DELETE FROM outbox")
+        self.order("k1", kind="Missing", payload="again", row_id=first[1])
+        daemon.wait_metric(2, "relay_rows_blocked_total")
+        kafka.create(missing)
+        self.dlq("replay", letter["letter_id"], "--reason", "topic made")
+        until(lambda: [r["payload"] for r in self.records(missing)] ==
+              ["0", "1", '"again"'], 60, "all, in order")
+
     def left(self):
         return self.sql("SELECT count(*) FROM outbox")[0][0]
 
-    def order(self, key, kind="Order", payload=None):
-        row_id = str(uuid.uuid4())
+    def order(self, key, kind="Order", payload=None, row_id=None):
+        row_id = row_id or str(uuid.uuid4())
         self.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
                  "payload) VALUES (%s, %s, %s, 'Created', %s)",
                  (row_id, kind, key, json.dumps(payload)))

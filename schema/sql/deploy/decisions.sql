@@ -175,14 +175,17 @@ BEGIN
 			WHEN 'quarantined' THEN 'dlq.quarantine' ELSE 'dlq.replay' END,
 		letter::text, decide_letter.reason,
 		jsonb_build_object('state', coalesce(was.held, was.state),
-			'replay_count', was.replay_count),
+			'replay_count', was.replay_count)
+		|| CASE WHEN sends AND d.topic <> sent_to
+			THEN jsonb_build_object('topic', d.topic) ELSE '{}' END,
 		jsonb_build_object('state', become, 'replay_count', s.replay_count)
 		|| CASE WHEN sends THEN jsonb_build_object('topic', sent_to,
 			'partition', sent_part, 'offset', sent_offset)
 			ELSE '{}' END
 		|| CASE WHEN plan IS NOT NULL THEN jsonb_build_object('plan', plan)
 			ELSE '{}' END
-		FROM letter_states s WHERE s.letter_id = letter;
+		FROM letter_states s LEFT JOIN dead_letters d USING (letter_id)
+		WHERE s.letter_id = letter;
 	RETURN true;
 END $$;
 

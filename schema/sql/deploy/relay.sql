@@ -57,7 +57,8 @@ CREATE INDEX delivery_marks_at ON delivery_marks USING brin (at)
 
 -- A delivery that its target refused for good: all that is needed to make it
 -- again. source and row_id name the row that it was made of. letter_id is a
--- function of them and the topic, so that a repeated read makes no second one.
+-- function of them, the topic and the row's time (of an application's row, of
+-- key and value too), so that a repeated read makes no second one.
 -- is_open: letter_states has it pending, so that those that wait are found
 -- without those that are decided. The row was committed before parked_lsn.
 CREATE TABLE dead_letters (
@@ -82,7 +83,8 @@ CREATE INDEX dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX dead_letters_open ON dead_letters (parked_at) WHERE is_open;
 CREATE INDEX dead_letters_row ON dead_letters (source, row_id);
 
--- Deliveries whose key is blocked by a dead letter, oldest first.
+-- Deliveries whose key is blocked by a dead letter, oldest first. An
+-- application's row_id is not unique: ids may come again with other events.
 CREATE TABLE outbox_retry (
 	retry_id      int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	blocked_by    uuid NOT NULL,
@@ -94,10 +96,10 @@ CREATE TABLE outbox_retry (
 	value         bytea,
 	header_names  bytea[] NOT NULL DEFAULT '{}',
 	header_values bytea[] NOT NULL DEFAULT '{}',
-	waits_since   timestamptz NOT NULL DEFAULT clock_timestamp(),
-	UNIQUE (source, row_id, topic)
+	waits_since   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX outbox_retry_blocker ON outbox_retry (blocked_by, retry_id);
+CREATE INDEX outbox_retry_row ON outbox_retry (source, row_id);
 
 -- What operators decided about a letter of either kind; no row: pending.
 -- replayed: sent again; resolved: its effect has been seen, or the delivery

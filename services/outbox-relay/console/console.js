@@ -981,7 +981,7 @@ function openPlan(ids) {
 	const bytesRate = number("Bytes a second", "no limit");
 	const canary = number("Canary: first", "none");
 	const most = number("Sent again at most", "5 times, then quarantined");
-	const to = field(list, "Foreign letters go to", make("input", {type: "text",
+	const to = field(list, "Without a topic, or foreign: go to", make("input", {type: "text",
 		maxLength: "249", placeholder: "the topic that they came from"}));
 	const second = make("input", {type: "checkbox",
 		checked: now.status.two_person !== "off",
@@ -1050,7 +1050,7 @@ function planFields(plan) {
 		pairs.push(["Bytes", `${plan.bytes_per_second} a second`]);
 	pairs.push(["Sent again at most", count(plan.max_replays, "time")]);
 	if (plan.selection.to)
-		pairs.push(["Foreign letters go to", plan.selection.to]);
+		pairs.push(["Without a topic, or foreign: go to", plan.selection.to]);
 	if (plan.canary > 0)
 		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
 	return fields(pairs);

@@ -451,6 +451,27 @@ def test_poisoned_key_waits_and_is_replayed(shop, relay, kafka):
     assert actions[0][0] >= 1
 
 
+def test_an_id_that_comes_again_is_delivered(shop, relay, kafka):
+    shop.reuse_ids(kafka, relay(topic_wait="0s"))
+
+
+def test_discarded_row_that_is_read_again_is_passed_over(shop, relay):
+    """The table is read whole after a lost slot; what was put aside and is
+    the same row still is told, and not sent."""
+    daemon = relay(topic_wait="0s")
+    row = shop.order("k1", kind="Missing", payload={"a": None})
+    letter = until(shop.letters, 60, "the letter")[0]
+    shop.dlq("discard", letter["letter_id"], "--reason", "junk")
+    assert daemon.stop() == 0
+    shop.lose_slot()
+    daemon = relay(topic_wait="0s")
+    daemon.wait_metric(1, "relay_rows_passed_over_total")
+    assert f"last={row}" in daemon.logged()
+    shop.order("k1")
+    assert shop.arrived() == 0
+    assert shop.letters() == []
+
+
 def test_webhooks_of_an_applications_table(shop, relay, tmp_path):
     """As of the ledger's outbox; filtered by topic, dead ones replayed."""
     server = HookServer()
@@ -557,6 +578,38 @@ def test_impossible_topic_is_parked(shop, relay):
     assert shop.arrived() == 0
     letter = until(lambda: shop.letters(), 60, "the letter")[0]
     assert letter["error_class"] == "invalid_topic"
+    assert letter["topic"] == f"{shop.prefix}no topic / at all"
+
+
+def test_letter_without_a_topic_goes_where_it_is_sent(shop, relay, kafka):
+    """By hand and by plan; and no other letter of ours by --to."""
+    relay(topic_wait="0s")
+    rows = [shop.order("k1", kind="no topic", payload=n) for n in range(2)]
+    known = shop.order("k1", kind="Missing")
+    until(lambda: len(shop.letters()) == 3, 60, "the letters")
+    by_row = {letter["row_id"]: letter for letter in shop.letters()}
+    first, second, other = (by_row[row]["letter_id"] for row in
+                            rows + [known])
+    elsewhere = f"{shop.prefix}elsewhere"
+    kafka.create(elsewhere)
+    for refused, said in (
+            ((first,), "no name that a topic can have: say which with --to"),
+            ((other, "--to", elsewhere), f"goes to {shop.prefix}Missing")):
+        ran = shop.run_dlq("replay", *refused, "--reason", "r")
+        assert ran.returncode == 2 and said in ran.stdout + ran.stderr
+    shop.dlq("replay", first, "--reason", "r", "--to", elsewhere)
+    # a plan without it holds the letter, with it sends it
+    for to, done in ((), "held 1"), (("--to", elsewhere), "sent 1"):
+        told = shop.dlq("plan", second, "--reason", "r", *to)
+        assert ("no topic can be that" in told) == (to == ())
+        number = told.rsplit("\nplan ", 1)[1].split()[0]
+        shop.dlq("approve", number, "--reason", "r")
+        assert done in shop.dlq("run", number)
+    assert shop.ids(elsewhere) == rows
+    audit = shop.sql("SELECT before->>'topic', after->>'topic' FROM "
+                     "outbox_relay.audit_events WHERE action = 'dlq.replay' "
+                     "AND subject = ANY (%s)", ([first, second],))
+    assert audit == [(f"{shop.prefix}no topic", elsewhere)] * 2
 
 
 def test_unpublished_table_is_refused(shop, relay):

@@ -183,7 +183,7 @@ def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
         (50, 2000, 1, 3, elsewhere)]
     shown = browser.text("#dialog-body")
     for text in ("50 letters a second", "2000 a second", "3 times",
-                 f"Foreign letters go to\n{elsewhere}"):
+                 f"Without a topic, or foreign: go to\n{elsewhere}"):
         assert text in shown, shown
     picture("plan-bounds")
 

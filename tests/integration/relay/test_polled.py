@@ -261,6 +261,11 @@ def test_a_parked_row_leaves_the_table(shop, relay, kafka):
           "all, in order")
 
 
+def test_an_id_that_comes_again_is_delivered(shop, relay, kafka):
+    shop.reuse_ids(kafka, relay(topic_wait="0s"))
+    empty(shop)
+
+
 @pytest.fixture
 def plain(shop, daemons):
     """The relay's rights, without REPLICATION: its WAL cannot be read."""

@@ -192,18 +192,36 @@ START_TEST(rows_put_aside_are_remembered)
 
 	for (i = 0; i < 5000; i++) {
 		snprintf(id, sizeof(id), "1-%d", i);
-		retry_remember(r, CH_VIEW("answers"), ch_view_of(id));
-		retry_remember(r, CH_VIEW("answers"), ch_view_of(id));
+		retry_remember(r, CH_VIEW("answers"), ch_view_of(id), 0);
+		retry_remember(r, CH_VIEW("answers"), ch_view_of(id), 0);
 	}
 	ck_assert_uint_eq(retry_remembered(r), 5000);
 	for (i = 0; i < 10000; i++) {
 		snprintf(id, sizeof(id), "1-%d", i);
 		ck_assert_int_eq(retry_remembers(r, CH_VIEW("answers"),
+					 ch_view_of(id), 0),
+			i < 5000);
+		ck_assert_int_eq(retry_knows(r, CH_VIEW("answers"),
 					 ch_view_of(id)),
 			i < 5000);
-		ck_assert(!retry_remembers(r, CH_VIEW("outbox"),
-			ch_view_of(id)));
+		ck_assert(!retry_knows(r, CH_VIEW("outbox"), ch_view_of(id)));
 	}
+	retry_free(r);
+}
+END_TEST
+
+START_TEST(rows_of_one_id_are_remembered_by_what_they_hold)
+{
+	struct ch_view app = CH_VIEW("public.outbox"), id = CH_VIEW("2");
+	struct retry *r = retry_new();
+	uint32_t i;
+
+	for (i = 0; i < 500; i++)
+		retry_remember(r, app, id, i * 7);
+	ck_assert_uint_eq(retry_remembered(r), 500);
+	ck_assert(retry_knows(r, app, id));
+	for (i = 0; i < 3500; i++)
+		ck_assert_int_eq(retry_remembers(r, app, id, i), i % 7 == 0);
 	retry_free(r);
 }
 END_TEST
@@ -257,4 +275,5 @@ SUITE_MAIN("letter", the_same_delivery_has_the_same_letter,
 	a_command_under_another_id_is_the_same_command,
 	a_blocked_key_is_blocked_in_its_topic_only,
 	blocked_keys_are_asked_about_in_turn, rows_put_aside_are_remembered,
+	rows_of_one_id_are_remembered_by_what_they_hold,
 	a_snapshot_sees_what_had_committed, what_is_no_snapshot_sees_nothing)

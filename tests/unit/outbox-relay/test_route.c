@@ -96,6 +96,7 @@ END_TEST
 
 START_TEST(topics_are_bounded)
 {
+	struct ch_buf name = CH_BUF_INIT;
 	struct route_table *t = table(NULL);
 	struct ch_err err = CH_ERR_INIT;
 	struct event *e;
@@ -111,6 +112,9 @@ START_TEST(topics_are_bounded)
 	e = outbox_row(1, "onemore", "k", "{}");
 	ck_assert_ptr_null(route_find(t, e, &err));
 	ck_assert_int_eq(err.code, CH_EFULL);
+	route_name(t, e, &name);
+	ck_assert_str_eq(ch_buf_str(&name), "outbox.event.onemore");
+	ch_buf_free(&name);
 	event_free(e);
 	route_free(t);
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_client against our own server, and against sockets that misbehave.
+ * http_client against our own server, against sockets that misbehave, and
+ * against a name whose lookup does not end: getaddrinfo() of this program
+ * stands before libc's.
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +23,56 @@
 #include "io/http_server.h"
 
 #define WAIT_MS 30000
+
+/* ---- a name server that does not answer ---- */
+
+#define SILENT_HOST "silent.test"
+
+static pthread_mutex_t lookup_mu = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t lookup_moved = PTHREAD_COND_INITIALIZER;
+static int lookups;	 /* of SILENT_HOST, that hang */
+static bool is_answered; /* they end */
+
+int
+getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+	struct addrinfo **out)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *,
+		struct addrinfo **);
+
+	if (node == NULL || strcmp(node, SILENT_HOST) != 0) {
+		*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+		return real(node, service, hints, out);
+	}
+	pthread_mutex_lock(&lookup_mu);
+	lookups++;
+	pthread_cond_broadcast(&lookup_moved);
+	while (!is_answered)
+		pthread_cond_wait(&lookup_moved, &lookup_mu);
+	lookups--;
+	pthread_cond_broadcast(&lookup_moved);
+	pthread_mutex_unlock(&lookup_mu);
+	return EAI_AGAIN;
+}
+
+static void
+wait_for_lookups(int want)
+{
+	pthread_mutex_lock(&lookup_mu);
+	while (lookups != want)
+		pthread_cond_wait(&lookup_moved, &lookup_mu);
+	pthread_mutex_unlock(&lookup_mu);
+}
+
+static void
+answer_lookups(void)
+{
+	pthread_mutex_lock(&lookup_mu);
+	is_answered = true;
+	pthread_cond_broadcast(&lookup_moved);
+	pthread_mutex_unlock(&lookup_mu);
+	wait_for_lookups(0);
+}
 
 static struct ch_net *net;
 static struct ch_http_server *server;
@@ -435,6 +490,57 @@ START_TEST(guard_refuses_the_address_and_proxy_is_not_used)
 }
 END_TEST
 
+static void
+ask_silent_host(int timeout_ms)
+{
+	struct ch_http_call call = {.url = "http://" SILENT_HOST "/",
+		.timeout_ms = timeout_ms,
+		.done = on_done};
+
+	ck_assert_int_eq(ch_http_client_send(client, &call, NULL, NULL), 0);
+}
+
+/* The lookup ends after everything else here, or the test has failed. */
+START_TEST(lookup_without_end_holds_up_nobody)
+{
+	start_with(NULL);
+	ask_silent_host(100);
+	wait_for_lookups(1);
+	wait_done(1);
+	ck_assert_int_eq(last.class, CH_HTTP_TIMEOUT);
+	(void)send_one("/doc", (struct ch_http_call){0});
+	wait_done(2);
+	ck_assert_int_eq(last.class, CH_HTTP_OK);
+	stop_all();
+	answer_lookups();
+}
+END_TEST
+
+START_TEST(free_does_not_wait_for_a_lookup)
+{
+	start_with(NULL);
+	ask_silent_host(60000);
+	wait_for_lookups(1);
+	stop_all();
+	ck_assert_int_eq(atomic_load(&done_count), 1);
+	ck_assert_int_eq(last.class, CH_HTTP_CANCELLED);
+	answer_lookups();
+}
+END_TEST
+
+START_TEST(cancel_does_not_wait_for_a_lookup)
+{
+	start_with(NULL);
+	ask_silent_host(60000);
+	wait_for_lookups(1);
+	ch_http_client_cancel(client, 1);
+	wait_done(1);
+	ck_assert_int_eq(last.class, CH_HTTP_CANCELLED);
+	stop_all();
+	answer_lookups();
+}
+END_TEST
+
 static const char *const bad_urls[] = {"", "file:///etc/passwd",
 	"ftp://127.0.0.1/", "http://h/a b", "//h/", "gopher://h/"};
 
@@ -527,6 +633,9 @@ main(void)
 	tcase_add_test(t, free_tells_what_was_open);
 	tcase_add_test(t, in_flight_is_bounded);
 	tcase_add_test(t, guard_refuses_the_address_and_proxy_is_not_used);
+	tcase_add_test(t, lookup_without_end_holds_up_nobody);
+	tcase_add_test(t, free_does_not_wait_for_a_lookup);
+	tcase_add_test(t, cancel_does_not_wait_for_a_lookup);
 	tcase_add_loop_test(t, bad_url_is_refused_at_once, 0,
 		sizeof(bad_urls) / sizeof(bad_urls[0]));
 	tcase_add_loop_test(t, address_is_public_or_not, 0,
