@@ -505,6 +505,20 @@ CREATE OR REPLACE FUNCTION put_delivery_back(letter uuid, times int4) RETURNS in
 	)
 	SELECT delivery_id FROM back $$;
 
+-- An endpoint has taken what was put back: its letter is resolved. All that a relay
+-- says of a letter; who and why are those of the replay.
+CREATE OR REPLACE FUNCTION letter_delivered(delivery int8) RETURNS void
+	LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	UPDATE letter_states s SET state = 'resolved',
+		changed_at = clock_timestamp()
+	FROM webhook_deliveries d
+	WHERE d.delivery_id = delivery AND d.done_at IS NULL
+	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+	AND 'webhook:' || d.endpoint IN (
+		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
+		UNION ALL SELECT e.topic FROM letter_edits e
+		WHERE e.letter_id = s.letter_id) $$;
+
 -- Decides a letter: discarded or quarantined; or sent to a topic and place
 -- there, which makes it replayed (what becomes of it is seen later) or resolved.
 -- times: how often it was sent, with this time. org, command and command_day:
@@ -1125,8 +1139,8 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION forget_slot, lock_letter, put_delivery_back,
-	decide_letter, edit_letter, insist_import, import_letter, move_import, audit_letters,
-	locked_plan, strictest, set_two_person, make_plan, choose_letters,
+	letter_delivered, decide_letter, edit_letter, insist_import, import_letter,
+	move_import, audit_letters, locked_plan, strictest, set_two_person, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
 
 -- An install that was made before has granted more.
@@ -1149,7 +1163,7 @@ GRANT SELECT, INSERT ON dead_letters TO :"role";
 GRANT SELECT ON letter_states, letter_replays, letter_edits, replay_plans,
 	replay_plan_letters, foreign_letters, foreign_cursors, audit_events,
 	letters, blocked_keys TO :"role";
-GRANT UPDATE (state, changed_at) ON letter_states TO :"role";
+GRANT EXECUTE ON FUNCTION letter_delivered TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";

@@ -262,6 +262,34 @@ def test_letters_are_decided_by_functions_alone(relay_cell, person):
                ("discarded", "ann", "twice"))
 
 
+def test_the_relay_decides_no_letter(relay_cell):
+    """What its role may say of one: that an endpoint has taken it."""
+    cell = relay_cell
+    letter = cell.rejected()
+    cell.sql("INSERT INTO letter_states (letter_id, state) VALUES "
+             "(%s, 'resolved')", (letter,))
+    db = cell.cell.connect("relay", cell.database)
+    with db.cursor() as cur:
+        for wrong in ("UPDATE ch.letter_states SET state = 'pending'",
+                      "SELECT ch.decide_letter(gen_random_uuid(), "
+                      "'discarded', 'ann', 'r', 0)"):
+            with pytest.raises(DENIED):
+                cur.execute(wrong)
+        for state, later in (("resolved", "resolved"), ("pending", "pending"),
+                             ("replayed", "replayed")):
+            cell.sql("UPDATE letter_states SET state = %s", (state,))
+            # a delivery of its own making, of a letter that is no endpoint's
+            cur.execute(
+                "INSERT INTO ch.webhook_deliveries (endpoint, event_id, "
+                "webhook_id, key_digest, aggregatetype, type, at, letter_id) "
+                "VALUES ('e', %s, 'w', '', 'a', 't', now(), %s) "
+                "RETURNING ch.letter_delivered(delivery_id)", (state, letter))
+            cur.execute("SELECT ch.letter_delivered(delivery_id) FROM "
+                        "ch.webhook_deliveries")
+            assert cell.sql("SELECT state FROM letter_states") == [(later,)]
+    db.close()
+
+
 def test_a_letter_is_not_decided_for_a_plan_that_does_not_ask(
         relay_cell, person):
     cell = relay_cell
