@@ -280,6 +280,9 @@ CREATE TABLE IF NOT EXISTS foreign_letters (
 	imported_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
 	UNIQUE (log_id, dlq_part, dlq_offset)
 );
+ALTER TABLE foreign_letters
+	ADD COLUMN IF NOT EXISTS imported_role text NOT NULL DEFAULT '';
+ALTER TABLE foreign_letters ALTER COLUMN imported_role SET DEFAULT session_user;
 CREATE INDEX IF NOT EXISTS foreign_letters_at ON foreign_letters (at);
 CREATE INDEX IF NOT EXISTS foreign_letters_back ON foreign_letters (came_back)
 	WHERE came_back IS NOT NULL;
@@ -519,6 +522,20 @@ CREATE OR REPLACE FUNCTION put_delivery_back(letter uuid, times int4) RETURNS in
 		SET version = k.version + 1, next_at = clock_timestamp()
 	)
 	SELECT delivery_id FROM back $$;
+
+-- An endpoint has taken what was put back: its letter is resolved. All that a relay
+-- says of a letter; who and why are those of the replay.
+CREATE OR REPLACE FUNCTION letter_delivered(delivery int8) RETURNS void
+	LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	UPDATE letter_states s SET state = 'resolved',
+		changed_at = clock_timestamp()
+	FROM webhook_deliveries d
+	WHERE d.delivery_id = delivery AND d.done_at IS NULL
+	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+	AND 'webhook:' || d.endpoint IN (
+		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
+		UNION ALL SELECT e.topic FROM letter_edits e
+		WHERE e.letter_id = s.letter_id) $$;
 
 -- Decides a letter: discarded or quarantined; or sent to a topic and place
 -- there, which makes it replayed (what becomes of it is seen later) or resolved.
@@ -1062,18 +1079,31 @@ END $$;
 CREATE OR REPLACE FUNCTION refuse_own_edits() RETURNS trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-	e letter_edits;
+	e record;
 BEGIN
-	SELECT w.* INTO e FROM replay_plan_letters i
-		JOIN letter_edits w USING (letter_id)
-		WHERE i.plan_id = NEW.plan_id AND (w.edited_by = NEW.approved_by
-			OR NEW.two_person = 'role'
-			AND w.edited_role IN ('', NEW.approved_role))
-		ORDER BY i.place LIMIT 1;
+	WITH RECURSIVE meant AS (
+		SELECT i.place, i.letter_id, i.letter_id AS wrote
+		FROM replay_plan_letters i WHERE i.plan_id = NEW.plan_id
+		-- an edit says what its original says, but for a part of it
+		UNION SELECT m.place, m.letter_id, w.original_id
+		FROM meant m JOIN letter_edits w ON w.letter_id = m.wrote
+	), wrote AS (
+		SELECT m.place, m.letter_id, 'edited' AS how, w.edited_by AS who,
+			w.edited_role AS by_role
+		FROM meant m JOIN letter_edits w ON w.letter_id = m.wrote
+		WHERE m.wrote = m.letter_id
+		UNION ALL
+		SELECT m.place, m.letter_id, 'imported', f.imported_by,
+			f.imported_role
+		FROM meant m JOIN foreign_letters f ON f.letter_id = m.wrote
+	)
+	SELECT w.* INTO e FROM wrote w WHERE w.who = NEW.approved_by
+		OR NEW.two_person = 'role' AND w.by_role IN ('', NEW.approved_role)
+		ORDER BY w.place LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'letter % of plan % was edited by % (database role %) '
-			'too: two people are asked for, and who wrote a message does not '
-			'approve it', e.letter_id, NEW.plan_id, e.edited_by, e.edited_role
+		RAISE EXCEPTION 'letter % of plan % was % by % (database role %) too: '
+			'two people are asked for, and who brought a message in does not '
+			'approve it', e.letter_id, NEW.plan_id, e.how, e.who, e.by_role
 			USING ERRCODE = 'insufficient_privilege',
 			HINT = 'let somebody else approve the plan';
 	END IF;
@@ -1130,8 +1160,8 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION forget_slot, lock_letter, put_delivery_back,
-	decide_letter, edit_letter, insist_import, import_letter, move_import, audit_letters,
-	locked_plan, strictest, set_two_person, make_plan, choose_letters,
+	letter_delivered, decide_letter, edit_letter, insist_import, import_letter,
+	move_import, audit_letters, locked_plan, strictest, set_two_person, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
 
 -- An install that was made before has granted more.
@@ -1155,7 +1185,7 @@ GRANT SELECT, INSERT ON dead_letters TO :"role";
 GRANT SELECT ON letter_states, letter_replays, letter_edits, replay_plans,
 	replay_plan_letters, foreign_letters, foreign_cursors, audit_events,
 	letters, blocked_keys TO :"role";
-GRANT UPDATE (state, changed_at) ON letter_states TO :"role";
+GRANT EXECUTE ON FUNCTION letter_delivered TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
@@ -1194,14 +1224,32 @@ CREATE OR REPLACE FUNCTION row_name(id text) RETURNS text
 	SELECT CASE WHEN octet_length(id) < 64 THEN id ELSE
 		left(encode(sha256(convert_to(id, 'UTF8')), 'hex'), 62) END $$;
 
--- Those of the names that rows of the table have.
+-- Those of the names that rows of the table have. By the column's own type where
+-- it is a number, a uuid or text: then an index of it serves.
 CREATE OR REPLACE FUNCTION rows_named(of_table regclass, id_column text,
 	names text[]) RETURNS SETOF text
 	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	typed text;
 BEGIN
-	RETURN QUERY EXECUTE format('SELECT row_name(c.%1$I::text) FROM %2$s c '
-		'WHERE row_name(c.%1$I::text) = ANY ($1)', id_column, of_table)
-		USING names;
+	SELECT CASE WHEN a.atttypid = 'uuid'::regtype THEN 'SELECT DISTINCT n::uuid '
+			'FROM unnest($1) n WHERE n ~ ''^[0-9a-f]{8}(-[0-9a-f]{4}){3}-'
+			'[0-9a-f]{12}$'''
+		WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+			THEN 'SELECT DISTINCT n::int8 FROM unnest($1) n WHERE CASE WHEN '
+			'n ~ ''^-?[0-9]{1,19}$'' THEN n::numeric BETWEEN '
+			'-9223372036854775808 AND 9223372036854775807 END'
+		-- of 62 digits: what stands for a longer one is not found by itself
+		WHEN a.atttypid IN ('text'::regtype, 'varchar'::regtype) AND NOT EXISTS (
+			SELECT FROM unnest(names) n WHERE n ~ '^[0-9a-f]{62}$')
+			THEN 'SELECT DISTINCT n FROM unnest($1) n' END INTO typed
+	FROM pg_attribute a WHERE a.attrelid = of_table AND a.attname = id_column;
+	RETURN QUERY EXECUTE format(CASE WHEN typed IS NOT NULL
+		THEN 'WITH w (id) AS MATERIALIZED (%3$s) '
+			'SELECT row_name(c.%1$I::text) FROM %2$s c JOIN w ON w.id = c.%1$I'
+		ELSE 'SELECT row_name(c.%1$I::text) FROM %2$s c '
+			'WHERE row_name(c.%1$I::text) = ANY ($1)' END,
+		id_column, of_table, typed) USING names;
 END $$;
 
 -- Before it every relay of this schema has read its slot for good.
@@ -1388,30 +1436,19 @@ CREATE OR REPLACE FUNCTION partitions_missing() RETURNS int8
 	WHERE NOT EXISTS (SELECT FROM partitions_of(t.relation) p
 		WHERE p.upper > at AND (p.lower IS NULL OR p.lower <= at)) $$;
 
--- Letters and waiting rows that nobody has decided, of rows in a partition.
-CREATE OR REPLACE FUNCTION undecided_in(t partitioned_tables, part regclass)
-	RETURNS int8 LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
-DECLARE
-	ids   text[];
-	found int8 := 0;
-BEGIN
-	SELECT array_agg(w.row_id) INTO ids FROM (
+-- The rows of letters that nobody has decided, and those that wait.
+CREATE OR REPLACE FUNCTION undecided_of(t partitioned_tables) RETURNS text[]
+	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT coalesce(array_agg(w.row_id), '{}') FROM (
 		SELECT r.row_id FROM outbox_retry r WHERE r.source = t.table_name
 		UNION SELECT d.row_id FROM dead_letters d
-		LEFT JOIN letter_states s USING (letter_id)
-		WHERE d.source IN (t.table_name, 'webhook')
-		AND coalesce(s.state, 'pending') = 'pending') w;
-	IF ids IS NOT NULL THEN
-		SELECT count(*) INTO found FROM rows_named(part, t.id_column, ids);
-	END IF;
-	RETURN found;
-END $$;
+		WHERE d.source IN (t.table_name, 'webhook') AND d.is_open) w $$;
 
--- What must be true before a partition may go, in the order in which it is
--- mended, as far as it makes sense to ask. A relay's position is what it has
--- stored; while it reads its slot, what it has told the slot, which moves on when
--- there is nothing to deliver.
-CREATE OR REPLACE FUNCTION partition_conditions(t partitioned_tables,
+-- What must be true before a partition may go and is known without a look at its
+-- rows, in the order in which it is mended, as far as it makes sense to ask. A
+-- relay's position is what it has stored; while it reads its slot, what it has told
+-- the slot, which moves on when there is nothing to deliver.
+CREATE OR REPLACE FUNCTION delivery_conditions(t partitioned_tables,
 	part regclass)
 	RETURNS TABLE (condition text, ok boolean, value text, needed text,
 		mend text)
@@ -1422,7 +1459,7 @@ DECLARE
 	r      record;
 BEGIN
 	SELECT p.upper INTO upto FROM partitions_of(t.relation) p
-		WHERE p.part = partition_conditions.part;
+		WHERE p.part = delivery_conditions.part;
 	condition := 'age';
 	ok := coalesce(upto <= now() - t.keep, false);
 	value := coalesce('ends ' || upto, 'has no end');
@@ -1435,7 +1472,9 @@ BEGIN
 	END IF;
 
 	SELECT c.closed_lsn INTO closed FROM closed_partitions c
-		WHERE c.partition = part AND c.system_id = this_system();
+		WHERE c.partition = part AND c.system_id = this_system()
+		AND EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = part
+			AND k.conname = 'closed_by_outbox_relay');
 	condition := 'closed';
 	ok := closed IS NOT NULL;
 	value := CASE WHEN ok THEN 'at ' || closed ELSE 'open' END;
@@ -1469,20 +1508,57 @@ BEGIN
 		mend := 'start outbox-relay';
 		RETURN NEXT;
 	END IF;
+END $$;
 
+-- And all that must be true.
+CREATE OR REPLACE FUNCTION partition_conditions(t partitioned_tables,
+	part regclass)
+	RETURNS TABLE (condition text, ok boolean, value text, needed text,
+		mend text)
+	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+BEGIN
+	RETURN QUERY SELECT * FROM delivery_conditions(t, part);
+	IF EXISTS (SELECT FROM delivery_conditions(t, part) c WHERE NOT c.ok) THEN
+		RETURN;
+	END IF;
 	condition := 'letters';
-	value := undecided_in(t, part);
+	SELECT count(*) INTO value
+		FROM rows_named(part, t.id_column, undecided_of(t));
 	ok := value = '0';
 	needed := '0';
 	mend := 'outbox-relay dlq list, then dlq replay or dlq discard';
 	RETURN NEXT;
 END $$;
 
-CREATE OR REPLACE FUNCTION close_partition(t partitioned_tables, part regclass,
-	actor text, reason text) RETURNS void
+-- Keeps vacuum and other calls away until the transaction ends, and nobody else: a
+-- vacuum that is at work there ends itself after deadlock_timeout. False: it was
+-- not free.
+CREATE OR REPLACE FUNCTION hold_partition(part regclass, wait_ms int4)
+	RETURNS boolean
 	LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '200ms' AS $$
 BEGIN
-	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', part);
+	PERFORM set_config('lock_timeout', greatest(wait_ms, 1)::text, true);
+	EXECUTE format('LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE', part);
+	RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+	RETURN false;
+END $$;
+
+-- For a moment only, since the application waits behind whoever waits for this.
+CREATE OR REPLACE FUNCTION lock_briefly(relations text, waits boolean)
+	RETURNS void
+	LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '200ms' AS $$
+BEGIN
+	EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE %s', relations,
+		CASE WHEN NOT waits THEN 'NOWAIT' END);
+END $$;
+
+-- False: it was in use.
+CREATE OR REPLACE FUNCTION close_when_free(part regclass, actor text,
+	reason text, waits boolean) RETURNS boolean
+	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM lock_briefly(part::text, waits);
 	-- not validated, so it refuses new rows and says nothing of those there
 	IF NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = part
 		AND c.conname = 'closed_by_outbox_relay') THEN
@@ -1495,33 +1571,26 @@ BEGIN
 		closed_lsn = excluded.closed_lsn, system_id = excluded.system_id;
 	INSERT INTO audit_events (actor, action, subject, reason)
 		VALUES (actor, 'partition.close', part, reason);
-END $$;
-
--- False: it was in use.
-CREATE OR REPLACE FUNCTION close_when_free(t partitioned_tables, part regclass,
-	actor text, reason text) RETURNS boolean
-	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-BEGIN
-	PERFORM close_partition(t, part, actor, reason);
 	RETURN true;
 EXCEPTION WHEN lock_not_available THEN
 	RETURN false;
 END $$;
 
+-- Under the lock nothing is asked that takes longer the more rows the partition
+-- has: it is closed, so what was seen of its rows is still true. rows: how many
+-- they are; undecided: what undecided_of() said when none of that was in it.
 CREATE OR REPLACE FUNCTION drop_partition(t partitioned_tables, part regclass,
-	actor text, reason text) RETURNS void
+	rows int8, undecided text[], actor text, reason text, waits boolean)
+	RETURNS void
 	LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '200ms' AS $$
-DECLARE
-	rows int8;
 BEGIN
-	-- who waits for this lock stops the application: hence for a moment only
-	EXECUTE format('LOCK TABLE ONLY %s, %s IN ACCESS EXCLUSIVE MODE',
-		t.relation, part);
-	-- nobody writes or re-reads now: is it all still true?
-	IF EXISTS (SELECT FROM partition_conditions(t, part) WHERE NOT ok) THEN
+	-- the table last: while the partition is waited for, rows are inserted
+	PERFORM lock_briefly(format('%s, ONLY %s', part, t.relation), waits);
+	IF EXISTS (SELECT FROM delivery_conditions(t, part) WHERE NOT ok)
+		OR EXISTS (SELECT unnest(undecided_of(t))
+			EXCEPT SELECT unnest(undecided)) THEN
 		RAISE lock_not_available;
 	END IF;
-	EXECUTE format('SELECT count(*) FROM %s', part) INTO rows;
 	INSERT INTO audit_events (actor, action, subject, reason, before)
 	SELECT actor, 'partition.drop', p.part, reason, jsonb_build_object(
 		'rows', rows, 'bytes', pg_total_relation_size(p.part),
@@ -1533,64 +1602,102 @@ BEGIN
 	EXECUTE format('DROP TABLE %s', part);
 END $$;
 
--- Tries for 200 ms at a time, for wait_ms in all. False: it was not free.
+-- Tries for 200 ms at a time, for wait_ms in all; waits = false: once, and waits
+-- for nobody. False: it was not free, or a letter came.
 CREATE OR REPLACE FUNCTION drop_when_free(t partitioned_tables, part regclass,
-	actor text, reason text, wait_ms int4) RETURNS boolean
+	rows int8, undecided text[], actor text, reason text, wait_ms int4,
+	waits boolean) RETURNS boolean
 	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
 	began timestamptz := clock_timestamp();
+	names text[] := undecided;
+	fresh text[];
 BEGIN
 	LOOP
 		BEGIN
-			PERFORM drop_partition(t, part, actor, reason);
+			PERFORM drop_partition(t, part, rows, names, actor, reason, waits);
 			RETURN true;
 		EXCEPTION WHEN lock_not_available THEN
-			IF clock_timestamp() > began + wait_ms * interval '1 ms' THEN
+			IF NOT waits
+				OR clock_timestamp() > began + wait_ms * interval '1 ms' THEN
 				RETURN false;
 			END IF;
 		END;
 		PERFORM pg_sleep(0.3);
+		fresh := ARRAY(SELECT unnest(undecided_of(t))
+			EXCEPT SELECT unnest(names));
+		IF EXISTS (SELECT FROM rows_named(part, t.id_column, fresh)) THEN
+			RETURN false;
+		END IF;
+		names := names || fresh;
 	END LOOP;
 END $$;
 
+CREATE OR REPLACE FUNCTION rows_in(part regclass) RETURNS int8
+	LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+	rows int8;
+BEGIN
+	EXECUTE format('SELECT count(*) FROM %s', part) INTO rows;
+	RETURN rows;
+END $$;
+
+-- What is kept no longer, and what is to be done with it; held until the
+-- transaction ends, where it could be and wait_ms is not NULL. rows and undecided:
+-- of what may go.
+CREATE OR REPLACE FUNCTION due_partitions(wait_ms int4)
+	RETURNS TABLE (of_table partitioned_tables, part regclass, done text,
+		why text, mend text, held boolean, rows int8, undecided text[])
+	LANGUAGE sql SET search_path FROM CURRENT AS $$
+	SELECT x, y.part, d.done, c.condition || ' is ' || c.value ||
+			', needed is ' || c.needed, c.mend, d.done = 'kept'
+			OR wait_ms IS NULL OR hold_partition(y.part, wait_ms),
+		CASE d.done WHEN 'dropped' THEN rows_in(y.part) END,
+		CASE d.done WHEN 'dropped' THEN undecided_of(x) END
+	FROM partitioned_tables x CROSS JOIN LATERAL partitions_of(x.relation) y
+	LEFT JOIN LATERAL (SELECT * FROM partition_conditions(x, y.part)
+		WHERE NOT ok LIMIT 1) c ON true
+	CROSS JOIN LATERAL (SELECT CASE WHEN c.condition IS NULL THEN 'dropped'
+		WHEN c.condition = 'closed' THEN 'closed' ELSE 'kept' END AS done) d
+	WHERE y.upper <= now() - x.keep ORDER BY x.table_name, y.upper $$;
+
 -- Closes what is kept no longer, and drops what was closed by an earlier call
--- and is delivered since; the rest of it stays and why is said. For a timer.
+-- and is delivered since; the rest of it stays and why is said. For a timer. A
+-- table that has lost a partition is locked until the transaction ends: hence all
+-- is looked through before, and nobody is waited for after.
 CREATE OR REPLACE FUNCTION drop_due_partitions(actor text, reason text,
 	dry_run boolean DEFAULT false, wait_ms int4 DEFAULT 10000)
 	RETURNS TABLE (partition text, done text, why text, mend text)
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 	SET timezone = 'UTC' AS $$
 DECLARE
-	t    partitioned_tables;
-	p    record;
-	c    record;
-	free boolean;
+	p     record;
+	free  boolean;
+	waits boolean := true;
 BEGIN
 	PERFORM insist_who_and_why('drop_due_partitions', actor, reason);
-	FOR p IN SELECT x AS of_table, y.part FROM partitioned_tables x,
-		LATERAL partitions_of(x.relation) y WHERE y.upper <= now() - x.keep
-		ORDER BY x.table_name, y.upper LOOP
-		t := p.of_table;
-		SELECT * INTO c FROM partition_conditions(t, p.part) WHERE NOT ok
-			LIMIT 1;
+	-- sorted: all is there before the first is dropped
+	FOR p IN SELECT * FROM due_partitions(CASE WHEN NOT dry_run THEN
+		greatest(wait_ms, 1) END) d ORDER BY d.done DESC LOOP
 		partition := p.part;
-		done := CASE WHEN NOT FOUND THEN 'dropped'
-			WHEN c.condition = 'closed' THEN 'closed' ELSE 'kept' END;
-		why := c.condition || ' is ' || c.value || ', needed is ' || c.needed;
-		mend := c.mend;
-		free := true;
+		done := p.done;
+		why := p.why;
+		mend := p.mend;
+		free := p.held;
 		IF dry_run AND done <> 'kept' THEN
 			done := 'would be ' || done;
-		ELSIF done = 'closed' THEN
-			free := close_when_free(t, p.part, actor, reason);
-		ELSIF done = 'dropped' THEN
-			free := drop_when_free(t, p.part, actor, reason, wait_ms);
+		ELSIF free AND done = 'closed' THEN
+			free := close_when_free(p.part, actor, reason, waits);
+		ELSIF free AND done = 'dropped' THEN
+			free := drop_when_free(p.of_table, p.part, p.rows, p.undecided,
+				actor, reason, wait_ms, waits);
 		END IF;
 		IF NOT free THEN
 			done := 'kept';
 			why := 'it, or its table, was in use';
 			mend := 'run it again';
 		END IF;
+		waits := waits AND done NOT IN ('dropped', 'closed');
 		RETURN NEXT;
 	END LOOP;
 END $$;
@@ -1635,9 +1742,16 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION partitions_of, make_partition, ensure_partitions,
-	partitions_missing, undecided_in, partition_conditions, close_partition,
-	close_when_free, drop_partition, drop_when_free, drop_due_partitions,
+	partitions_missing, undecided_of, delivery_conditions, partition_conditions,
+	hold_partition, lock_briefly, close_when_free, drop_partition,
+	drop_when_free, rows_in, due_partitions, drop_due_partitions,
 	partition_status, set_partition_keep FROM PUBLIC;
+-- of an install that was made before
+DROP FUNCTION IF EXISTS undecided_in(partitioned_tables, regclass),
+	close_partition(partitioned_tables, regclass, text, text),
+	close_when_free(partitioned_tables, regclass, text, text),
+	drop_partition(partitioned_tables, regclass, text, text),
+	drop_when_free(partitioned_tables, regclass, text, text, int4);
 GRANT EXECUTE ON FUNCTION ensure_partitions, partitions_missing,
 	drop_due_partitions, partition_status TO :"role";
 GRANT SELECT ON partitioned_tables, closed_partitions TO :"role";

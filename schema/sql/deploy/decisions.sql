@@ -85,6 +85,20 @@ CREATE FUNCTION put_delivery_back(letter uuid, times int4) RETURNS int8
 	)
 	SELECT delivery_id FROM back $$;
 
+-- An endpoint has taken what was put back: its letter is resolved. All that a relay
+-- says of a letter; who and why are those of the replay.
+CREATE FUNCTION letter_delivered(delivery int8) RETURNS void
+	LANGUAGE sql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+	UPDATE letter_states s SET state = 'resolved',
+		changed_at = clock_timestamp()
+	FROM webhook_deliveries d
+	WHERE d.delivery_id = delivery AND d.done_at IS NULL
+	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+	AND 'webhook:' || d.endpoint IN (
+		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
+		UNION ALL SELECT e.topic FROM letter_edits e
+		WHERE e.letter_id = s.letter_id) $$;
+
 -- Decides a letter: discarded or quarantined; or sent to a topic and place
 -- there, which makes it replayed (what becomes of it is seen later) or resolved.
 -- times: how often it was sent, with this time. org, command and command_day:
@@ -624,9 +638,9 @@ BEGIN
 		changed_at = clock_timestamp() WHERE q.plan_id = plan;
 END $$;
 
-REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, decide_letter,
-	edit_letter, insist_import, import_letter, move_import, audit_letters,
-	locked_plan, strictest, set_two_person, make_plan, choose_letters,
+REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, letter_delivered,
+	decide_letter, edit_letter, insist_import, import_letter, move_import,
+	audit_letters, locked_plan, strictest, set_two_person, make_plan, choose_letters,
 	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan, choose_letters,
@@ -643,7 +657,6 @@ REVOKE UPDATE (outcome, detail) ON replay_plan_letters FROM ch_operator;
 REVOKE UPDATE (letters, next_place, canary_passed, state, state_reason,
 	changed_at) ON replay_plans FROM ch_operator;
 REVOKE INSERT, UPDATE ON webhook_deliveries, webhook_keys FROM ch_operator;
--- an endpoint has taken what was put back
-GRANT UPDATE (state, changed_at) ON letter_states TO ch_relay;
+GRANT EXECUTE ON FUNCTION letter_delivered TO ch_relay;
 
 COMMIT;

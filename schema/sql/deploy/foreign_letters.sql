@@ -11,7 +11,8 @@ SET LOCAL search_path = ch;
 -- topic, part, src_offset, origin_at: where it came from, as those headers say;
 -- topic '' where they do not. came_back: the letter whose replay it is.
 -- at: when it was dead-lettered, never before an earlier record of its
--- partition, so that oldest first is the log's order. Insert-only.
+-- partition, so that oldest first is the log's order. imported_by, imported_role:
+-- who says that the record stands there. Insert-only.
 CREATE TABLE foreign_letters (
 	letter_id     uuid PRIMARY KEY,
 	log_id        uuid NOT NULL,
@@ -34,6 +35,7 @@ CREATE TABLE foreign_letters (
 	came_back     uuid,
 	imported_by   text NOT NULL CHECK (imported_by <> ''),
 	imported_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	imported_role text NOT NULL DEFAULT session_user,
 	UNIQUE (log_id, dlq_part, dlq_offset)
 );
 CREATE INDEX foreign_letters_at ON foreign_letters (at);

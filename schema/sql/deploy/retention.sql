@@ -85,8 +85,62 @@ BEGIN
 	RETURN tops;
 END $$;
 
--- What must be true before a day may go, in the order in which it is mended.
-CREATE FUNCTION day_conditions(of_table text, day date)
+-- Pending although there is a row: quarantined, edited, or put back.
+CREATE INDEX letter_states_pending ON letter_states (letter_id)
+	WHERE state = 'pending';
+
+-- What is asked of the rows of a day that is there, each time a look at all of
+-- them. tops: as above. newest: the last xid. delivered: the snapshot of each slot
+-- that has all rows, where newest does not say so. last, rows: the last batch, and
+-- how many rows. pending: letters.
+CREATE FUNCTION day_facts(of_table text, day date) RETURNS jsonb
+	LANGUAGE plpgsql STABLE SET search_path = ch, pg_temp AS $$
+DECLARE
+	child text := partition_name(of_table, day);
+	facts jsonb := jsonb_build_object('tops', day_tops(of_table, day));
+	found jsonb := '{}';
+	r     record;
+BEGIN
+	IF of_table = 'outbox' THEN
+		EXECUTE format('SELECT jsonb_build_object(''newest'', '
+			'max((xid::text)::int8)) FROM ch.%I', child) INTO found;
+		FOR r IN SELECT p.slot, p.snapshot FROM relay_progress p
+			WHERE (pg_snapshot_xmin(p.snapshot)::text)::int8 <=
+				(found->>'newest')::int8 LOOP
+			facts := facts || jsonb_build_object('delivered', coalesce(
+				facts->'delivered', '{}') || slot_has_all(child, r.slot,
+				r.snapshot));
+		END LOOP;
+	ELSIF of_table = 'postings' THEN
+		EXECUTE format('SELECT jsonb_build_object(''last'', '
+			'coalesce(max(batch), 0), ''rows'', count(*)) FROM ch.%I', child)
+			INTO found;
+	ELSIF of_table = 'rejected' THEN
+		EXECUTE format('SELECT jsonb_build_object(''pending'', count(*)) '
+			'FROM ch.%I p LEFT JOIN ch.letter_states s USING (letter_id) '
+			'WHERE coalesce(s.state, ''pending'') = ''pending'' ', child)
+			INTO found;
+	END IF;
+	RETURN facts || found;
+END $$;
+
+-- {slot: snapshot} where that has seen every row of a day of outbox, else {}.
+CREATE FUNCTION slot_has_all(child text, slot text, seen pg_snapshot)
+	RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path = ch, pg_temp AS $$
+DECLARE
+	behind boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM ch.%I WHERE (xid::text)::int8 '
+		'>= (pg_snapshot_xmin($1)::text)::int8 AND '
+		'NOT pg_visible_in_snapshot(xid, $1))', child) INTO behind USING seen;
+	RETURN CASE WHEN behind THEN '{}' ELSE jsonb_build_object(slot, seen::text)
+		END;
+END $$;
+
+-- What must be true before a day may go, in the order in which it is mended. By
+-- day_facts() of it, which are true for as long as nobody writes to it: nothing
+-- here takes longer the more rows the day has.
+CREATE FUNCTION conditions_by(of_table text, day date, facts jsonb)
 	RETURNS TABLE (condition text, ok boolean, value text, needed text,
 		mend text)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ch, pg_temp AS $$
@@ -95,9 +149,10 @@ DECLARE
 	today  date := (now() AT TIME ZONE 'UTC')::date;
 	child  text := ch.partition_name(of_table, day);
 	oldest text;
-	tops   jsonb;
-	last   int8;
-	rows   int8;
+	tops   jsonb := facts->'tops';
+	last   int8 := facts->>'last';
+	rows   int8 := facts->>'rows';
+	again  int8;
 	r      record;
 BEGIN
 	SELECT * INTO kept FROM ch.retention t WHERE t.table_name = of_table;
@@ -139,19 +194,16 @@ BEGIN
 	mend := format('days go in order: drop %s first', oldest);
 	RETURN NEXT;
 
-	tops := ch.day_tops(of_table, day);
 	IF kept.needs_delivery THEN
 		condition := 'delivered';
 		mend := 'let outbox-relay catch up; a slot that is gone for good: '
 			'SELECT ch.forget_slot(...)';
 		IF of_table = 'outbox' THEN
 			FOR r IN SELECT p.slot, p.snapshot FROM ch.relay_progress p LOOP
-				EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM ch.%I o '
-					'WHERE (xid::text)::int8 >= coalesce((pg_snapshot_xmin($1)'
-					'::text)::int8, 0) AND ($1 IS NULL OR '
-					'NOT pg_visible_in_snapshot(xid, $1)) LIMIT 1) n', child)
-					INTO last USING r.snapshot;
-				ok := last = 0;
+				ok := coalesce((facts->>'newest')::int8 <
+					(pg_snapshot_xmin(r.snapshot)::text)::int8
+					OR facts->'delivered'->>r.slot = r.snapshot::text,
+					facts->>'newest' IS NULL);
 				value := format('slot %s has %s', r.slot, CASE WHEN ok
 					THEN 'all rows' ELSE 'rows to deliver' END);
 				needed := 'all rows';
@@ -196,8 +248,6 @@ BEGIN
 			RETURN NEXT;
 		END LOOP;
 	ELSIF of_table = 'postings' THEN
-		EXECUTE format('SELECT coalesce(max(batch), 0), count(*) FROM ch.%I',
-			child) INTO last, rows;
 		condition := 'summed by the reconciler';
 		mend := 'let the reconciler catch up, and end its full verification';
 		SELECT p.watermark, p.full_gen INTO r FROM ch.reconcile_progress p;
@@ -209,10 +259,11 @@ BEGIN
 	END IF;
 
 	IF of_table = 'rejected' THEN
-		EXECUTE format('SELECT count(*) FROM ch.%I p LEFT JOIN '
-			'ch.letter_states s USING (letter_id) '
-			'WHERE coalesce(s.state, ''pending'') = ''pending''', child)
-			INTO last;
+		-- one that was decided may be pending again: those are few
+		EXECUTE format('SELECT count(*) FROM ch.letter_states s JOIN ch.%I p '
+			'USING (letter_id) WHERE s.state = ''pending'' ', child)
+			INTO again;
+		last := greatest(again, (facts->>'pending')::int8);
 		condition := 'letters';
 		ok := last = 0;
 		value := last || ' pending';
@@ -248,7 +299,7 @@ BEGIN
 		SELECT a.archive_id, a.file, a.read_back_at, a.tops = x.found
 			AND a.row_count = coalesce(rows, a.row_count) AS same
 			INTO r FROM (SELECT tops AS found) x, ch.archives a
-			WHERE a.table_name = of_table AND a.day = day_conditions.day
+			WHERE a.table_name = of_table AND a.day = conditions_by.day
 			ORDER BY a.archive_id DESC LIMIT 1;
 		ok := coalesce(r.same AND r.read_back_at IS NOT NULL, false);
 		value := CASE WHEN r.file IS NULL THEN 'none' WHEN ok THEN r.file
@@ -264,13 +315,25 @@ BEGIN
 	END IF;
 END $$;
 
--- Raises the first condition that does not hold.
-CREATE FUNCTION insist_day_may_go(of_table text, day date) RETURNS void
+-- By the facts of now, where there is such a day.
+CREATE FUNCTION day_conditions(of_table text, day date)
+	RETURNS TABLE (condition text, ok boolean, value text, needed text,
+		mend text)
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+	SELECT * FROM conditions_by(of_table, day, CASE WHEN to_regclass('ch.' ||
+		quote_ident(partition_name(of_table, day))) IS NOT NULL
+		THEN day_facts(of_table, day) END) $$;
+
+-- Raises the first condition that does not hold, of all but one that is asked
+-- later.
+CREATE FUNCTION insist_by(of_table text, day date, facts jsonb,
+	later text DEFAULT '') RETURNS void
 	LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	c record;
 BEGIN
-	SELECT * INTO c FROM ch.day_conditions(of_table, day) WHERE NOT ok LIMIT 1;
+	SELECT * INTO c FROM ch.conditions_by(of_table, day, facts) k
+		WHERE NOT k.ok AND k.condition <> later LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION '% of % stays: % is %, needed is %', of_table, day,
 			c.condition, c.value, c.needed
@@ -278,6 +341,12 @@ BEGIN
 			HINT = c.mend;
 	END IF;
 END $$;
+
+CREATE FUNCTION insist_day_may_go(of_table text, day date) RETURNS void
+	LANGUAGE sql STABLE AS $$
+	SELECT ch.insist_by(of_table, day, CASE WHEN to_regclass('ch.' ||
+		quote_ident(ch.partition_name(of_table, day))) IS NOT NULL
+		THEN ch.day_facts(of_table, day) END) $$;
 
 -- How long the days of a table are kept, least_days or more. Only makes a later
 -- drop possible, or forbids one.
@@ -471,17 +540,39 @@ BEGIN
 	RETURN to_jsonb(old);
 END $$;
 
--- The readers of a table wait behind whoever waits for this lock: hence for a
--- moment only, again and again.
-CREATE FUNCTION lock_to_detach(of_table text, wait_ms int4) RETURNS void
+-- Nobody writes to the day, and no vacuum is at work there, until the transaction
+-- ends; readers are let in, and writers of other days. False: there is no such day.
+CREATE FUNCTION lock_day(of_table text, day date, wait_ms int4) RETURNS boolean
+	LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
+DECLARE
+	child text := ch.partition_name(of_table, day);
+BEGIN
+	PERFORM set_config('lock_timeout', greatest(wait_ms, 1)::text, true);
+	IF to_regclass('ch.' || quote_ident(child)) IS NULL THEN
+		RETURN false;
+	END IF;
+	EXECUTE format('LOCK TABLE ch.%I IN SHARE ROW EXCLUSIVE MODE', child);
+	RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+	RAISE EXCEPTION '% was not free within % ms', child, wait_ms
+		USING ERRCODE = 'lock_not_available', HINT = 'somebody writes to it, '
+		'or drops it too: see pg_locks, and try again';
+END $$;
+
+-- Who reads or writes a table waits behind whoever waits for this lock: hence for
+-- a moment only, again and again; the table last, so that it is not held while a
+-- day is waited for.
+CREATE FUNCTION lock_to_detach(of_table text, children text[], wait_ms int4)
+	RETURNS void
 	LANGUAGE plpgsql SET lock_timeout = '200ms' AS $$
 DECLARE
 	began timestamptz := clock_timestamp();
 BEGIN
 	LOOP
 		BEGIN
-			EXECUTE format('LOCK TABLE ch.%I IN ACCESS EXCLUSIVE MODE',
-				of_table);
+			EXECUTE (SELECT format('LOCK TABLE %s, ONLY ch.%I IN ACCESS '
+				'EXCLUSIVE MODE', string_agg(format('ch.%I', c), ', '),
+				of_table) FROM unnest(children) c);
 			RETURN;
 		EXCEPTION WHEN lock_not_available THEN
 			IF clock_timestamp() > began + wait_ms * interval '1 ms' THEN
@@ -515,44 +606,81 @@ CREATE FUNCTION forget_marks() RETURNS void LANGUAGE sql AS $$
 		::timestamp AT TIME ZONE 'UTC' - interval '1 day';
 	$$;
 
--- A day goes, in one transaction: lowest_day first, so that its partition is
--- not made again; postings are summed into sealed_postings. Returns what was
--- asked of the day; raises the first thing that is missing. dry_run only
--- returns, ok or not.
+-- Postings of a day, summed.
+CREATE FUNCTION seal_day(day date) RETURNS void
+	LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('INSERT INTO ch.sealed_postings AS s SELECT org_id, '
+		'account_id, shard, sum(amount), count(*), %L FROM ch.%I '
+		'GROUP BY 1, 2, 3 ON CONFLICT (org_id, account_id, shard) DO '
+		'UPDATE SET posted = s.posted + excluded.posted, '
+		'n = s.n + excluded.n, through = excluded.through', day,
+		ch.partition_name('postings', day));
+END $$;
+
+-- Under the lock that nobody writes past.
+CREATE FUNCTION detach_day(of_table text, day date, actor text, reason text)
+	RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	child text := ch.partition_name(of_table, day);
+	gone  jsonb := ch.day_as_audited(of_table, day);
+BEGIN
+	EXECUTE format('ALTER TABLE ch.%I DETACH PARTITION ch.%I', of_table, child);
+	EXECUTE format('DROP TABLE ch.%I', child);
+	INSERT INTO ch.audit_events (actor, action, subject, reason, before)
+	VALUES (actor, 'drop_day', child, reason, gone);
+END $$;
+
+-- Days go, the oldest first, in one transaction: lowest_day first, so that their
+-- partitions are not made again; postings are summed into sealed_postings. All
+-- that takes longer the more rows there are is done before the table is locked,
+-- which stops all who write to it: nobody writes to these days meanwhile, so it is
+-- still true then. Returns what was asked of each day.
+CREATE FUNCTION drop_days(of_table text, days date[], actor text, reason text,
+	wait_ms int4)
+	RETURNS TABLE (condition text, ok boolean, value text, needed text,
+		mend text)
+	LANGUAGE plpgsql AS $$
+DECLARE
+	d     date;
+	facts jsonb[] := '{}';
+BEGIN
+	FOREACH d IN ARRAY days LOOP
+		facts := array_append(facts, CASE WHEN ch.lock_day(of_table, d, wait_ms)
+			THEN ch.day_facts(of_table, d) END);
+		PERFORM ch.insist_by(of_table, d, facts[cardinality(facts)],
+			CASE WHEN d > days[1] THEN 'oldest day' ELSE '' END);
+		PERFORM ch.retire_day(of_table, d);
+		IF of_table = 'postings' THEN
+			PERFORM ch.seal_day(d);
+		END IF;
+	END LOOP;
+	PERFORM ch.forget_marks();
+	PERFORM ch.lock_to_detach(of_table, ARRAY(SELECT
+		ch.partition_name(of_table, x) FROM unnest(days) x), wait_ms);
+	FOR n IN 1 .. cardinality(days) LOOP
+		PERFORM ch.insist_by(of_table, days[n], facts[n]);
+		RETURN QUERY SELECT * FROM ch.conditions_by(of_table, days[n],
+			facts[n]);
+		PERFORM ch.detach_day(of_table, days[n], actor, reason);
+	END LOOP;
+END $$;
+
+-- One day. Raises the first thing that is missing; dry_run only returns what is
+-- asked of the day, ok or not.
 CREATE FUNCTION drop_day(of_table text, day date, actor text, reason text,
 	dry_run boolean DEFAULT false, wait_ms int4 DEFAULT 10000)
 	RETURNS TABLE (condition text, ok boolean, value text, needed text,
 		mend text)
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
-DECLARE
-	child text := ch.partition_name(of_table, day);
-	gone  jsonb;
 BEGIN
 	PERFORM ch.insist_who_and_why('drop_day', actor, reason);
 	IF dry_run THEN
 		RETURN QUERY SELECT * FROM ch.day_conditions(of_table, day);
-		RETURN;
+	ELSE
+		RETURN QUERY SELECT * FROM ch.drop_days(of_table, ARRAY[day], actor,
+			reason, wait_ms);
 	END IF;
-	PERFORM ch.insist_day_may_go(of_table, day);
-	PERFORM ch.retire_day(of_table, day);
-	PERFORM ch.forget_marks();
-	PERFORM ch.lock_to_detach(of_table, wait_ms);
-	-- nobody writes now: is it all still true?
-	PERFORM ch.insist_day_may_go(of_table, day);
-	RETURN QUERY SELECT * FROM ch.day_conditions(of_table, day);
-	PERFORM ch.retire_day(of_table, day);
-	IF of_table = 'postings' THEN
-		EXECUTE format('INSERT INTO ch.sealed_postings AS s SELECT org_id, '
-			'account_id, shard, sum(amount), count(*), %L FROM ch.%I '
-			'GROUP BY 1, 2, 3 ON CONFLICT (org_id, account_id, shard) DO '
-			'UPDATE SET posted = s.posted + excluded.posted, '
-			'n = s.n + excluded.n, through = excluded.through', day, child);
-	END IF;
-	gone := ch.day_as_audited(of_table, day);
-	EXECUTE format('ALTER TABLE ch.%I DETACH PARTITION ch.%I', of_table, child);
-	EXECUTE format('DROP TABLE ch.%I', child);
-	INSERT INTO ch.audit_events (actor, action, subject, reason, before)
-	VALUES (actor, 'drop_day', child, reason, gone);
 END $$;
 
 -- What of a day is kept in the audit trail.
@@ -571,19 +699,21 @@ CREATE FUNCTION drop_due_days(of_table text, actor text, reason text,
 	RETURNS SETOF date LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = ch, pg_temp AS $$
 DECLARE
-	d date;
+	d    date;
+	days date[] := '{}';
 BEGIN
 	PERFORM ch.insist_who_and_why('drop_due_days', actor, reason);
 	FOR d IN SELECT s.day FROM ch.retention_status() s
 		WHERE s.table_name = of_table AND s.attached
 		AND (s.may_go OR s.why_not NOT LIKE 'kept %') ORDER BY s.day LOOP
 		EXIT WHEN EXISTS (SELECT FROM ch.day_conditions(of_table, d) c
-			WHERE NOT c.ok AND NOT (dry_run AND c.condition = 'oldest day'));
-		IF NOT dry_run THEN
-			PERFORM ch.drop_day(of_table, d, actor, reason);
-		END IF;
-		RETURN NEXT d;
+			WHERE NOT c.ok AND c.condition <> 'oldest day');
+		days := days || d;
 	END LOOP;
+	IF days <> '{}' AND NOT dry_run THEN
+		PERFORM ch.drop_days(of_table, days, actor, reason, 10000);
+	END IF;
+	RETURN QUERY SELECT unnest(days);
 END $$;
 
 -- The same as drop_day for the owner, on a table so busy that the lock is not
@@ -668,9 +798,11 @@ CREATE FUNCTION retention_status()
 	ORDER BY 1, 2
 	$$;
 
-REVOKE ALL ON FUNCTION day_tops, day_conditions, insist_day_may_go,
-	set_keep_days, close_day, record_archive, confirm_archive, forget_slot,
-	lock_to_detach, retire_day, drop_day, day_as_audited, drop_due_days,
+REVOKE ALL ON FUNCTION day_tops, day_facts, slot_has_all, conditions_by,
+	day_conditions, insist_by, insist_day_may_go, set_keep_days, close_day,
+	record_archive, confirm_archive, forget_slot, lock_day, lock_to_detach,
+	retire_day, seal_day, detach_day, drop_days, drop_day, day_as_audited,
+	drop_due_days,
 	drop_day_script, begin_drop, finish_drop, retention_status FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION day_conditions, set_keep_days, close_day,
 	record_archive, confirm_archive, forget_slot, drop_day, drop_due_days,

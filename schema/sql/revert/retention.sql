@@ -2,9 +2,11 @@
 BEGIN;
 SET LOCAL search_path = ch;
 DROP FUNCTION retention_status, finish_drop, begin_drop, drop_day_script,
-	drop_due_days, day_as_audited, drop_day, forget_marks, retire_day, lock_to_detach,
-	record_archive, confirm_archive, forget_slot, close_day, set_keep_days,
-	insist_day_may_go, day_conditions, day_tops;
+	drop_due_days, day_as_audited, drop_day, drop_days, detach_day, seal_day,
+	retire_day, forget_marks, lock_to_detach, lock_day, record_archive, confirm_archive,
+	forget_slot, close_day, set_keep_days, insist_day_may_go, insist_by,
+	day_conditions, conditions_by, slot_has_all, day_facts, day_tops;
+DROP INDEX letter_states_pending;
 CREATE OR REPLACE VIEW check_balances AS
 	SELECT format('balances/%s/%s', ch.org_name(org_id),
 			ch.account_subject(org_id, account_id, shard)) AS break_key,

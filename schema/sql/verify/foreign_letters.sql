@@ -1,7 +1,7 @@
 -- Verify countinghouse:foreign_letters on pg
 BEGIN;
 SELECT letter_id, log_id, dlq_topic, dlq_part, dlq_offset, dialect, topic, at,
-	came_back FROM ch.foreign_letters WHERE false;
+	came_back, imported_role FROM ch.foreign_letters WHERE false;
 SELECT log_id, part, next_offset, newest FROM ch.foreign_cursors WHERE false;
 -- letters and cursors are written by functions alone
 SELECT 1 / (NOT has_table_privilege(who, 'ch.' || t, 'update, delete')

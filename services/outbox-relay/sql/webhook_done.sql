@@ -1,17 +1,15 @@
 -- Taken by its endpoint. Not durable at once: what a crash of the server loses
 -- is sent again, with its id. A letter that it was put back from is resolved.
 -- False: $1 is not the delivery of event $2 to endpoint $3, nothing is written.
-WITH letter AS (
-	UPDATE letter_states s SET state = 'resolved',
-		changed_at = clock_timestamp()
-	FROM webhook_deliveries d
+WITH letter AS MATERIALIZED (
+	-- before its id is taken out of the delivery
+	SELECT count(letter_delivered(d.delivery_id)) FROM webhook_deliveries d
 	WHERE d.delivery_id = $1 AND d.event_id = $2 AND d.endpoint = $3
-	AND d.done_at IS NULL
-	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+	AND d.done_at IS NULL AND d.letter_id IS NOT NULL
 ), done AS (
 	UPDATE webhook_deliveries SET done_at = clock_timestamp(), body = NULL,
 		letter_id = NULL, last_status = $4, last_response = NULL
-	WHERE delivery_id = $1 AND event_id = $2 AND endpoint = $3
+	FROM letter WHERE delivery_id = $1 AND event_id = $2 AND endpoint = $3
 	AND done_at IS NULL
 	RETURNING endpoint, key_digest
 ), keyed AS (

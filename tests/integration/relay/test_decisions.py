@@ -119,9 +119,9 @@ def test_letters_are_imported_by_a_function_that_the_trail_has_seen(
     assert person(f"SELECT * FROM import_letter({letter})") == [
         (True, False, False)]
     person(f"SELECT move_import({cursor})")
-    assert cell.sql("SELECT imported_by, dlq_offset, replay_count FROM "
-                    "foreign_letters JOIN letter_states USING (letter_id)"
-                    ) == [("ann", 7, 2)]
+    assert cell.sql("SELECT imported_by, imported_role, dlq_offset, "
+                    "replay_count FROM foreign_letters JOIN letter_states "
+                    "USING (letter_id)") == [("ann", "ch_operator", 7, 2)]
 
 
 def test_an_approved_plan_is_not_extended_nor_moved(relay_cell, person):
@@ -262,6 +262,34 @@ def test_letters_are_decided_by_functions_alone(relay_cell, person):
                ("discarded", "ann", "twice"))
 
 
+def test_the_relay_decides_no_letter(relay_cell):
+    """What its role may say of one: that an endpoint has taken it."""
+    cell = relay_cell
+    letter = cell.rejected()
+    cell.sql("INSERT INTO letter_states (letter_id, state) VALUES "
+             "(%s, 'resolved')", (letter,))
+    db = cell.cell.connect("relay", cell.database)
+    with db.cursor() as cur:
+        for wrong in ("UPDATE ch.letter_states SET state = 'pending'",
+                      "SELECT ch.decide_letter(gen_random_uuid(), "
+                      "'discarded', 'ann', 'r', 0)"):
+            with pytest.raises(DENIED):
+                cur.execute(wrong)
+        for state, later in (("resolved", "resolved"), ("pending", "pending"),
+                             ("replayed", "replayed")):
+            cell.sql("UPDATE letter_states SET state = %s", (state,))
+            # a delivery of its own making, of a letter that is no endpoint's
+            cur.execute(
+                "INSERT INTO ch.webhook_deliveries (endpoint, event_id, "
+                "webhook_id, key_digest, aggregatetype, type, at, letter_id) "
+                "VALUES ('e', %s, 'w', '', 'a', 't', now(), %s) "
+                "RETURNING ch.letter_delivered(delivery_id)", (state, letter))
+            cur.execute("SELECT ch.letter_delivered(delivery_id) FROM "
+                        "ch.webhook_deliveries")
+            assert cell.sql("SELECT state FROM letter_states") == [(later,)]
+    db.close()
+
+
 def test_a_letter_is_not_decided_for_a_plan_that_does_not_ask(
         relay_cell, person):
     cell = relay_cell
@@ -397,6 +425,58 @@ def test_a_role_approves_no_message_that_it_wrote(relay_cell, tmp_path):
     number = out.rsplit("\nplan ", 1)[1].split()[0]
     ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "cyd")
     assert ran.returncode == 2 and "(database role ch_operator)" in ran.stderr
+
+
+def forged(cell, actor, role="operator"):
+    """A record that nobody has seen in a dead-letter topic; its letter."""
+    db = cell.cell.connect(role, cell.database)
+    with db.cursor() as cur:
+        cur.execute("SELECT ch.audit_letters('dlq.import', 'topic t', %s, 'r', "
+                    "'{}')", (actor,))
+        cur.execute("SELECT gen_random_uuid()::text")
+        (letter,), = cur.fetchall()
+        cur.execute(
+            "SELECT stored FROM ch.import_letter(%s, gen_random_uuid(), 't', 0, "
+            "7, 'spring', %s, 0, 7, now(), 'k', 'pay me', '{}', '{}', 'c', "
+            "'r', 1, now(), NULL, 0, %s)", (letter, cell.commands, actor))
+        assert cur.fetchall() == [(True,)]
+    db.close()
+    return letter
+
+
+@pytest.mark.parametrize("rule,approver,said", [
+    ("actor", "bob", "was imported by bob"),
+    ("role", "cyd", "imported by bob (database role ch_operator)"),
+])
+def test_who_imported_a_message_does_not_approve_it(relay_cell, rule, approver,
+                                                    said):
+    """Whoever has planned it in good faith: an import is one person's word for
+    what stood in a topic."""
+    cell = relay_cell
+    letter = forged(cell, "bob")
+    strict(cell, rule)
+    out = cell.dlq("plan", letter, "--reason", "mended", "--actor", "ann",
+                   role="owner")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", approver)
+    assert ran.returncode == 2, ran.stdout
+    assert f"letter {letter} of plan {number} " in ran.stderr
+    assert said in ran.stderr
+    assert shown(cell, number)["state"] == "planned"
+    if rule == "actor":
+        cell.dlq("approve", number, "--reason", "r", "--actor", "cyd")
+
+
+def test_an_edit_of_an_import_is_not_approved_by_its_importer(relay_cell,
+                                                              tmp_path):
+    cell = relay_cell
+    letter = forged(cell, "bob")
+    strict(cell)
+    made = edited(cell, tmp_path, letter, "ann")
+    number = planned(cell, made)
+    ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "bob")
+    assert ran.returncode == 2
+    assert f"letter {made} of plan {number} was imported by bob" in ran.stderr
 
 
 def test_each_call_says_what_it_meant_and_how_much_it_did(relay_cell):

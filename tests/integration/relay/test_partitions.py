@@ -250,6 +250,72 @@ def test_a_partition_in_use_stays(shop, relay, as_relay):
     dropped(shop, as_relay)
 
 
+def test_no_row_is_looked_at_while_the_table_is_locked(shop, relay, as_relay,
+                                                       kafka):
+    """How long a drop locks the application out does not depend on how many
+    rows go: each look at a row is before the lock, of two due ones too."""
+    relay(topic_wait="0s")
+    shop.sql("SELECT outbox_relay.make_partition(t, " + OLD +
+             " + interval '1 day') FROM outbox_relay.partitioned_tables t")
+    for days in (0, 1):
+        row_id = str(uuid.uuid4())
+        shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
+                 f"created_at) VALUES (%s, 'Order', 'k1', 'Created', {OLD} + "
+                 "%s * interval '1 day')", (row_id, days))
+        shop.sent.append((shop.topic, "k1", row_id))
+    shop.order("k2", kind="Missing")  # a letter of another partition
+    assert shop.arrived() == 0
+    until(shop.letters, 60, "the letter")
+    old = [name for name, _ in shop.sql(
+        "SELECT part::text, upper FROM outbox_relay.partitions_of('outbox') "
+        "WHERE upper < now() - interval '7 days'")]
+    assert len(old) == 2
+    watch_looks(shop)
+    assert {done for done, _ in due(as_relay).values()} == {"closed"}
+    until(lambda: {done for done, _ in due(as_relay).values()} == {"dropped"},
+          60, "both are dropped in one call", every=0.3)
+    assert shop.sql("SELECT locked, count(*) > 0 FROM public.seen WHERE NOT "
+                    "dropped GROUP BY locked") == [(False, True)]
+    at_drop = shop.sql(
+        "SELECT max(scans) FILTER (WHERE NOT dropped), max(scans) FILTER "
+        "(WHERE dropped) FROM public.seen WHERE xid = (SELECT xid FROM "
+        "public.seen WHERE dropped LIMIT 1) GROUP BY part")
+    assert len(at_drop) >= 2 and all(a == b for a, b in at_drop)
+
+
+def watch_looks(shop):
+    """Notes at each look at rows of a day's partition, and at each drop, which
+    is under the lock: whether the table was locked, and how many looks there
+    were at each partition."""
+    shop.sql("CREATE TABLE public.seen (locked bool, part oid, scans int8, "
+             "dropped bool, xid xid8 DEFAULT pg_current_xact_id())")
+    shop.sql("""CREATE FUNCTION public.see(drops bool) RETURNS void LANGUAGE sql
+        SECURITY DEFINER AS $$ INSERT INTO public.seen SELECT EXISTS (
+            SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND relation =
+            'public.outbox'::regclass AND mode = 'AccessExclusiveLock'),
+            oid, pg_stat_get_xact_numscans(oid), drops FROM pg_class
+            WHERE relname ~ '^outbox_p[0-9]*$' $$""")
+    for name, args in (("rows_named", "regclass, text, text[]"),
+                       ("rows_in", "regclass")):
+        if not shop.sql("SELECT to_regproc('outbox_relay.' || %s)", (name,))[0][0]:
+            continue
+        many = name == "rows_named"
+        shop.sql(f"ALTER FUNCTION outbox_relay.{name} RENAME TO {name}_so")
+        shop.sql(f"""CREATE FUNCTION outbox_relay.{name}({args}) RETURNS
+            {"SETOF text" if many else "int8"} LANGUAGE plpgsql AS $$
+            {"" if many else "DECLARE n int8;"} BEGIN
+            {"RETURN QUERY SELECT * FROM" if many else "n :="}
+            outbox_relay.{name}_so({"$1, $2, $3" if many else "$1"});
+            PERFORM public.see(false);
+            {"" if many else "RETURN n;"} END $$""")
+    shop.sql("""CREATE FUNCTION public.see_drop() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        IF NEW.action = 'partition.drop' THEN PERFORM public.see(true); END IF;
+        RETURN NEW; END $$""")
+    shop.sql("CREATE TRIGGER see BEFORE INSERT ON outbox_relay.audit_events "
+             "FOR EACH ROW EXECUTE FUNCTION public.see_drop()")
+
+
 def test_not_dropped_before_its_time(shop, relay, as_relay):
     """One that ended days ago and is kept: all in it may be sent again."""
     relay()

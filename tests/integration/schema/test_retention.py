@@ -378,6 +378,65 @@ def test_a_reader_that_stays_is_waited_for_without_queueing_the_writers(
     assert not exists(db, "trades_public", 40)
 
 
+def watch_looks(db, table):
+    """Notes how often the days of a table were looked through, once the table
+    is locked and at each drop."""
+    run(db, "CREATE TABLE public.seen (at text, locked bool, part oid, "
+            "scans int8)")
+    run(db, f"""CREATE FUNCTION public.see(text) RETURNS void LANGUAGE sql
+        SECURITY DEFINER AS $$ INSERT INTO public.seen SELECT $1, EXISTS (
+            SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND relation =
+            'ch.{table}'::regclass AND mode = 'AccessExclusiveLock'),
+            oid, pg_stat_get_xact_numscans(oid) FROM pg_class
+            WHERE relname ~ '^{table}_[0-9]*$' $$""")
+    types, = run(db, "SELECT ARRAY(SELECT t::regtype::text FROM "
+                 "unnest(proargtypes::oid[]) t) FROM pg_proc "
+                 "WHERE oid = 'ch.lock_to_detach'::regproc")[0]
+    run(db, "ALTER FUNCTION ch.lock_to_detach RENAME TO lock_to_detach_so")
+    run(db, f"""CREATE FUNCTION ch.lock_to_detach({", ".join(types)})
+        RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM
+        ch.lock_to_detach_so({", ".join(f"${n + 1}" for n in range(len(types)))});
+        PERFORM public.see('lock'); END $$""")
+    run(db, """CREATE FUNCTION public.see_drop() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+        PERFORM public.see(NEW.action); RETURN NEW; END $$""")
+    run(db, "CREATE TRIGGER see BEFORE INSERT ON ch.audit_events "
+            "FOR EACH ROW EXECUTE FUNCTION public.see_drop()")
+
+
+@pytest.mark.parametrize("table", ["outbox", "postings", "rejected"])
+def test_no_row_is_looked_at_while_the_table_is_locked(db, operator, books,
+                                                       table):
+    """How long a drop stops the writers does not depend on how many rows a day
+    has, of two days neither: each look at rows is before the lock."""
+    if table == "outbox":
+        for ago in (40, 39):
+            run(db, "INSERT INTO outbox (seq, id, aggregatetype, aggregateid, "
+                "type, created_at) SELECT %s, gen_random_uuid(), 'a', 'b', "
+                "'t', %s", ago, day(db, ago)[1])
+    run(db, "INSERT INTO relay_progress (slot, streams, log_seqs, snapshot) "
+        "VALUES ('ch_relay', %s, '{99}', pg_current_snapshot())",
+        [books.stream])
+    verify(db, books.stream, 99)
+    run(db, "UPDATE reconcile_progress SET watermark = 99")
+    run(db, "UPDATE retention SET keep_days = 38 WHERE table_name = 'postings'")
+    snapshot(operator)
+    rows = {"postings": 4, "rejected": 0}
+    for ago in (40, 39):
+        if table in rows:
+            archive(operator, table, ago, rows[table])
+    due = [day(db, 40)[0], day(db, 39)[0]]
+    watch_looks(db, table)
+    assert run(operator, "SELECT ch.drop_due_days(%s, 'me', 'old')",
+               table) == [(d,) for d in due]
+    assert not exists(db, table, 39)
+    assert run(db, "SELECT at, bool_and(locked), count(DISTINCT part) >= 2 "
+               "FROM public.seen GROUP BY at ORDER BY at DESC") == [
+        ("lock", True, True), ("drop_day", True, True)]
+    assert run(db, "SELECT part::regclass::text, min(scans), max(scans) FROM "
+               "public.seen GROUP BY part HAVING min(scans) < max(scans)") == []
+
+
 def test_days_are_kept_for_as_long_as_they_are_needed_at_least(db, operator):
     keep = "SELECT ch.set_keep_days(%s, %s, 'me', 'x'{})"
     for table, least in (("command_log", 8), ("answers", 8), ("rejected", 8),
