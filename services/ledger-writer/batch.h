@@ -228,6 +228,7 @@ struct batch_pause {
 struct batch_context {
 	int64_t number;		   /* drawn from batch_seq after the locks */
 	struct ch_time decided_at; /* batch_decided_at() */
+	int64_t ahead_us;   /* decided_at is of PostgreSQL's clock; >= 0 */
 	int64_t lowest_day; /* retention.lowest_day of command_log, in days */
 	const struct batch_pause *pauses;
 	size_t pause_count;

@@ -29,6 +29,8 @@ static const struct ch_pg_stmt lowest_day = {
 	"lowest_day", ledger_writer_sql_lowest_day};
 static const struct ch_pg_stmt find_ids = {
 	"find_ids", ledger_writer_sql_find_ids};
+static const struct ch_pg_stmt find_ids_ahead = {
+	"find_ids_ahead", ledger_writer_sql_find_ids_ahead};
 
 /* Where in the script each answer is. */
 struct plan {
@@ -39,6 +41,7 @@ struct plan {
 	size_t known_count;
 	size_t *day_first; /* into known; day_count + 1 of them */
 	size_t day_count;
+	int64_t tomorrow;     /* later days are asked for together */
 	struct ch_time began; /* our clock before anything was sent */
 	bool sweeps;	      /* what is due may be settled in part */
 	bool due_is_cut;
@@ -49,6 +52,7 @@ locks_init(struct locks *k, struct session *s)
 {
 	*k = (struct locks){.session = s};
 	lock_rows_init(&k->rows);
+	ch_pg_array_init(&k->days, CH_PG_DATE_ARRAY);
 	ch_pg_array_init(&k->org_ids, CH_PG_INT4_ARRAY);
 	ch_pg_array_init(&k->uuids, CH_PG_UUID_ARRAY);
 }
@@ -57,6 +61,7 @@ void
 locks_free(struct locks *k)
 {
 	lock_rows_free(&k->rows);
+	ch_pg_array_free(&k->days);
 	ch_pg_array_free(&k->org_ids);
 	ch_pg_array_free(&k->uuids);
 	ch_arena_free(&k->arena);
@@ -72,24 +77,36 @@ by_day(const void *a, const void *b)
 	return (x->day > y->day) - (x->day < y->day);
 }
 
-/* Ids that can be in the log at all: not of the future, not of days that were
- * dropped. The kept days bound how many statements that makes. */
+/* Does it begin another statement? A day each, and one for all days that are
+ * not yet: clocks that were ahead took ids of those, and a producer may name as
+ * many as it likes. So the kept days bound how many statements that makes. */
+static bool
+begins_day(const struct plan *plan, size_t i)
+{
+	int64_t day = plan->known[i]->day;
+	return i == 0 ||
+		(plan->known[i - 1]->day != day &&
+			plan->known[i - 1]->day <= plan->tomorrow);
+}
+
+/* Ids that can be in the log at all: not of days that were dropped. */
 static void
 sort_ids(struct locks *k, struct plan *plan, struct books *b, int64_t today)
 {
+	plan->tomorrow = today + 1;
 	plan->known = ch_arena_alloc(&k->arena,
 		(books_count(b, ROW_ID) + 1) * sizeof(struct known_id *));
 	plan->day_first = ch_arena_alloc(&k->arena,
 		(books_count(b, ROW_ID) + 1) * sizeof(size_t));
 	for (size_t i = 0; i < books_count(b, ROW_ID); i++) {
 		struct known_id *id = books_id_at(b, i);
-		if (id->day <= today + 1 && id->day >= k->lowest_day)
+		if (id->day >= k->lowest_day)
 			plan->known[plan->known_count++] = id;
 	}
 	qsort(plan->known, plan->known_count, sizeof(struct known_id *),
 		by_day);
 	for (size_t i = 0; i < plan->known_count; i++)
-		if (i == 0 || plan->known[i]->day != plan->known[i - 1]->day)
+		if (begins_day(plan, i))
 			plan->day_first[plan->day_count++] = i;
 	plan->day_first[plan->day_count] = plan->known_count;
 }
@@ -116,19 +133,26 @@ queue_ids(struct locks *k, struct script *sc, const struct plan *plan)
 	size_t first = sc->count;
 	for (size_t d = 0; d < plan->day_count; d++) {
 		struct ch_pg_args a;
+		int64_t day = plan->known[plan->day_first[d]]->day;
+		bool ahead = day > plan->tomorrow;
+		ch_pg_array_clear(&k->days);
 		ch_pg_array_clear(&k->org_ids);
 		ch_pg_array_clear(&k->uuids);
 		for (size_t i = plan->day_first[d]; i < plan->day_first[d + 1];
 			i++) {
+			ch_pg_array_day(&k->days, plan->known[i]->day);
 			ch_pg_array_i32(&k->org_ids,
 				plan->known[i]->row.org->org_id);
 			ch_pg_array_uuid(&k->uuids, &plan->known[i]->id);
 		}
 		ch_pg_args_clear(&a);
-		ch_pg_arg_day(&a, plan->known[plan->day_first[d]]->day);
+		if (ahead)
+			ch_pg_arg_array(&a, &k->days);
+		else
+			ch_pg_arg_day(&a, day);
 		ch_pg_arg_array(&a, &k->org_ids);
 		ch_pg_arg_array(&a, &k->uuids);
-		script_add(sc, &find_ids, &a);
+		script_add(sc, ahead ? &find_ids_ahead : &find_ids, &a);
 	}
 	return first;
 }
@@ -362,6 +386,13 @@ read_rows(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 	return rc;
 }
 
+static void
+take_time(struct locks *k, struct ch_time at)
+{
+	k->context.decided_at = at;
+	k->context.ahead_us = at.us > k->theirs.us ? at.us - k->theirs.us : 0;
+}
+
 static enum lock_end
 read_answers(struct locks *k, struct script *sc, struct plan *plan,
 	struct load *l, struct ch_err *err)
@@ -376,7 +407,7 @@ read_answers(struct locks *k, struct script *sc, struct plan *plan,
 		locks_clock_is_wrong(k, plan->began, clock, err))
 		return LOCK_CLOCK;
 	if (rc == 0) {
-		k->context.decided_at = batch_decided_at(&l->batch, at);
+		take_time(k, batch_decided_at(&l->batch, at));
 		rc = settle_due(k, sc, plan, err);
 	}
 	if (plan->due_is_cut)

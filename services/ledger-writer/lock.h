@@ -32,7 +32,7 @@ struct locks {
 	struct session *session;
 	struct ch_arena arena; /* of the batch under way */
 	struct lock_rows rows;
-	struct ch_pg_array org_ids, uuids;
+	struct ch_pg_array days, org_ids, uuids;
 	struct batch_context context; /* for batch_decide() */
 	struct partition *fenced;
 	struct ch_time

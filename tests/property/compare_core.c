@@ -325,6 +325,7 @@ core_batch(struct core *c, const struct ledger_load *load, size_t from,
 
 	load_sets_at(load, &items[to - 1], &now);
 	context.pause_count = copy_pauses(&now, pauses, types);
+	context.ahead_us = now.ahead_us;
 	set_rates(c, &context, &now);
 	batch_clear(&c->batch);
 	for (size_t i = from; i < to; i++)

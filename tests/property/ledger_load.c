@@ -17,6 +17,7 @@
 #include "ledger_damage.h"
 #include "load_bodies.h"
 
+#define AHEAD_ITEMS 700 /* with the books ahead by as much */
 #define AGAIN_EVERY 97 /* items: that one is read again */
 #define RECENT 512
 
@@ -399,8 +400,11 @@ ledger_load_make(struct ledger_load *load, uint64_t seed, size_t count)
 	load->items = ch_xcalloc(count, sizeof(*load->items));
 	for (size_t i = 0; i < count; i++)
 		ledger_load_next(l, &load->items[i]);
-	for (size_t i = ledger_load_beginning(); i < count; i++)
-		load->items[i].read_again = i % AGAIN_EVERY == 0;
+	for (size_t i = ledger_load_beginning(); i < count; i++) {
+		struct ledger_load_item *item = &load->items[i];
+		item->read_again = i % AGAIN_EVERY == 0;
+		item->ahead_us = (int64_t)(i / AHEAD_ITEMS % 3) * 7000000;
+	}
 	ledger_load_end(l);
 }
 

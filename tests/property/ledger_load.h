@@ -41,10 +41,11 @@ extern const int ledger_load_parts[LEDGER_LOAD_STREAMS];
 struct ledger_load_item {
 	char *value; /* NULL: a tombstone */
 	size_t len;
-	size_t stream; /* below LEDGER_LOAD_STREAMS */
-	int64_t clock; /* microseconds: when the writer polls it */
-	int pauses;    /* which set is in force */
-	int rates;     /* which set is in force */
+	size_t stream;	  /* below LEDGER_LOAD_STREAMS */
+	int64_t clock;	  /* microseconds: when the writer polls it */
+	int64_t ahead_us; /* of a right clock, for a while */
+	int pauses;	  /* which set is in force */
+	int rates;	  /* which set is in force */
 	/* Its partition was restarted, and it was decided before: as far as
 	 * only ledger_load_make() says. */
 	bool read_again;

@@ -49,6 +49,7 @@ load_sets_at(const struct ledger_load *l, const struct ledger_load_item *item,
 	struct serial_now *now)
 {
 	now->lowest_day = l->lowest_day;
+	now->ahead_us = item->ahead_us;
 	now->read_again = item->read_again;
 	now->pauses = pauses[item->pauses];
 	now->pause_count = 0;

@@ -64,6 +64,7 @@ books.c|	row->last_at = at;|	(void)at;
 books.c|memcpy(u->row, &u->image, kinds[u->row->kind].size);|(void)u;
 ruling.c|if (status >= r->status)|if (r->status != STATUS_APPLIED)
 decide.c|> LEDGER_FUTURE_US|> 2 * LEDGER_FUTURE_US
+decide.c|decided_at.us - g->context->ahead_us|decided_at.us
 decide.c|known->row.state != ROW_LOADED)|known->row.state != ROW_LOADED \|\| known->row.created)
 decide.c|		check_version(r, &c->wishes[i]);|		(void)check_version;
 command.c|	return command_types[c->type].fact|	return false

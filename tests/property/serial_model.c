@@ -124,13 +124,14 @@ pass_gates(struct step *s)
 	model_begin(s->m); /* no row has been touched so far */
 	if (c->key.ms / 86400000 < s->now->lowest_day)
 		say(s, "key_expired");
-	else if (c->key.ms * 1000 > s->now->decided_at + 300000000)
-		say(s, "key_in_future");
 	else if (known != NULL &&
 		json_equal(known->command->payload, c->payload))
 		say_again(s, known);
 	else if (known != NULL)
 		say(s, "key_reused");
+	else if (c->key.ms * 1000 >
+		s->now->decided_at - s->now->ahead_us + 300000000)
+		say(s, "key_in_future");
 	else if (s->now->read_again && !c->is_fill)
 		say(s, "superseded");
 	else if (is_paused(s))

@@ -46,6 +46,7 @@ struct serial_rate {
 
 struct serial_now {
 	int64_t decided_at; /* microseconds since 1970 */
+	int64_t ahead_us;   /* that is of the clock, by which ids are too new */
 	int64_t lowest_day; /* days since 1970: older ids are expired */
 	const struct serial_pause *pauses;
 	size_t pause_count;

@@ -2,9 +2,11 @@
 decisions that PostgreSQL forgot, records that the log does not have; and times
 that are not yet."""
 
+import datetime
 import json
 import pathlib
 import shutil
+import time
 
 import psycopg2
 import pytest
@@ -431,4 +433,59 @@ def test_the_books_time_comes_back_after_clocks_that_were_ahead(
     assert ledger.value("SELECT abs(extract(epoch FROM now() - max(last_at))) "
                         "< 600 FROM consumer_partitions")
     assert not any(times_ahead(ledger).values())
+    ledger.check_books()
+
+
+def ten_days_ahead(ledger):
+    """The books as clocks leave them that were so far ahead: a row's time, and
+    the partitions of those days."""
+    for table, day in ledger.rows(
+            "SELECT table_name, d::date FROM retention, generate_series("
+            "(now() AT TIME ZONE 'UTC')::date + 9, (now() AT TIME ZONE "
+            "'UTC')::date + 11, interval '1 day') d"):
+        call(ledger.db, f"CREATE TABLE {table}_{day:%Y%m%d} PARTITION OF "
+             f"{table} FOR VALUES FROM ('{day} 00:00+00') TO "
+             f"('{day + datetime.timedelta(1)} 00:00+00')")
+    call(ledger.db, "UPDATE balances SET last_at = now() + interval '10 days' "
+         "WHERE account_id = (SELECT account_id FROM accounts WHERE name = "
+         "'house')")
+    settled(ledger, pay())
+    assert times_ahead(ledger)["consumer_partitions"] == 1
+
+
+def id_in(days):
+    return v7(int((time.time() + days * 86400) * 1000))
+
+
+def test_an_id_that_clocks_ahead_took_is_known_when_they_are_right(ledger):
+    ledger.writer()
+    ledger.open_books()
+    ten_days_ahead(ledger)
+    first, later = pay(), id_in(10)
+    settled(ledger, first)
+    # as if it had come with the clocks ahead
+    call(ledger.db, f"UPDATE command_log SET id = '{later}', day = (now() AT "
+         f"TIME ZONE 'UTC')::date + 10, result = replace(result, "
+         f"'{first['id']}', '{later}') WHERE id = '{first['id']}'")
+    again, other, behind = {**first, "id": later}, pay(id_=later, ref="r"), pay()
+    ledger.send(again, other, behind, partition=0)
+    assert ledger.answer(behind, 60)["status"] == "applied"
+    assert [(a["status"], a.get("duplicate"))
+            for a in ledger.answers_of(later)] == [
+        ("applied", None), ("applied", True), ("key_reused", None)]
+    assert ledger.value("SELECT count(*) FROM rejected") == 0
+
+
+def test_an_id_of_a_clock_ahead_holds_nobody_up_when_ours_were_too(ledger):
+    """It has a day that gets no partition."""
+    writer = ledger.writer()
+    ledger.open_books()
+    ten_days_ahead(ledger)
+    ahead, behind = [pay(id_=id_in(days)) for days in (9.9, 1, 4)], pay()
+    ledger.send(*ahead, behind, partition=0)
+    assert ledger.answer(behind, 60)["status"] == "applied"
+    for cmd in ahead:
+        assert ledger.answer(cmd)["status"] == "key_in_future"
+    assert writer.metric("ledger_retries_total",
+                         reason="partition_missing") == 0
     ledger.check_books()

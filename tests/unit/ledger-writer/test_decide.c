@@ -165,6 +165,26 @@ open_accounts(void)
 
 /* ---- gates ---- */
 
+/* The books' time may be ahead of the clock's: it never goes back. */
+START_TEST(an_id_is_too_new_by_the_clock_and_known_by_the_books)
+{
+	char taken[4096];
+
+	clock_now.us = NOW + 10 * DAY;
+	(void)snprintf(taken, sizeof(taken), "%s",
+		text_of(1, DEFINE("USD", "2")));
+	expect_status(say_text(taken), "applied");
+	context.ahead_us = 10 * DAY; /* the clock is set right */
+	expect(say_text(taken), "\"duplicate\":true");
+	expect_status(say(1, DEFINE("USD", "3")), "key_reused");
+	expect_status(say(2, DEFINE("EUR", "2")), "key_in_future");
+	clock_now.us = NOW + LEDGER_FUTURE_US;
+	expect_status(say(3, DEFINE("EUR", "2")), "applied");
+	clock_now.us = NOW + LEDGER_FUTURE_US + 1000;
+	expect_status(say(4, DEFINE("JPY", "0")), "key_in_future");
+}
+END_TEST
+
 START_TEST(a_stored_answer_comes_again_marked)
 {
 	char *first = ch_xstrdup(say(1, DEFINE("USD", "2")));
@@ -845,6 +865,7 @@ gates(void)
 {
 	TCase *c = tcase_create("gates");
 
+	tcase_add_test(c, an_id_is_too_new_by_the_clock_and_known_by_the_books);
 	tcase_add_test(c, a_stored_answer_comes_again_marked);
 	tcase_add_test(c, a_refusal_by_the_books_is_sticky);
 	tcase_add_test(c, a_refusal_for_now_takes_no_id);
