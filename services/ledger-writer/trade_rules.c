@@ -260,7 +260,7 @@ check_stake(struct ruling *r, const struct trade_record *t, struct stake *s)
 	ch_wide sum = collect_locks(r, a, s);
 	ch_wide after = sum;
 
-	if (s->skim > a->balance.minor) {
+	if (s->skim > 0 && s->skim > a->balance.minor) {
 		refuse_stake(r, t, "the skim is more than that");
 		return;
 	}
