@@ -546,7 +546,8 @@ resolve_settle(struct books *b, struct org *org, struct market_settle *s)
 	s->market = books_market(b, org, s->market_name);
 	s->from = books_account(b, org, s->from_name);
 	s->market->wants_change = true;
-	s->market->wants_holdings = true;
+	s->next = s->market->settles;
+	s->market->settles = s;
 }
 
 static void
@@ -763,6 +764,7 @@ books_load_id(struct books *b, struct known_id *k,
 	const struct ch_sha256 *payload_hash, struct ch_view result)
 {
 	k->payload_hash = *payload_hash;
+	k->is_unread = result.ptr == NULL;
 	k->result = ch_arena_view(&b->arena, result);
 	books_loaded(&k->row);
 }

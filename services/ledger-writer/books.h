@@ -207,8 +207,10 @@ struct fill {
 
 struct market {
 	struct row row;
-	bool wants_change;   /* a command may change it: no shared lock */
-	bool wants_holdings; /* a settlement needs the sums of its positions */
+	bool wants_change; /* a command may change it: no shared lock */
+	/* Those that this batch names, linked by next: each needs the units of
+	 * the outcomes that it pays. */
+	struct market_settle *settles;
 	/* values */
 	struct ch_view asset;	/* of its stakes; len 0: no trade yet */
 	struct ch_view address; /* len 0: not deployed */
@@ -218,15 +220,8 @@ struct market {
 	struct ch_view payouts; /* JSON as sent; ptr NULL: none */
 	struct ch_amount reserved, paid, unpaid;
 	int64_t holders, unpaid_holders, page, cursor;
-	ch_wide owed;		  /* sum of units * price so far */
-	int32_t stream;		  /* whose owner pays the pages */
-	struct holding *holdings; /* sums in the table, when wants_holdings */
-	size_t holding_count;
-};
-/* Units of one outcome in all positions of a market, as in the table. */
-struct holding {
-	struct ch_view outcome;
-	ch_wide units;
+	ch_wide owed;	/* sum of units * price so far */
+	int32_t stream; /* whose owner pays the pages */
 };
 
 struct position {
@@ -274,9 +269,12 @@ struct rate_window {
 struct known_id {
 	struct row row; /* row.name: the 16 bytes of the id */
 	struct ch_uuid id;
-	int64_t day; /* days since 1970-01-01 of the id's own time */
+	int64_t day;   /* days since 1970-01-01 of the id's own time */
+	int64_t asked; /* which statement asks for it; lock's own */
+	size_t named;  /* its place among those of the batch; lock's own */
 	struct ch_sha256 payload_hash;
 	struct ch_view result; /* as stored */
+	bool is_unread; /* there is one, and it was not read: result is empty */
 };
 
 /* Rows of one kind in the order in which they were named. */
@@ -393,7 +391,7 @@ void books_found_transfer(struct books *b, struct transfer *t,
  * included, and then says that they are there. The row must be WANTED. */
 void books_loaded(struct row *row);
 void books_load_asset(struct asset *a, int scale);
-/* The id is in command_log. result is copied. */
+/* The id is in command_log. result is copied; ptr NULL: it was not read. */
 void books_load_id(struct books *b, struct known_id *k,
 	const struct ch_sha256 *payload_hash, struct ch_view result);
 /* Every row that is still WANTED and whose number is not known is ABSENT now

@@ -74,22 +74,16 @@ by_day(const void *a, const void *b)
 {
 	const struct known_id *x = *(struct known_id *const *)a;
 	const struct known_id *y = *(struct known_id *const *)b;
-	return (x->day > y->day) - (x->day < y->day);
+	if (x->asked != y->asked)
+		return x->asked < y->asked ? -1 : 1;
+	return (x->named > y->named) - (x->named < y->named);
 }
 
-/* Does it begin another statement? A day each, and one for all days that are
- * not yet: clocks that were ahead took ids of those, and a producer may name as
- * many as it likes. So the kept days bound how many statements that makes. */
-static bool
-begins_day(const struct plan *plan, size_t i)
-{
-	int64_t day = plan->known[i]->day;
-	return i == 0 ||
-		(plan->known[i - 1]->day != day &&
-			plan->known[i - 1]->day <= plan->tomorrow);
-}
-
-/* Ids that can be in the log at all: not of days that were dropped. */
+/* Ids that can be in the log at all: not of days that were dropped. A statement
+ * for each day, and one for all that are not yet: clocks that were ahead took ids
+ * of those, and a producer may name as many as it likes; so the kept days bound
+ * how many statements that makes. Within each in the order in which they were
+ * named: the first one's answer is read. */
 static void
 sort_ids(struct locks *k, struct plan *plan, struct books *b, int64_t today)
 {
@@ -100,13 +94,16 @@ sort_ids(struct locks *k, struct plan *plan, struct books *b, int64_t today)
 		(books_count(b, ROW_ID) + 1) * sizeof(size_t));
 	for (size_t i = 0; i < books_count(b, ROW_ID); i++) {
 		struct known_id *id = books_id_at(b, i);
+		id->named = i;
+		id->asked = id->day <= today + 1 ? id->day : today + 2;
 		if (id->day >= k->lowest_day)
 			plan->known[plan->known_count++] = id;
 	}
 	qsort(plan->known, plan->known_count, sizeof(struct known_id *),
 		by_day);
 	for (size_t i = 0; i < plan->known_count; i++)
-		if (begins_day(plan, i))
+		if (i == 0 ||
+			plan->known[i]->asked != plan->known[i - 1]->asked)
 			plan->day_first[plan->day_count++] = i;
 	plan->day_first[plan->day_count] = plan->known_count;
 }
@@ -152,6 +149,7 @@ queue_ids(struct locks *k, struct script *sc, const struct plan *plan)
 			ch_pg_arg_day(&a, day);
 		ch_pg_arg_array(&a, &k->org_ids);
 		ch_pg_arg_array(&a, &k->uuids);
+		ch_pg_arg_i64(&a, (int64_t)(BATCH_OUT_MOST / plan->day_count));
 		script_add(sc, ahead ? &find_ids_ahead : &find_ids, &a);
 	}
 	return first;
@@ -167,6 +165,8 @@ queue(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 	lock_rows_plan(&plan->rows, b, &k->arena);
 	plan->rows.due_until = (struct ch_time){now.us + AHEAD_US};
 	plan->rows.due_max = due_max;
+	if (l->batch.count > 1 && plan->rows.locker_count > 1)
+		plan->rows.locked_most = LOCK_LOCKED_MOST;
 	plan->sweeps = load_empty(l) && l->pay == NULL;
 	sort_ids(k, plan, b, ch_time_day(now));
 	plan->began = now;
@@ -221,7 +221,7 @@ load_ids(struct books *b, const struct plan *plan, const struct script *sc,
 			struct ch_sha256 hash;
 			int64_t at = ch_pg_next_i64(&r);
 			struct ch_view bytes = ch_pg_next_bytea(&r);
-			struct ch_view result = ch_pg_next_text(&r);
+			struct ch_view result = ch_pg_next_text_null(&r);
 			if (!ch_pg_row_ok(&r, err))
 				return err->code;
 			if (bytes.len != sizeof(hash.bytes))
@@ -402,6 +402,12 @@ read_answers(struct locks *k, struct script *sc, struct plan *plan,
 	struct ch_time at = clock.us > k->not_before.us ? clock : k->not_before;
 	if (!load_fences(k, sc, plan->fences, l, err))
 		return k->fenced != NULL ? LOCK_FENCED : LOCK_FAILED;
+	if (lock_answers_locked_is_cut(&plan->rows, sc)) {
+		ch_err_set(err, CH_EFULL,
+			"its skims have %zu positions with a lock or more",
+			plan->rows.locked_most);
+		return LOCK_LARGE;
+	}
 	int rc = read_rows(k, sc, plan, l, err);
 	if (rc >= 0 && k->theirs.us != 0 &&
 		locks_clock_is_wrong(k, plan->began, clock, err))

@@ -259,7 +259,8 @@ record_new(struct step *s, struct deal *d)
 
 	check_rows(s, d);
 	read_amounts(s, d);
-	if (model_applied(s) && d->skim > d->account->balances[0]->v.balance)
+	if (model_applied(s) && d->skim > 0 &&
+		d->skim > d->account->balances[0]->v.balance)
 		model_refuse(s, "insufficient_funds");
 	if (!model_applied(s))
 		return;

@@ -1160,6 +1160,38 @@ START_TEST(a_pool_is_deployed_once)
 }
 END_TEST
 
+/* Nothing is taken, so nothing is too much; a skim of such a stake is. */
+START_TEST(a_stake_below_zero_trades_unless_it_is_skimmed)
+{
+	static const struct line lines[] = {
+		DEFINE("USD", "2"),
+		OPEN_WORLD,
+		{"'type':'account.open','account':'a','asset':'USD',"
+		 "'floor':'-9.00'",
+			OK("{'account':'a','asset':'USD',"
+			   "'balance':'0.00','held':'0.00','version':1}")},
+		{POST("a", "w", "5.00"),
+			OK(BAL("a", "-5.00", "0.00", 2) "," BAL("w", "5.00",
+				"0.00", 2))},
+		{TRADE("m", "YES", "t1", "1", "4.01"),
+			NO("insufficient_funds")},
+		{TRADE("m", "YES", "t1", "1", "4.00"),
+			OK(BAL("a", "-5.00", "4.00", 3)) MARKETS(MARKET("m",
+				"open", 1)) POSITIONS(POSITION("m", "YES",
+				"1.00000000", "4.00", 1))
+				TRADES(TX("t1", "recorded"))},
+		{TRADE("m", "YES", "t2", "0", "0") SKIM("0.01", "w"),
+			NO("insufficient_funds")},
+		{TRADE("m", "YES", "t2", "0", "0"),
+			OK(BAL("a", "-5.00", "0.00", 4)) POSITIONS(POSITION("m",
+				"YES", "0.00000000", "0.00", 2))
+				TRADES(TX("t2", "recorded"))},
+	};
+
+	PLAY(lines);
+}
+END_TEST
+
 /* ---- settlement ---- */
 
 #define OF(who, outcome, tx, position, lock)                                   \
@@ -1517,6 +1549,7 @@ suite(void)
 	tcase_add_test(t, orders_move_as_the_table_says);
 	tcase_add_test(t, a_lost_order_may_be_found);
 	tcase_add_test(t, trades_set_positions_and_confirm);
+	tcase_add_test(t, a_stake_below_zero_trades_unless_it_is_skimmed);
 	tcase_add_test(t, a_skim_scales_all_locks);
 	tcase_add_test(t, a_pool_is_deployed_once);
 	tcase_add_test(t, a_settlement_pays_the_exact_total);
