@@ -71,6 +71,7 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.search_path = ch_params_str(p, "schema"),
 		.call_timeout_ms = 15000,
 		.lock_timeout_ms = 5000,
+		.idle_in_transaction_ms = 15000,
 		.read_write = true,
 		/* progress may be lost; what is parked is written durably */
 		/* a stopped leader must not keep the leader's lock: a live one

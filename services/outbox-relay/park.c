@@ -422,6 +422,7 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 			rc = move_waiting(pg, q, err);
 		++*n;
 	}
+	CH_FAILPOINT("relay.in_park");
 	if (rc == CH_OK)
 		rc = ch_pg_pipeline_add(pg, &commit, NULL, err);
 	if (rc != CH_OK)

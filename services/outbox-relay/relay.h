@@ -168,6 +168,8 @@ struct relay {
 	struct ch_mono state_since;
 	bool other_leads; /* asked for while STANDBY, and refused */
 	bool left; /* so, since we led last: nothing is in flight any more */
+	struct ch_mono freed_at; /* STANDBY: looked whether it stands still */
+	int32_t reader; /* of the slot, told to end since we lead; 0: none */
 	struct ch_mono proven_at; /* the SQL session, and the lock with it */
 	struct ch_err fatal;	  /* the daemon ends with it */
 	int refusals; /* of the walsender, in a row, while SQL answered */

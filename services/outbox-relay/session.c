@@ -8,7 +8,10 @@
  *	                                         '---- stream lost
  *
  * The lock (a session lock of the SQL connection) makes one relay of a slot
- * the leader; the slot itself, which feeds one reader, is the second fence. Who
+ * the leader; the slot itself, which feeds one reader, is the second fence. A
+ * leader that stands still loses both: PostgreSQL ends an SQL session that is
+ * silent, a standby one that waits for its relay in the middle of a call, and
+ * who then has the lock the walsender that reads the slot still. Who
  * has it but not its webhooks' endpoints, which a relay of another slot serves,
  * gives it up and tries again: nothing is read meanwhile, so nothing is lost.
  * What is in flight outlives a lost connection, and waits meanwhile: when the
@@ -33,9 +36,14 @@
 
 #define STANDBY_MS 500
 #define KEEP_MS 4000
+#define FREE_MS 5000
 
 static const struct ch_pg_stmt lock_stmt = {
 	"relay_lock", outbox_relay_sql_lock_try};
+static const struct ch_pg_stmt free_lock_stmt = {
+	"relay_lock_free", outbox_relay_sql_lock_free};
+static const struct ch_pg_stmt free_slot_stmt = {
+	"relay_slot_free", outbox_relay_sql_slot_free};
 
 static const struct ch_sm_state states[] = {
 	[RELAY_OFFLINE] = {"offline", CH_SM_INITIAL, CH_SM_BIT(RELAY_STANDBY)},
@@ -247,6 +255,31 @@ leave_to_other(struct relay *r)
 	r->left = true;
 }
 
+/* Ends the session of a leader that stands still. */
+static int
+free_lock(struct relay *r, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int32_t pid;
+	int rc, i;
+
+	if (ch_mono_ms_since(r->now, r->freed_at) < FREE_MS)
+		return CH_OK;
+	r->freed_at = r->now;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, r->slot);
+	rc = ch_pg_query(r->pg, &free_lock_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "look at the leader's session");
+	for (i = 0; i < PQntuples(res); i++)
+		if (ch_pg_get_i32(res, i, 0, &pid))
+			ch_warn("relay.leader_ended", CH_S("slot", r->slot),
+				CH_I("backend", pid));
+	PQclear(res);
+	return CH_OK;
+}
+
 static void
 stand_by(struct relay *r)
 {
@@ -261,8 +294,11 @@ stand_by(struct relay *r)
 	r->other_leads = !taken;
 	if (!taken) {
 		leave_to_other(r);
+		if (free_lock(r, &err) != CH_OK)
+			session_lose(r, &err);
 		return;
 	}
+	r->reader = 0;
 	if (hooks_own(r->hooks, r->pg, &err) != CH_OK ||
 		claim(r, &err) != CH_OK) {
 		session_lose(r, &err);
@@ -309,6 +345,7 @@ begin_tailing(struct relay *r, struct ch_err *err)
 		return rc;
 	ch_info("relay.tail", CH_S("slot", r->slot), CH_U("lsn", lsn));
 	ch_metric_add(r->rt->metrics, RELAY_SESSIONS, 1);
+	r->reader = 0;
 	r->trouble[0] = '\0';
 	ch_backoff_reset(&r->backoff);
 	move_to(r, RELAY_TAILING);
@@ -368,6 +405,38 @@ begin_scanning(struct relay *r)
 		move_to(r, RELAY_SCANNING);
 }
 
+/* The lock is ours: who reads the slot is a leader that stands still, or a stream
+ * of our own that broke. Once: what comes back is no relay. */
+static int
+end_reader(struct relay *r, int32_t reader, struct ch_err *err)
+{
+	bool known = r->reader == reader;
+	struct ch_pg_args args;
+	int rc;
+
+	if (r->reader != 0 && !known)
+		return ch_err_set(err, CH_EEXIST,
+			"slot %s is read by another process (backend %d), "
+			"which came when the relay had ended the one before: "
+			"stop it, or set another `slot`",
+			r->slot, reader);
+	r->reader = reader;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, r->slot);
+	ch_pg_arg_i32(&args, reader);
+	rc = ch_pg_query(r->pg, &free_slot_stmt, &args, NULL, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err,
+			"slot %s is read by another process: end backend %d",
+			r->slot, reader);
+	if (!known)
+		ch_warn("relay.reader_ended", CH_S("slot", r->slot),
+			CH_I("backend", reader));
+	return ch_err_set(err, CH_EEXIST,
+		"slot %s is read by backend %d still, which was told to end",
+		r->slot, reader);
+}
+
 static int
 use_slot(struct relay *r, const struct walsender_slot_found *slot,
 	struct ch_err *err)
@@ -375,8 +444,7 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 	int rc = CH_OK;
 
 	if (slot->is == WALSENDER_SLOT_ACTIVE)
-		return ch_err_set(err, CH_EEXIST,
-			"slot %s is read by another process", r->slot);
+		return end_reader(r, slot->reader, err);
 	if (slot->is == WALSENDER_SLOT_FOREIGN)
 		return ch_err_set(err, CH_ECONFIG,
 			"slot %s belongs to "

@@ -265,13 +265,21 @@ static int
 read_slot(const PGresult *res, struct walsender_slot_found *out,
 	struct ch_err *err)
 {
+	int64_t reader = 0;
+
 	*out = (struct walsender_slot_found){.is = slot_of(res)};
 	if (out->is != WALSENDER_SLOT_FREE && out->is != WALSENDER_SLOT_ACTIVE)
 		return CH_OK;
-	if (lsn_of(ch_view_of(PQgetvalue(res, 0, 3)), &out->confirmed_lsn))
-		return CH_OK;
-	return ch_err_set(err, CH_EPROTO,
-		"pg_replication_slots tells no confirmed_flush_lsn");
+	if (!lsn_of(ch_view_of(PQgetvalue(res, 0, 3)), &out->confirmed_lsn))
+		return ch_err_set(err, CH_EPROTO,
+			"pg_replication_slots tells no confirmed_flush_lsn");
+	if (out->is == WALSENDER_SLOT_ACTIVE &&
+		ch_view_int(ch_view_of(PQgetvalue(res, 0, 4)), 1, INT32_MAX,
+			&reader) != CH_OK)
+		return ch_err_set(err, CH_EPROTO,
+			"pg_replication_slots tells no active_pid");
+	out->reader = (int32_t)reader;
+	return CH_OK;
 }
 
 int
@@ -284,8 +292,8 @@ walsender_slot_look(struct walsender *w, struct walsender_slot_found *out,
 
 	(void)snprintf(sql, sizeof(sql),
 		"SELECT plugin = 'pgoutput' AND database = "
-		"current_database(), wal_status, active, confirmed_flush_lsn "
-		"FROM pg_replication_slots WHERE slot_name = '%s'",
+		"current_database(), wal_status, active, confirmed_flush_lsn, "
+		"active_pid FROM pg_replication_slots WHERE slot_name = '%s'",
 		w->opt.slot);
 	rc = walsender_command(w, sql, WALSENDER_COMMAND_MS, &res, err);
 	if (rc != CH_OK)

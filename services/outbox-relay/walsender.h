@@ -55,6 +55,7 @@ struct walsender_slot_found {
 	/* What lies before it the slot never sends again, whatever position
 	 * START_REPLICATION names. Of a slot that is FREE or ACTIVE. */
 	uint64_t confirmed_lsn;
+	int32_t reader; /* ACTIVE: the walsender's pid */
 };
 
 struct walsender *walsender_new(const struct walsender_options *opt,

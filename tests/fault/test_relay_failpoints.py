@@ -2,11 +2,13 @@
 per key holds. Needs the failpoints build (make fault)."""
 
 import random
+import signal
 
 import pytest
 
 from harness.hook_server import HookServer
 from harness.kafka import header
+from harness.relay_rows import noise
 from harness.wait import until
 from integration.relay.conftest import relay, relay_cell  # noqa: F401
 from integration.relay.test_releases import block, decide, one_partition
@@ -50,6 +52,35 @@ def test_killed_at(point, relay_cell, relay, tmp_path):  # noqa: F811
     cell.arrived(60)
     if point == "relay.after_park":
         until(lambda: len(cell.letters()) == 3, 60, "each parked once")
+
+
+def test_a_leader_that_stops_in_a_transaction(relay_cell, relay,  # noqa: F811
+                                              tmp_path):
+    """Half of what it parks is at the server, which waits for the rest without
+    a timeout: the standby ends that session."""
+    cell = relay_cell
+    rules, log = tmp_path / "rules", tmp_path / "log"
+    rules.write_text("relay.in_park=stop@1\n")
+    leader = relay(env={"CH_FAILPOINTS_FILE": str(rules),
+                        "CH_FAILPOINTS_LOG": str(log)})
+    cell.load(50)
+    cell.arrived()
+    standby = relay()
+    large = [cell.event("big", payload=noise(1100000)) for _ in range(3)]
+    del cell.sent[-3:]
+    until(lambda: log.exists() and "relay.in_park" in log.read_text(), 60,
+          "it stops")
+    try:
+        until(lambda: standby.metric("relay_leader") == 1, 90, "another leads")
+        assert "event=relay.leader_ended" in standby.logged()
+        cell.load(50)
+        cell.arrived()
+    finally:
+        leader.signal(signal.SIGCONT)
+    until(lambda: leader.metric("relay_leader") == 0, 60, "it stands by")
+    assert cell.sql("SELECT row_id FROM dead_letters") == [(large[0],)]
+    assert cell.sql("SELECT row_id FROM outbox_retry ORDER BY retry_id") == [
+        (row,) for row in large[1:]]
 
 
 @pytest.mark.parametrize("point", ["relay.after_webhook_put",
