@@ -416,6 +416,8 @@ ask_topics(struct sink_kafka *s)
 	bool changed = false;
 	int i;
 
+	if (ch_kafka_producer_raw(lanes_now(s->lanes)) == NULL)
+		return false; /* it could not be opened again yet */
 	for (i = 0; i < s->topic_count; i++) {
 		struct topic *t = &s->topics[i];
 
