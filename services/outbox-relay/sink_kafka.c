@@ -254,9 +254,9 @@ headers_of(struct sink_kafka *s, const struct message *m)
 static int32_t
 partition_of(struct topic *t, const struct message *m)
 {
-	if (m->part < 0)
+	if (m->part < 0 && !m->placed)
 		return CH_KAFKA_BY_KEY;
-	if (m->part < t->partitions)
+	if (m->part >= 0 && m->part < t->partitions)
 		return m->part;
 	if (!t->told_partition)
 		ch_warn("sink.partition_missing", CH_S("topic", t->route->name),
