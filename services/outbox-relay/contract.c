@@ -402,6 +402,9 @@ add_cloudevents(struct contract *c, const struct ch_view *fields,
 	rc = text_of(&c->scratch, &c->type, fields, &type, err);
 	if (rc != CH_OK)
 		return rc;
+	/* both are needed: without them it is no CloudEvent, and says so */
+	if (id.len == 0 || type.len == 0)
+		return CH_OK;
 	(void)ch_time_format(at, time);
 	add_header(c, "ce_specversion", CH_VIEW("1.0"));
 	add_header(c, "ce_id", id);

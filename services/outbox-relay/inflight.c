@@ -347,7 +347,7 @@ inflight_let_go(struct inflight *f, struct event *e)
 }
 
 static void
-make_new(struct inflight *f, const struct route_topic *topic, bool sent)
+make_new(struct inflight *f, bool sent)
 {
 	struct commit *c;
 	size_t i;
@@ -359,8 +359,7 @@ make_new(struct inflight *f, const struct route_topic *topic, bool sent)
 			if (e == NULL)
 				continue;
 			if ((e->state == EVENT_SENT && sent) ||
-				(e->state == EVENT_WAITING &&
-					(topic == NULL || e->topic == topic)))
+				e->state == EVENT_WAITING)
 				e->state = EVENT_NEW;
 		}
 	}
@@ -371,13 +370,43 @@ make_new(struct inflight *f, const struct route_topic *topic, bool sent)
 void
 inflight_rewind(struct inflight *f)
 {
-	make_new(f, NULL, true);
+	make_new(f, true);
 }
 
 void
-inflight_wake(struct inflight *f, const struct route_topic *topic)
+inflight_wake(struct inflight *f)
 {
-	make_new(f, topic, false);
+	make_new(f, false);
+}
+
+void
+inflight_wake_if(struct inflight *f, bool (*may)(void *ctx, struct event *e),
+	void *ctx)
+{
+	struct commit *c, *first = NULL;
+	size_t i, first_at = 0;
+	bool passed = false; /* the cursor */
+
+	for (c = f->head; c != NULL; c = c->next) {
+		for (i = 0; i < c->count; i++) {
+			struct event *e = c->events[i];
+
+			passed |= c == f->cursor && i >= f->cursor_at;
+			if (e == NULL || e->state != EVENT_WAITING ||
+				!may(ctx, e))
+				continue;
+			e->state = EVENT_NEW;
+			if (first == NULL && !passed) {
+				first = c;
+				first_at = i;
+			}
+		}
+		passed |= c == f->cursor;
+	}
+	if (first == NULL)
+		return;
+	f->cursor = first;
+	f->cursor_at = first_at;
 }
 
 void

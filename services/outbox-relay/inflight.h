@@ -62,8 +62,12 @@ void inflight_let_go(struct inflight *f, struct event *e);
 /* Every row that is not PARKING is NEW again, and the cursor
  * stands before the first of them. */
 void inflight_rewind(struct inflight *f);
-/* Every row that waits for this topic (NULL: any) is NEW again. */
-void inflight_wake(struct inflight *f, const struct route_topic *topic);
+/* Every row that waits is NEW again. */
+void inflight_wake(struct inflight *f);
+/* Those of them that may(), asked in order. The others stay passed, so that
+ * however many they are, the cursor comes to what is behind them. */
+void inflight_wake_if(struct inflight *f,
+	bool (*may)(void *ctx, struct event *e), void *ctx);
 
 /* Frees the delivered commits at the front; true when the position moved. */
 bool inflight_advance(struct inflight *f);

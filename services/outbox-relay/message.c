@@ -256,7 +256,8 @@ finished_message(const struct event *e, struct ch_arena *arena,
 
 	m->key = event_field(e, WAITED_KEY);
 	m->value = event_field(e, WAITED_VALUE);
-	if (part.ptr != NULL)
+	m->placed = part.ptr != NULL;
+	if (m->placed)
 		m->part = (int32_t)ch_be32(part.ptr);
 	return message_headers_of(event_field(e, WAITED_HEADER_NAMES),
 		event_field(e, WAITED_HEADER_VALUES), 0, false, arena, m, err);

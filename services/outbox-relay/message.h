@@ -40,6 +40,7 @@ struct message {
 	struct ch_view key;   /* ptr NULL: none */
 	struct ch_view value; /* ptr NULL: tombstone */
 	int32_t part;	      /* MESSAGE_BY_KEY: by the key */
+	bool placed;	      /* the row names part, whatever it is */
 	struct message_header *headers;
 	size_t header_count;
 };

@@ -56,6 +56,13 @@ series_of(struct relay *r, const struct route_topic *topic)
 	return s;
 }
 
+static void
+wake_at(struct relay *r, struct ch_mono then)
+{
+	if (r->wake_at.ns == 0 || then.ns < r->wake_at.ns)
+		r->wake_at = then;
+}
+
 static const char *
 class_of(const struct sink_report *rep)
 {
@@ -88,7 +95,7 @@ refused(struct relay *r, struct event *e, const struct sink_report *rep)
 		break;
 	case RETRY_LATER:
 		retry_hold(r->retry, e);
-		retry_pause(r->retry, e, &r->rng, r->now);
+		wake_at(r, retry_pause(r->retry, e, &r->rng, r->now));
 		break;
 	case RETRY_TRIAL:
 		retry_hold(r->retry, e);
@@ -157,6 +164,16 @@ tell_put_aside(struct relay *r)
 	r->passed = r->reused = 0;
 }
 
+/* It leaves without the trial that it may have been chosen for. */
+static void
+give_up_trial(struct relay *r, struct event *e)
+{
+	if (retry_held(r->retry) == 0)
+		return;
+	retry_free_key(r->retry, e);
+	sink_kafka_look_again(r->sink, e->topic);
+}
+
 /* true: it may be sent. */
 static bool
 admit(struct relay *r, struct event *e)
@@ -183,6 +200,7 @@ admit(struct relay *r, struct event *e)
 		(e->source != EVENT_RETRY ||
 			memcmp(event_field(e, WAITED_LETTER).ptr, letter.bytes,
 				sizeof(letter.bytes)) != 0)) {
+		give_up_trial(r, e);
 		park_wait(r->park, e, &letter);
 		return false;
 	}
@@ -204,13 +222,6 @@ refusal_class(enum ch_code code)
 	}
 }
 
-static void
-wake_at(struct relay *r, struct ch_mono then)
-{
-	if (r->wake_at.ns == 0 || then.ns < r->wake_at.ns)
-		r->wake_at = then;
-}
-
 /* Refused without Kafka. What blocks its key is put aside only when all before
  * it is delivered: a row of the key that must be sent again would wait behind
  * it. false: not yet. */
@@ -220,7 +231,7 @@ refused_here(struct relay *r, struct event *e, const char *class,
 {
 	if (e->topic->policy == ROUTE_BLOCK && sink_kafka_pending(r->sink) > 0)
 		return false;
-	retry_free_key(r->retry, e);
+	give_up_trial(r, e);
 	park_refuse(r->park, e, class, reason);
 	return true;
 }
@@ -319,6 +330,36 @@ send_rows(struct relay *r)
 	CH_FAILPOINT("relay.after_produce");
 }
 
+/* Of rows that wait for a topic which flows. */
+static bool
+may_go(void *ctx, struct event *e)
+{
+	struct relay *r = ctx;
+	struct ch_mono until = {0};
+
+	if (!sink_kafka_is_due(r->sink, e))
+		return false;
+	if (retry_held(r->retry) == 0 || !retry_is_held(r->retry, e, &until))
+		return true;
+	if (until.ns <= r->now.ns)
+		return sink_kafka_choose(r->sink, e);
+	wake_at(r, until);
+	return false;
+}
+
+static void
+wake_suspects(struct relay *r)
+{
+	if (r->wake_at.ns != 0 && r->wake_at.ns <= r->now.ns) {
+		r->wake_at.ns = 0;
+		sink_kafka_look_at_all(r->sink);
+	}
+	if (!sink_kafka_any_due(r->sink))
+		return;
+	inflight_wake_if(r->inflight, may_go, r);
+	sink_kafka_chosen(r->sink);
+}
+
 static void
 serve_sink(struct relay *r)
 {
@@ -330,15 +371,12 @@ serve_sink(struct relay *r)
 		inflight_rewind(r->inflight);
 		break;
 	case SINK_TOPICS:
-		inflight_wake(r->inflight, NULL);
+		inflight_wake(r->inflight);
 		break;
 	case SINK_QUIET:
 		break;
 	}
-	if (r->wake_at.ns == 0 || r->wake_at.ns > r->now.ns)
-		return;
-	r->wake_at.ns = 0;
-	inflight_wake(r->inflight, NULL);
+	wake_suspects(r);
 }
 
 /* A round of the tables, and the end of a re-scan, begin with nothing in

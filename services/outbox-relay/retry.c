@@ -259,15 +259,17 @@ retry_hold(struct retry *r, struct event *e)
 	h->rows++;
 }
 
-void
+struct ch_mono
 retry_pause(struct retry *r, const struct event *e, struct ch_rng *rng,
 	struct ch_mono now)
 {
 	struct hold *h = hold_of(r, e);
 
-	if (h != NULL)
-		h->until.ns = now.ns +
-			ch_backoff_next(&h->backoff, rng) * INT64_C(1000000);
+	if (h == NULL)
+		return now;
+	h->until.ns =
+		now.ns + ch_backoff_next(&h->backoff, rng) * INT64_C(1000000);
+	return h->until;
 }
 
 void

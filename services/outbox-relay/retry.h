@@ -91,9 +91,9 @@ size_t retry_next_blocked(struct retry *r, struct retry_key **out, size_t room);
 
 /* The row (it has a topic) is put on trial: its key is held from now on. */
 void retry_hold(struct retry *r, struct event *e);
-/* After an attempt: nothing of its key goes for a while, longer each time. */
-void retry_pause(struct retry *r, const struct event *e, struct ch_rng *rng,
-	struct ch_mono now);
+/* After an attempt: nothing of its key goes until then, longer each time. */
+struct ch_mono retry_pause(struct retry *r, const struct event *e,
+	struct ch_rng *rng, struct ch_mono now);
 /* Its trial is over, whatever came of it. Nothing, when it was on none. */
 void retry_free_key(struct retry *r, struct event *e);
 /* Is its key held? Then nothing of it goes before `until`. */

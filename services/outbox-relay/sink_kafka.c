@@ -42,6 +42,8 @@ struct topic {
 	struct ch_mono ask_at;
 	int32_t partitions;
 	bool told_partition;
+	bool due; /* it flows, and another suspect can be tried */
+	const struct event *chosen; /* this one; in one pass only */
 	struct target target;
 };
 
@@ -55,6 +57,7 @@ struct sink_kafka {
 	bool settling;
 	bool dropping;
 	bool changed; /* a topic can be sent to, or not */
+	bool any_due;
 	struct ch_mono now;
 	struct ch_mono heard; /* the last report, or the settlement's begin */
 	bool away;
@@ -127,6 +130,16 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 		&(struct sink_report){false, f, d->name, d->text});
 }
 
+/* Not all rows that wait are looked at for each trial: beside thousands of
+ * suspects no other topic's rows would be. Until one is chosen none is tried,
+ * so that none passes an earlier one of its key. */
+static void
+let_next_ask(struct sink_kafka *s, struct topic *t)
+{
+	t->due = true;
+	s->any_due = true;
+}
+
 static void
 judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 {
@@ -147,7 +160,10 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	if (was && !target_is_open(&t->target))
 		ch_info("sink.breaker_closed", CH_S("topic", t->route->name));
 	forget_missing(t, d);
-	s->changed = true;
+	if (was || target_is_open(&t->target))
+		s->changed = true;
+	else
+		let_next_ask(s, t);
 	s->opt.reported(s->opt.ctx, e,
 		&(struct sink_report){true, f, d->name, d->text});
 }
@@ -238,9 +254,9 @@ headers_of(struct sink_kafka *s, const struct message *m)
 static int32_t
 partition_of(struct topic *t, const struct message *m)
 {
-	if (m->part < 0)
+	if (m->part < 0 && !m->placed)
 		return CH_KAFKA_BY_KEY;
-	if (m->part < t->partitions)
+	if (m->part >= 0 && m->part < t->partitions)
 		return m->part;
 	if (!t->told_partition)
 		ch_warn("sink.partition_missing", CH_S("topic", t->route->name),
@@ -358,6 +374,8 @@ sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
 	if (is_throttled(s))
 		return SINK_FULL;
 	out.partition = partition_of(t, m);
+	if (suspect && t->due)
+		return SINK_WAIT;
 	switch (target_ask(&t->target, suspect, s->now)) {
 	case TARGET_TRY:
 		return try_alone(s, t, &out, err);
@@ -416,6 +434,8 @@ ask_topics(struct sink_kafka *s)
 	bool changed = false;
 	int i;
 
+	if (ch_kafka_producer_raw(lanes_now(s->lanes)) == NULL)
+		return false; /* it could not be opened again yet */
 	for (i = 0; i < s->topic_count; i++) {
 		struct topic *t = &s->topics[i];
 
@@ -503,7 +523,7 @@ look_for_brokers(struct sink_kafka *s)
 	s->away = away;
 }
 
-/* Breakers whose time is over. */
+/* Breakers whose time is over; true: rows of one that was open can go. */
 static bool
 let_waiting_ask(struct sink_kafka *s)
 {
@@ -511,12 +531,15 @@ let_waiting_ask(struct sink_kafka *s)
 	int i;
 
 	for (i = 0; i < s->topic_count; i++) {
-		struct target *t = &s->topics[i].target;
+		struct topic *t = &s->topics[i];
 
-		if (s->topics[i].route == NULL || target_due(t, s->now) != 0)
+		if (t->route == NULL || target_due(&t->target, s->now) != 0)
 			continue;
-		t->waiting = false;
-		any = true;
+		t->target.waiting = false;
+		if (target_is_open(&t->target))
+			any = true;
+		else
+			let_next_ask(s, t);
 	}
 	return any;
 }
@@ -562,6 +585,69 @@ sink_kafka_drop(struct sink_kafka *s)
 			target_drop(&s->topics[i].target, s->now);
 	s->dropping = false;
 	s->settling = false;
+}
+
+/* ---- whose trial is next ---- */
+
+void
+sink_kafka_look_again(struct sink_kafka *s, const struct route_topic *route)
+{
+	struct topic *t = topic_of(s, route);
+
+	if (target_is_open(&t->target))
+		t->target.waiting = true;
+	else
+		let_next_ask(s, t);
+}
+
+void
+sink_kafka_look_at_all(struct sink_kafka *s)
+{
+	int i;
+
+	for (i = 0; i < s->topic_count; i++)
+		if (s->topics[i].route != NULL)
+			sink_kafka_look_again(s, s->topics[i].route);
+}
+
+bool
+sink_kafka_any_due(const struct sink_kafka *s)
+{
+	return s->any_due;
+}
+
+bool
+sink_kafka_is_due(const struct sink_kafka *s, const struct event *e)
+{
+	int n = e->topic->number;
+
+	return n < s->topic_count && s->topics[n].due;
+}
+
+bool
+sink_kafka_choose(struct sink_kafka *s, const struct event *e)
+{
+	struct topic *t = &s->topics[e->topic->number];
+
+	if (t->target.on_trial)
+		return false;
+	if (t->chosen == NULL)
+		t->chosen = e;
+	return t->chosen == e ||
+		(event_key(e).ptr != NULL &&
+			ch_view_eq(event_key(e), event_key(t->chosen)));
+}
+
+void
+sink_kafka_chosen(struct sink_kafka *s)
+{
+	int i;
+
+	for (i = 0; i < s->topic_count; i++) {
+		s->topics[i].due = false;
+		s->topics[i].chosen = NULL;
+	}
+	s->any_due = false;
 }
 
 /* ---- looking at it ---- */
@@ -623,6 +709,8 @@ sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 	int64_t next = s->settling ? 50 : -1;
 	int i;
 
+	if (s->any_due && !s->settling)
+		return 0;
 	sooner(&next, lanes_next_ms(s->lanes, now));
 	if (is_throttled(s))
 		sooner(&next,

@@ -87,12 +87,25 @@ void sink_kafka_gave_up(struct sink_kafka *s, const struct route_topic *route);
 
 enum sink_turn {
 	SINK_QUIET,
-	SINK_TOPICS, /* a topic can be sent to, or not: wake the rows */
+	SINK_TOPICS, /* a topic can be sent to, or not: wake all that waits */
 	SINK_SETTLED /* rewind, then send again from the first undelivered */
 };
 /* Serves reports, asks for topics, rebuilds the client. Waits only for
  * metadata of a topic not known (at most a second, once in topic_every). */
 enum sink_turn sink_kafka_turn(struct sink_kafka *s, struct ch_mono now);
+/* Of a topic that flows one suspect is tried at a time. A topic is due when the
+ * next one can be: the owner asks its waiting rows in order, wakes those of no
+ * suspect's key and those that are chosen (one key's of each topic), and says
+ * when it has asked all. */
+bool sink_kafka_any_due(const struct sink_kafka *s);
+bool sink_kafka_is_due(const struct sink_kafka *s, const struct event *e);
+bool sink_kafka_choose(struct sink_kafka *s, const struct event *e);
+void sink_kafka_chosen(struct sink_kafka *s);
+/* The chosen one was not tried after all. */
+void sink_kafka_look_again(struct sink_kafka *s,
+	const struct route_topic *route);
+/* One that rested, of whatever topic, can be tried. */
+void sink_kafka_look_at_all(struct sink_kafka *s);
 /* Forgets what is in flight: its reports do not come any more. */
 void sink_kafka_drop(struct sink_kafka *s);
 

@@ -612,6 +612,21 @@ def test_letter_without_a_topic_goes_where_it_is_sent(shop, relay, kafka):
     assert audit == [(f"{shop.prefix}no topic", elsewhere)] * 2
 
 
+def test_partition_below_zero_goes_by_the_key_and_is_told(shop, relay):
+    shop.sql("ALTER TABLE outbox ADD part int")
+    daemon = relay(outbox_placements="part:partition")
+    row = shop.order("k1")
+    shop.sql("INSERT INTO outbox SELECT n + 1, gen_random_uuid(), "
+             "aggregatetype, aggregateid, type, payload, -5 FROM outbox")
+    first, second = until(lambda: (x := shop.records(shop.topic)) and
+                          len(x) == 2 and x, 60, "both")
+    assert first["partition"] == second["partition"]
+    assert shop.ids(shop.topic)[0] == row
+    told = [line for line in daemon.logged().splitlines()
+            if "sink.partition_missing" in line]
+    assert len(told) == 1 and "part=-5" in told[0]
+
+
 def test_unpublished_table_is_refused(shop, relay):
     shop.sql("CREATE PUBLICATION other FOR TABLE outbox_relay.audit_events")
     daemon = relay(wait_ready=False, publication="other")

@@ -153,6 +153,26 @@ def test_order_holds_among_refusals_of_many_keys(relay_cell, relay):
     daemon.wait_metric(2 * len(bad), "relay_refusals_total")
 
 
+def test_thousands_on_trial_hold_up_no_other_topic(relay_cell, relay):
+    """A batch is refused whole, and each of its rows is a suspect then."""
+    cell = relay_cell
+    topic = small_topic(cell)
+    daemon = relay(routes=f"small={topic}")
+    cell.sql("INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, "
+             "payload, created_at) SELECT n, gen_random_uuid(), 'small', "
+             "'k' || n, 'happened', (SELECT to_json(string_agg(md5(n::text || i), "
+             "''))::text FROM generate_series(1, 50) i), now() "
+             "FROM generate_series(1, 8000) n")
+    until(lambda: daemon.metric("relay_held_keys") > 3000, 60, "suspects")
+    cell.seq = 9000
+    cell.event("other")
+    cell.arrived()
+    then = cell.records(cell.stock)[-1]["ts"]
+    until(lambda: len(set(cell.ids(topic))) == 8000, 180, "all of them")
+    assert any(r["ts"] > then for r in cell.records(topic))
+    assert cell.letters() == []
+
+
 def test_a_stopped_broker_costs_no_attempt(relay_cell, relay, cell):
     daemon = relay(outbox_policy="skip-after-1",
                    results_policy="skip-after-1")

@@ -125,3 +125,23 @@ def test_what_is_older_than_remembered_is_forgotten(relay_cell, relay, hooks,
     cell.dlq("replay", letter, "--reason", "it is back")
     all_done(cell, 4)
     assert server.ids().count(dead) == 2
+
+
+def test_what_was_discarded_is_forgotten_too(relay_cell, relay, hooks, server):
+    cell = relay_cell
+    server.answer = lambda r: 410
+    flags = {"webhooks": hooks(a={"policy": "skip"}),
+             "webhooks_remember": "1h"}
+    daemon = relay(**flags)
+    pending, junk = cell.event("k0"), cell.event("k1")
+    all_done(cell, 2)
+    letters = until(lambda: (x := cell.letters()) and len(x) == 2 and x, 60,
+                    "the letters")
+    letter = next(x for x in letters if x["row_id"] == junk)
+    cell.dlq("discard", letter["letter_id"], "--reason", "junk")
+    assert daemon.stop() == 0
+    cell.sql("UPDATE webhook_deliveries SET done_at = now() - interval "
+             "'61 min'")
+    relay(**flags)
+    until(lambda: cell.sql("SELECT event_id FROM webhook_deliveries") ==
+          [(pending,)], 60, "the discarded one is forgotten")

@@ -240,6 +240,28 @@ START_TEST(placements_context_and_cloudevents_keep_their_order)
 }
 END_TEST
 
+/* A CloudEvent needs an id and a type. */
+START_TEST(event_without_an_id_is_no_cloudevent)
+{
+	struct contract_options opt = options();
+	struct contract *c;
+	struct event *e;
+	struct message m;
+	size_t i;
+
+	opt.cloudevents = "/shop";
+	c = made(&opt);
+	e = row(c, NULL, "Order", "k", "x");
+	ck_assert_int_eq(message_of(e, &arena, &m, NULL), CH_OK);
+	for (i = 0; i < m.header_count; i++)
+		ck_assert_msg(strncmp(m.headers[i].name, "ce_", 3) != 0, "%s",
+			m.headers[i].name);
+	event_free(e);
+	contract_free(c);
+	ch_arena_free(&arena);
+}
+END_TEST
+
 static void
 refused(const struct contract_options *opt, const char *named)
 {
@@ -322,5 +344,5 @@ SUITE_MAIN("contract", a_row_becomes_a_message,
 	a_long_id_is_its_digest_but_in_the_header,
 	a_row_read_without_an_id_is_named_by_what_it_holds,
 	placements_context_and_cloudevents_keep_their_order,
-	wrong_options_are_refused, columns_that_do_not_fit_are_refused,
-	its_table_is_known_by_both_names)
+	event_without_an_id_is_no_cloudevent, wrong_options_are_refused,
+	columns_that_do_not_fit_are_refused, its_table_is_known_by_both_names)

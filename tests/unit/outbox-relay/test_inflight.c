@@ -108,6 +108,47 @@ START_TEST(rewind_sends_again_what_is_not_done_in_order)
 }
 END_TEST
 
+static bool
+may_be(void *ctx, struct event *e)
+{
+	return e->order == *(int64_t *)ctx;
+}
+
+/* Thousands wait, and one of them may go: what is behind them goes as well, and
+ * none of the others is looked at again. */
+START_TEST(a_woken_row_leaves_the_others_passed)
+{
+	enum { WAIT = 4000 };
+	struct inflight *f = inflight_new();
+	int64_t seq, woken = 0;
+	struct event *e;
+
+	for (seq = 1; seq <= WAIT; seq++) {
+		commit_of(f, (uint64_t)seq, &seq, 1);
+		inflight_next(f)->state = EVENT_WAITING;
+	}
+	commit_of(f, WAIT + 1, (const int64_t[]){WAIT + 1, WAIT + 2}, 2);
+	inflight_wake_if(f, may_be, &woken);
+	for (woken = WAIT; woken > WAIT - 10; woken--) {
+		inflight_wake_if(f, may_be, &woken);
+		e = inflight_next(f);
+		ck_assert_int_eq(e->order, woken);
+		e->state = EVENT_TRIED;
+		ck_assert_int_eq(inflight_next(f)->order, WAIT + 1);
+	}
+	inflight_next(f)->state = EVENT_WAITING;
+	ck_assert_int_eq(inflight_next(f)->order, WAIT + 2);
+	/* one behind the cursor does not move it */
+	inflight_rewind(f);
+	inflight_next(f)->state = EVENT_WAITING;
+	e->state = EVENT_WAITING;
+	woken = e->order;
+	inflight_wake_if(f, may_be, &woken);
+	ck_assert_int_eq(inflight_next(f)->order, 2);
+	inflight_free(f);
+}
+END_TEST
+
 /* One row waits, all behind it are delivered: they hold no memory, and count
  * when it is done. */
 START_TEST(what_passed_a_waiting_row_costs_nothing)
@@ -334,7 +375,8 @@ START_TEST(what_is_forgotten_may_begin_lower)
 }
 END_TEST
 
-SUITE_MAIN("inflight", what_passed_a_waiting_row_costs_nothing,
+SUITE_MAIN("inflight", a_woken_row_leaves_the_others_passed,
+	what_passed_a_waiting_row_costs_nothing,
 	a_held_row_counts_only_when_it_is_let_go,
 	what_is_forgotten_may_begin_lower, rows_of_a_commit_leave_sorted,
 	position_waits_for_the_first_gap, keepalives_move_behind_what_was_read,
