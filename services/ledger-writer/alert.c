@@ -98,6 +98,16 @@ alert_partition_begun_late(struct session *s, const struct partition *p,
 }
 
 void
+alert_partition_waits(struct session *s, const struct partition *p,
+	int64_t offset, const char *why)
+{
+	struct ch_buf body = CH_BUF_INIT;
+	begin_partition(&body, "partition.waits", p, p->next_offset);
+	ch_json_add_member_i64(&body, "offset", offset);
+	send_partition(s, "partition.waits", p, &body, why);
+}
+
+void
 alert_set_aside(struct session *s, const struct due_ref *due,
 	const struct ch_err *why, const char *mend)
 {

@@ -23,6 +23,10 @@ void alert_partition_rewound(struct session *s, const struct partition *p,
 /* So many first records of its log were gone when it was begun. */
 void alert_partition_begun_late(struct session *s, const struct partition *p,
 	int64_t records);
+/* The record at that offset cannot be applied, and why convicts it of nothing:
+ * its partition waits. */
+void alert_partition_waits(struct session *s, const struct partition *p,
+	int64_t offset, const char *why);
 /* A hold or reservation whose expiry PostgreSQL refuses, or a market a page of
  * whose settlement it refuses, was set aside. */
 void alert_set_aside(struct session *s, const struct due_ref *due,

@@ -524,22 +524,25 @@ fence_wait_ms(const struct fence *f)
 }
 
 void
+fence_let_go(struct fence *f, struct partition *p, int64_t ms)
+{
+	/* revoked meanwhile: a claim would fence the owner that Kafka named */
+	if (p->state != PARTITION_OWNED)
+		return;
+	(void)ch_kafka_consumer_pause(f->intake->consumer, p->topic, p->part,
+		NULL);
+	partition_want(p, later(f, ms));
+}
+
+void
 fence_lost(struct fence *f, struct partition *p)
 {
 	ch_metric_add(f->rt->metrics, LM_FENCED, 1);
 	ch_warn("partition.fenced", CH_S("topic", p->topic),
 		CH_I("part", p->part), CH_I("epoch", p->epoch),
 		CH_I("next_offset", p->next_offset));
-	/* revoked meanwhile: a claim would fence the owner that Kafka named */
-	if (p->state != PARTITION_OWNED)
-		return;
-	(void)ch_kafka_consumer_pause(f->intake->consumer, p->topic, p->part,
-		NULL);
-	partition_want(p,
-		later(f,
-			JITTER_MS +
-				(int64_t)ch_rng_below(&f->session->rng,
-					JITTER_MS)));
+	fence_let_go(f, p,
+		JITTER_MS + (int64_t)ch_rng_below(&f->session->rng, JITTER_MS));
 }
 
 void

@@ -43,6 +43,9 @@ int fence_wait_ms(const struct fence *f);
 /* Looks whether topics are still those that the offsets belong to; does
  * something every `topic_check` only, or when Kafka does not know one. */
 void fence_check_topics(struct fence *f);
+/* Its records are void: claimed again after so many milliseconds, if it is ours
+ * still, and read again from the stored offset. */
+void fence_let_go(struct fence *f, struct partition *p, int64_t ms);
 /* After a fence that found another owner: claim again after some jitter, if
  * Kafka still says that it is ours. */
 void fence_lost(struct fence *f, struct partition *p);

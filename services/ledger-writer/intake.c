@@ -70,6 +70,9 @@ on_assigned(void *ctx, const char *topic, int32_t part)
 	p->kind = kind_of(in, topic);
 	p->org_len = bound_org_len(in, p);
 	p->attempts = 0;
+	p->alone = 0;
+	p->held = 0;
+	p->told = false;
 	p->hinted = -1;
 	p->cut = -1;
 	partition_forget_seen(p);

@@ -156,6 +156,29 @@ load_copy(struct load *to, const struct load *from, size_t first, size_t last)
 	take_entries(to, from, first, last);
 }
 
+static bool
+is_of(const struct load_part *lp, const struct partition *only)
+{
+	return lp->turn == lp->p->turn && lp->records > 0 &&
+		(only != NULL ? lp->p == only : lp->p->alone == 0);
+}
+
+void
+load_copy_of(struct load *to, const struct load *from,
+	const struct partition *only, size_t most)
+{
+	for (size_t i = 0; i < from->part_count; i++)
+		if (is_of(&from->parts[i], only))
+			append_part(to, from->parts[i].p);
+	for (size_t i = 0; i < from->batch.count && to->batch.count < most;
+		i++) {
+		const struct batch_entry *e = from->batch.entries[i];
+		const struct load_part *lp = &from->parts[e->stream];
+		if (is_of(lp, only))
+			put(to, find_part(to, lp->p), &e->record);
+	}
+}
+
 bool
 load_is_good(const struct load *l)
 {

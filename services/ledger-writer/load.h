@@ -61,6 +61,10 @@ void load_add(struct load **l, struct partition *p,
  * that have turned since; `from` keeps everything. */
 void load_copy(struct load *to, const struct load *from, size_t first,
 	size_t last);
+/* The same of the first `most` records of `only`; NULL: of all partitions that
+ * are not tried alone. */
+void load_copy_of(struct load *to, const struct load *from,
+	const struct partition *only, size_t most);
 /* Do all records still belong to their partitions? */
 bool load_is_good(const struct load *l);
 /* Drops the records of partitions that have turned: the two loads change

@@ -8,7 +8,8 @@
  *
  * Two loads at most hold commands: `now`, which is applied until it is
  * committed or void, and intake.next, which gathers. A third exists only while
- * a poison command is looked for, or a load that is too large is cut.
+ * a poison command is looked for or a load that is too large is cut, a fourth
+ * while partitions are tried alone.
  */
 #include "loop.h"
 
@@ -18,6 +19,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "apart.h"
+#include "alert.h"
 #include "apply.h"
 #include "fence.h"
 #include "health.h"
@@ -32,6 +35,11 @@
 #define KAFKA_FD 0
 #define HOUSEKEEPING_MS 1000
 #define FAILURES_MAX 5	     /* batches given up in a row: not ready */
+#define APART_AFTER 10	     /* then each partition is tried alone */
+#define ALONE_AFTER 4	     /* and alone so often where it is tried at once */
+#define HELD_TOLD 3	     /* a record that fails alone so often is told */
+#define HELD_MS 2000	     /* it is tried again after so long, at most */
+#define HELD_DOWN_MS 30000   /* the same when it costs the connection */
 #define PARTITIONS_MS 600000 /* how often coming days' partitions are made */
 
 struct loop {
@@ -41,10 +49,12 @@ struct loop {
 	struct fence fence;
 	struct apply apply;
 	struct poison poison;
+	struct apart apart;
 	struct trades trades;
 	struct sweep sweep;
 	struct health health;
 	struct load *now;
+	unsigned failed; /* loads of commands in a row, refusals apart */
 	struct ch_backoff backoff; /* of what failed for now */
 	struct ch_mono again_at;
 	struct ch_mono housekept_at;
@@ -99,6 +109,7 @@ loop_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 	fence_init(&l->fence, rt, &l->session, &l->intake);
 	apply_init(&l->apply, rt, &l->session, &l->fence);
 	poison_init(&l->poison, limits);
+	apart_init(&l->apart, limits);
 	trades_init(&l->trades, &l->apply);
 	sweep_init(&l->sweep, &l->apply, &l->intake);
 	health_init(&l->health, rt, &l->session);
@@ -116,6 +127,7 @@ loop_stop(void *state)
 	sweep_free(&l->sweep);
 	trades_free(&l->trades);
 	poison_free(&l->poison);
+	apart_free(&l->apart);
 	apply_free(&l->apply);
 	load_free(l->now);
 	intake_close(&l->intake, 5000);
@@ -138,6 +150,7 @@ connect_if_due(struct loop *l, bool *up, struct ch_err *err)
 		intake_disown_all(&l->intake, mono(l));
 		load_clear(l->now);
 		poison_clear(&l->poison);
+		apart_clear(&l->apart);
 	}
 	if (!session_ready(&l->session))
 		return 0;
@@ -168,6 +181,7 @@ start_over(struct loop *l, struct ch_err *err)
 	load_clear(l->intake.next);
 	trade_load_clear(l->intake.trades);
 	poison_clear(&l->poison);
+	apart_clear(&l->apart);
 	l->fence.described = NULL;
 	return intake_reopen(&l->intake, err);
 }
@@ -206,6 +220,10 @@ take_load(struct loop *l)
 			poison_passed(&l->poison);
 		return !load_empty(l->now);
 	}
+	if (apart_active(&l->apart)) {
+		apart_take(&l->apart, l->now);
+		return !load_empty(l->now);
+	}
 	if (load_empty(l->intake.next)) {
 		l->apply.failures = 0; /* nothing in hand that could fail */
 		return false;
@@ -214,7 +232,95 @@ take_load(struct loop *l)
 	l->now = l->intake.next;
 	l->intake.next = t;
 	CH_FAILPOINT("ledger.after_poll");
-	return load_is_good(l->now);
+	if (!load_is_good(l->now))
+		return false;
+	if (apart_wants(l->now)) {
+		apart_begin(&l->apart, &l->now);
+		apart_take(&l->apart, l->now);
+	}
+	return !load_empty(l->now);
+}
+
+/* ---- partitions that are tried alone ---- */
+
+static void
+tell_held(struct loop *l, struct partition *p)
+{
+	int64_t offset = l->now->batch.entries[0]->record.offset;
+	if (p->held < HELD_TOLD || p->told)
+		return;
+	p->told = true;
+	ch_error("partition.waits", CH_S("topic", p->topic),
+		CH_I("part", p->part), CH_I("offset", offset),
+		CH_S("sqlstate", l->apply.sqlstate),
+		CH_S("error", l->apply.why),
+		CH_S("mend",
+			"mend what the error names: the record is tried again "
+			"until then, and the others go on"));
+	alert_partition_waits(&l->session, p, offset, l->apply.why);
+}
+
+/* The load in hand, of one partition, failed. */
+static void
+hold_back(struct loop *l)
+{
+	struct partition *p = l->now->parts[0].p;
+	int64_t ms = 0;
+	if (apart_failed(l->now)) {
+		struct ch_backoff b = {.base_ms = 200,
+			.cap_ms = session_is_up(&l->session) ? HELD_MS
+							     : HELD_DOWN_MS,
+			.attempt = p->held};
+		ms = ch_backoff_next(&b, &l->session.rng);
+		tell_held(l, p);
+	}
+	fence_let_go(&l->fence, p, ms);
+}
+
+static void
+part(struct loop *l)
+{
+	apart_put(l->now);
+	for (size_t i = 0; i < l->now->part_count; i++)
+		fence_let_go(&l->fence, l->now->parts[i].p, 0);
+	ch_warn("batch.apart", CH_U("partitions", l->now->part_count),
+		CH_S("sqlstate", l->apply.sqlstate),
+		CH_S("error", l->apply.why));
+}
+
+/* The load in hand failed, whatever for. True: it is void, and its partitions
+ * are tried alone. again: it would be decided anew at once, and knows by now
+ * what it has to lock. */
+static bool
+stand_apart(struct loop *l, bool again)
+{
+	struct load *now = l->now;
+	bool alone = apart_is_alone(now);
+	unsigned enough = !alone ? APART_AFTER : again ? ALONE_AFTER : 1;
+	if (l->apply.clock_wrong || load_empty(now) || ++l->failed < enough)
+		return false;
+	if (alone)
+		hold_back(l);
+	else
+		part(l);
+	l->failed = 0;
+	l->apply.again = 0; /* what is read again learns anew what to lock */
+	l->apply.conflicts = 0;
+	ch_backoff_reset(&l->backoff);
+	load_clear(now);
+	return true;
+}
+
+static void
+passed_alone(struct loop *l)
+{
+	struct partition *p = l->now->parts[0].p;
+	if (p->told)
+		ch_info("partition.goes_on", CH_S("topic", p->topic),
+			CH_I("part", p->part),
+			CH_I("next_offset", p->next_offset));
+	if (apart_passed(&l->apart, l->now))
+		fence_let_go(&l->fence, p, 0);
 }
 
 static void
@@ -223,8 +329,11 @@ applied(struct loop *l, const char *kind)
 	ch_series_add(ch_metrics_series(l->rt->metrics, LM_BATCHES, kind), 1);
 	ch_metric_observe(l->rt->metrics, LM_BATCH_RECORDS,
 		(int64_t)l->now->batch.count);
+	if (apart_is_alone(l->now))
+		passed_alone(l);
 	load_clear(l->now);
 	ch_backoff_reset(&l->backoff);
+	l->failed = 0;
 	if (poison_active(&l->poison))
 		poison_passed(&l->poison);
 }
@@ -271,6 +380,7 @@ refused(struct loop *l)
 		poison_acquit(&l->poison);
 		break;
 	case SWEEP_FAILED: /* nothing is known of it yet */
+		(void)stand_apart(l, true);
 		break;
 	}
 	load_clear(l->now);
@@ -283,7 +393,8 @@ settle_first(struct loop *l)
 {
 	if (sweep_owners(&l->sweep, &l->now->batch.books,
 		    l->apply.locks.context.decided_at,
-		    SWEEP_A_FEW) != SWEEP_SOME)
+		    SWEEP_A_FEW) != SWEEP_SOME &&
+		!stand_apart(l, false))
 		wait_a_little(l);
 }
 
@@ -292,7 +403,9 @@ apply_commands(struct loop *l)
 {
 	if (!take_load(l))
 		return;
-	switch (apply_load(&l->apply, l->now, l->apply.due_most, false)) {
+	enum apply_end end =
+		apply_load(&l->apply, l->now, l->apply.due_most, false);
+	switch (end) {
 	case APPLY_DONE:
 		applied(l, "commands");
 		break;
@@ -306,11 +419,14 @@ apply_commands(struct loop *l)
 		refused(l);
 		break;
 	case APPLY_LATER:
-		wait_a_little(l);
+		if (!stand_apart(l, false))
+			wait_a_little(l);
 		break;
 	case APPLY_AGAIN:
-	case APPLY_FENCED: /* take_load() drops what is void */
 	case APPLY_DOWN:
+		(void)stand_apart(l, end == APPLY_AGAIN);
+		break;
+	case APPLY_FENCED: /* take_load() drops what is void */
 		break;
 	}
 }
@@ -449,7 +565,8 @@ idle_ms(const struct loop *l)
 		return at_most(wait,
 			(int)-ch_mono_ms_since(mono(l), l->again_at) + 1);
 	if (!load_empty(l->now) || poison_active(&l->poison) ||
-		!load_empty(l->intake.next) || l->intake.trades->count > 0)
+		apart_active(&l->apart) || !load_empty(l->intake.next) ||
+		l->intake.trades->count > 0)
 		return 0;
 	wait = at_most(wait, fence_wait_ms(&l->fence));
 	return at_most(wait, sweep_wait_ms(&l->sweep));
@@ -501,7 +618,8 @@ loop_ready(void *state, struct ch_buf *v)
 	ok &= ch_ready_line(v, "log",
 		partitions_count(ps, PARTITION_STOPPED) == 0,
 		"partitions are stopped: see fleet.alerts");
-	ok &= ch_ready_line(v, "batches", l->apply.failures < FAILURES_MAX,
+	ok &= ch_ready_line(v, "batches",
+		l->apply.failures < FAILURES_MAX && !partitions_held(ps),
 		l->apply.why);
 	ok &= ch_ready_line(v, "clock", !l->apply.clock_wrong,
 		"the clock is too far from PostgreSQL's");

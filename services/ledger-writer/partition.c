@@ -68,6 +68,15 @@ partitions_count(const struct partitions *ps, enum partition_state state)
 	return n;
 }
 
+bool
+partitions_held(const struct partitions *ps)
+{
+	for (size_t i = 0; i < ps->count; i++)
+		if (ps->items[i]->told && ps->items[i]->state != PARTITION_GONE)
+			return true;
+	return false;
+}
+
 void
 partitions_free(struct partitions *ps)
 {

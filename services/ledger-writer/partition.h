@@ -53,6 +53,11 @@ struct partition {
 	bool outside;	    /* Kafka said: the offset is not in the log */
 	int64_t cut;	    /* and: the log was cut there; -1: it did not */
 	unsigned attempts;  /* claims that failed in a row */
+	size_t alone;	  /* its records are tried alone, so many (apart.h); 0:
+			   * with all others' */
+	int64_t alone_to; /* until next_offset is there */
+	unsigned held;	  /* tries in a row of the one that holds it up */
+	bool told;	  /* of that one, to whom must look */
 	bool placed;	  /* claimed since it was assigned: next_offset is so */
 	int64_t end;	  /* of its log, as last heard; -1: not known */
 	int64_t waits_at; /* next_offset when records were first seen behind */
@@ -85,6 +90,8 @@ struct partition *partitions_get(struct partitions *ps, const char *topic,
 	int32_t part);
 size_t partitions_count(const struct partitions *ps,
 	enum partition_state state);
+/* Is one held up by a record that somebody must look at? */
+bool partitions_held(const struct partitions *ps);
 void partitions_free(struct partitions *ps);
 /* Leaves OWNED or STOPPED for WANTED at once; records read so far are void. */
 void partition_want(struct partition *p, struct ch_mono retry_at);

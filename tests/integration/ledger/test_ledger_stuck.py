@@ -2,6 +2,7 @@
 the command: locks of a stopped writer, conflicts, a row that is gone, a Kafka
 that is away. And whose topic a command came through."""
 
+import json
 import signal
 import subprocess
 import time
@@ -77,6 +78,47 @@ def test_a_conflict_that_lasts_is_waited_for_and_never_parked(ledger):
     execute(ledger, "DROP INDEX surprise")
     assert ledger.answer(second)["status"] == "applied"
     assert ledger.value("SELECT count(*) FROM rejected") == 0
+    ledger.check_books()
+
+
+def test_a_record_that_nothing_convicts_holds_its_own_partition_up_only(
+        ledger):
+    """Before and behind it, and beside it, all is applied."""
+    writer = ledger.writer()
+    ledger.open_books()
+    execute(ledger, "CREATE UNIQUE INDEX surprise ON reservations (qty)")
+    ledger.do(command("stock.reserve", sku="s", qty="7"))
+    before = [transfer("house", "a", "1.00") for _ in range(6)]
+    bad = command("stock.reserve", sku="s", qty="7")
+    behind = [transfer("house", "a", "1.00") for _ in range(5)]
+    beside = [transfer("house", "b", "1.00") for _ in range(4)]
+    start = ledger.value("SELECT coalesce(max(next_offset), 0) FROM "
+                         "consumer_partitions WHERE topic = %s AND part = 1",
+                         ledger.topic)
+    ledger.at_once([writer], (1, [*before, bad, *behind]), (2, beside))
+    for cmd in [*beside, *before]:
+        assert ledger.answer(cmd, 120)["status"] == "applied"
+    (alert,) = until(lambda: ledger.rows(
+        "SELECT payload FROM outbox WHERE type = 'partition.waits'"), 120,
+        "the alert")[0]
+    alert = json.loads(alert)
+    assert (alert["topic"], alert["partition"], alert["offset"]) == (
+        ledger.topic, 1, start + len(before)), alert
+    assert "surprise" in alert["reason"], alert
+    until(lambda: "[-]batches" in writer.get("/readyz?verbose")[1], 60,
+          "readyz")
+    later = [transfer("house", "b", "1.00") for _ in range(4)]
+    ledger.send(*later, partition=3)
+    for cmd in later:
+        assert ledger.answer(cmd, 60)["status"] == "applied"
+    assert not any(ledger.answers_of(cmd["id"]) for cmd in [bad, *behind])
+    execute(ledger, "DROP INDEX surprise")
+    for cmd in [bad, *behind]:
+        assert ledger.answer(cmd, 60)["status"] == "applied"
+    writer.wait_ready()
+    assert ledger.value("SELECT count(*) FROM rejected") == 0
+    assert ledger.value("SELECT count(*) FROM outbox WHERE type = "
+                        "'partition.waits'") == 1
     ledger.check_books()
 
 
