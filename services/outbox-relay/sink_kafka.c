@@ -426,9 +426,19 @@ answer(struct sink_kafka *s, struct topic *t, const struct ch_kafka_topic *k)
 	return true;
 }
 
+/* Each question waits for its answer: slow ones, one after another, must not
+ * keep the loop from its other work. */
+static bool
+has_asked_long(struct ch_mono since)
+{
+	return ch_mono_ms_since(ch_clock_mono(&ch_clock_real), since) >=
+		ASK_TIMEOUT_MS;
+}
+
 static bool
 ask_topics(struct sink_kafka *s)
 {
+	struct ch_mono began = ch_clock_mono(&ch_clock_real);
 	struct ch_kafka_topic k;
 	struct ch_err err = CH_ERR_INIT;
 	bool changed = false;
@@ -436,7 +446,7 @@ ask_topics(struct sink_kafka *s)
 
 	if (ch_kafka_producer_raw(lanes_now(s->lanes)) == NULL)
 		return false; /* it could not be opened again yet */
-	for (i = 0; i < s->topic_count; i++) {
+	for (i = 0; i < s->topic_count && !has_asked_long(began); i++) {
 		struct topic *t = &s->topics[i];
 
 		if (!t->wanted || t->state == TOPIC_KNOWN ||
