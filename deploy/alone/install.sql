@@ -456,6 +456,10 @@ ALTER TABLE replay_plans
 	ADD COLUMN IF NOT EXISTS left_digest bytea;
 ALTER TABLE replay_plan_letters
 	ADD COLUMN IF NOT EXISTS rest bytea,
+	ADD COLUMN IF NOT EXISTS topic text,
+	ADD COLUMN IF NOT EXISTS part int4,
+	ADD COLUMN IF NOT EXISTS bytes int8,
+	ADD COLUMN IF NOT EXISTS at timestamptz,
 	DROP CONSTRAINT replay_plan_letters_outcome_check,
 	ADD CONSTRAINT replay_plan_letters_outcome_check CHECK (outcome IN
 		('sent', 'discarded', 'refused', 'quarantined', 'held'));
@@ -470,8 +474,11 @@ INSERT INTO plan_settings DEFAULT VALUES ON CONFLICT DO NOTHING;
 
 -- The digest of letters in their order, from the last to the first.
 CREATE OR REPLACE FUNCTION letters_digest_step(rest bytea, letter uuid) RETURNS bytea
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT sha256(uuid_send(letter) || rest) $$;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+	-- once a letter: in SQL it takes twice as long
+	RETURN sha256(uuid_send(letter) || rest);
+END $$;
 CREATE OR REPLACE AGGREGATE letters_digest (uuid) (
 	sfunc = letters_digest_step, stype = bytea, initcond = '');
 
@@ -788,6 +795,12 @@ END $$;
 
 -- ---- plans ----
 
+-- Of topic and key: the same for letters that must be sent in their order.
+CREATE OR REPLACE FUNCTION letter_key_digest(topic text, record_key bytea)
+	RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
+	SELECT sha256(convert_to(topic, 'UTF8') || decode('00', 'hex')
+		|| record_key) $$;
+
 -- The row of a plan; it stays locked until the transaction ends.
 CREATE OR REPLACE FUNCTION locked_plan(plan int8) RETURNS replay_plans
 	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -855,6 +868,47 @@ BEGIN
 	RETURN made;
 END $$;
 
+-- May a plan's `to` be its topic? A foreign letter's, and ours where no topic can
+-- have the name that its row makes (replay_redirect()).
+CREATE OR REPLACE FUNCTION letter_redirects(kind text, topic text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT kind = 'foreign'
+		OR topic !~ '^(webhook:.*|[a-zA-Z0-9._-]{1,249})$'
+		OR topic IN ('.', '..') $$;
+
+-- Many are looked for in one pass over all letters: the planner takes an array for
+-- a few, however long it is, and would look each one up in every day.
+CREATE OR REPLACE FUNCTION store_letters(p replay_plans, chosen uuid[]) RETURNS int8
+	LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_nestloop = on AS $$
+DECLARE
+	many int8;
+BEGIN
+	PERFORM set_config('enable_nestloop',
+		(cardinality(chosen) < 10000)::text, true);
+	INSERT INTO replay_plan_letters (plan_id, place, letter_id, key_digest,
+		topic, part, bytes, at, rest)
+	SELECT p.plan_id, o.*, letters_digest(o.letter_id) OVER (
+		ORDER BY o.place DESC
+		ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+	FROM (SELECT row_number() OVER (ORDER BY n.at, n.row_order, n.letter_id)
+			AS place, n.letter_id, n.key_digest, n.topic, n.part, n.bytes, n.at
+		-- values are measured before anything is sorted
+		FROM (SELECT l.letter_id, l.at, l.row_order,
+				CASE WHEN l.record_key IS NOT NULL THEN
+				letter_key_digest(l.topic, l.record_key) END AS key_digest,
+				CASE WHEN e.elsewhere THEN p.selection->>'to'
+				ELSE l.topic END AS topic,
+				CASE WHEN NOT e.elsewhere THEN l.part END AS part,
+				coalesce(octet_length(l.value), 0) AS bytes
+			FROM (SELECT DISTINCT unnest(chosen) AS letter_id) c
+			JOIN letters l USING (letter_id)
+			CROSS JOIN LATERAL (SELECT p.selection ? 'to'
+				AND letter_redirects(l.kind, l.topic) AS elsewhere) e
+			OFFSET 0) n) o;
+	GET DIAGNOSTICS many = ROW_COUNT;
+	RETURN many;
+END $$;
+
 -- The letters of a plan in their order, once, by whoever has planned it. Returns
 -- how many.
 CREATE OR REPLACE FUNCTION choose_letters(plan int8, chosen uuid[]) RETURNS int8
@@ -871,19 +925,7 @@ BEGIN
 			p.letters USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'make another plan: dlq plan';
 	END IF;
-	INSERT INTO replay_plan_letters (plan_id, place, letter_id, key_digest, rest)
-	SELECT plan, d.place, d.letter_id, d.key_digest,
-		coalesce(lag(d.digest) OVER (ORDER BY d.place DESC), '')
-	FROM (SELECT o.*, letters_digest(o.letter_id)
-			OVER (ORDER BY o.place DESC) AS digest
-		FROM (SELECT row_number() OVER (ORDER BY l.at, l.row_order,
-				l.letter_id) AS place, l.letter_id,
-				CASE WHEN l.record_key IS NOT NULL THEN
-				sha256(convert_to(l.topic, 'UTF8')
-				|| decode('00', 'hex') || l.record_key) END AS key_digest
-			FROM (SELECT DISTINCT unnest(chosen) AS letter_id) c
-			JOIN letters l USING (letter_id)) o) d;
-	GET DIAGNOSTICS many = ROW_COUNT;
+	many := store_letters(p, chosen);
 	UPDATE replay_plans q SET letters = many WHERE q.plan_id = plan;
 	INSERT INTO audit_events (actor, action, subject, reason, after)
 	VALUES (p.planned_by, 'dlq.plan', 'plan ' || plan, p.reason,
@@ -891,6 +933,24 @@ BEGIN
 			'selection', p.selection, 'letters', many));
 	RETURN many;
 END $$;
+
+-- How many letters are open, older than one of the plan of the same key, and not in
+-- the plan: it would pass them. One pass over all letters: the planner takes a plan
+-- for a few of them, however many it has.
+CREATE OR REPLACE FUNCTION plan_overtakes(plan int8) RETURNS int8
+	LANGUAGE sql STABLE SET search_path FROM CURRENT SET enable_nestloop = off AS $$
+	WITH chosen AS MATERIALIZED (
+		SELECT i.letter_id, i.key_digest, i.at FROM replay_plan_letters i
+		WHERE i.plan_id = plan
+	), keys AS MATERIALIZED (
+		SELECT c.key_digest, max(c.at) AS newest FROM chosen c
+		WHERE c.key_digest IS NOT NULL GROUP BY 1
+	)
+	SELECT count(*) FROM letters o JOIN keys k
+		ON k.key_digest = letter_key_digest(o.topic, o.record_key)
+		AND o.at < k.newest
+	WHERE o.state IN ('pending', 'quarantined') AND o.record_key IS NOT NULL
+	AND NOT EXISTS (SELECT FROM chosen c WHERE c.letter_id = o.letter_id) $$;
 
 -- The only way to an approval: the role is the session's own, not what the
 -- caller says. two_person may ask for more than the plan and the setting do,
@@ -1161,8 +1221,20 @@ END $$;
 
 REVOKE ALL ON FUNCTION forget_slot, lock_letter, put_delivery_back,
 	letter_delivered, decide_letter, edit_letter, insist_import, import_letter,
-	move_import, audit_letters, locked_plan, strictest, set_two_person, make_plan, choose_letters,
-	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+	move_import, audit_letters, locked_plan, strictest, set_two_person,
+	make_plan, store_letters, choose_letters, plan_overtakes, approve_plan,
+	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+
+-- Of plans that were made before: what a look at them needs.
+UPDATE replay_plan_letters i SET at = l.at,
+	topic = CASE WHEN letter_redirects(l.kind, l.topic) AND p.selection ? 'to'
+		THEN p.selection->>'to' ELSE l.topic END,
+	part = CASE WHEN NOT (letter_redirects(l.kind, l.topic)
+		AND p.selection ? 'to')
+		THEN l.part END,
+	bytes = coalesce(octet_length(l.value), 0)
+FROM replay_plans p, letters l WHERE i.topic IS NULL AND p.plan_id = i.plan_id
+	AND i.place >= p.next_place AND l.letter_id = i.letter_id;
 
 -- An install that was made before has granted more.
 REVOKE INSERT, UPDATE ON letter_states, letter_replays, letter_edits,
@@ -1190,8 +1262,8 @@ GRANT EXECUTE ON FUNCTION letter_delivered TO :"role";
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
 GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, decide_letter, edit_letter,
-	import_letter, move_import, audit_letters, make_plan, choose_letters,
-	approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
+	import_letter, move_import, audit_letters, make_plan,
+	choose_letters, plan_overtakes, approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
 GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters,
 	letter_states,
 	letter_replays, letter_edits, replay_plans, replay_plan_letters,

@@ -388,7 +388,9 @@ static const struct failure failures[] = {
 	{CH_EFULL, 503, "busy", "ask again in a moment"},
 	{CH_EIO, 503, "no_database",
 		"see that PostgreSQL runs and that api_database_url is right"},
-	{CH_ETIMEOUT, 504, "too_slow", "select less: a topic, a class, an age"},
+	{CH_ETIMEOUT, 504, "too_slow",
+		"select less: a topic, a class, an age; or ask the "
+		"command line (outbox-relay dlq), which waits longer"},
 	{CH_EKAFKA, 502, "kafka", "see that Kafka runs, then ask again"},
 };
 

@@ -297,6 +297,7 @@ get_export(struct api_desk *d, struct api_call *c, struct ch_err *err)
 	int rc = api_call_select(c, 0, &s, err);
 
 	s.f.value_max = 1;
+	s.f.uncounted = true;
 	c->content_type = "application/x-ndjson";
 	if (rc == CH_OK)
 		rc = api_call_limit(c, EXPORT_MAX, &s.f.limit, err);

@@ -81,8 +81,8 @@ add_sample(struct api_desk *d, struct api_call *c, int64_t plan,
 	return rc;
 }
 
-/* What is still to be sent or discarded. Not while it runs: it is asked for each second, and
- * all letters would be read for it. */
+/* What is still to be sent or discarded. Not while it runs: it is asked for each
+ * second, and all open letters would be read for what it passes. */
 static int
 add_outlook(struct api_desk *d, struct api_call *c, int64_t plan, bool discards,
 	struct ch_err *err)

@@ -30,6 +30,9 @@ find_query(struct letters_query *q, const struct letters_filter *f)
 		(void)snprintf(value, sizeof(value), "substring(value FOR %d)",
 			f->value_max);
 	letters_query_put(q, "value", value);
+	letters_query_put(q, "fitting",
+		f->uncounted ? "SELECT FROM fitting LIMIT $7 + 1"
+			     : "SELECT FROM fitting");
 }
 
 int

@@ -39,8 +39,8 @@ struct letters_row {
 	bool is_edit; /* of the letter original */
 	struct ch_uuid original;
 	struct ch_view fingerprint;
-	int64_t fitting; /* letters that fit the filter, whatever its limit */
-	int64_t bytes;	 /* of the whole value */
+	int64_t fitting; /* letters that fit, unless uncounted whatever the limit */
+	int64_t bytes; /* of the whole value */
 };
 
 int letters_find(struct ch_pg *pg, const struct letters_filter *f,

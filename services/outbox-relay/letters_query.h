@@ -35,7 +35,8 @@ struct letters_filter {
 	const struct filter *where;  /* compiled from LETTERS_FILTER_ARG on */
 	const struct ch_uuid *after; /* only what is behind this letter */
 	int64_t limit;		     /* > 0 */
-	int value_max; /* bytes of a value that are read; 0: all */
+	int value_max;	/* bytes of a value that are read; 0: all */
+	bool uncounted; /* of what fits, limit + 1 at most are counted */
 };
 
 struct letters_query {

@@ -9,7 +9,8 @@ SET LOCAL search_path = ch;
 -- What a plan does with its letters. approved_letters and approved_digest: of
 -- what was approved; left_digest: of the letters from next_place on. rest: the
 -- digest of the letters behind this one, so that each step can be checked
--- against the approval without the other letters.
+-- against the approval without the other letters. topic, part, bytes, at: where to,
+-- how much and how old, so that a plan can be looked at without its letters.
 ALTER TABLE replay_plans
 	ADD COLUMN kind text NOT NULL DEFAULT 'replay'
 		CHECK (kind IN ('replay', 'discard')),
@@ -18,6 +19,10 @@ ALTER TABLE replay_plans
 	ADD COLUMN left_digest bytea;
 ALTER TABLE replay_plan_letters
 	ADD COLUMN rest bytea,
+	ADD COLUMN topic text,
+	ADD COLUMN part int4,
+	ADD COLUMN bytes int8,
+	ADD COLUMN at timestamptz,
 	DROP CONSTRAINT replay_plan_letters_outcome_check,
 	ADD CONSTRAINT replay_plan_letters_outcome_check CHECK (outcome IN
 		('sent', 'discarded', 'refused', 'quarantined', 'held'));
@@ -32,8 +37,11 @@ INSERT INTO plan_settings DEFAULT VALUES;
 
 -- The digest of letters in their order, from the last to the first.
 CREATE FUNCTION letters_digest_step(rest bytea, letter uuid) RETURNS bytea
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-	SELECT sha256(uuid_send(letter) || rest) $$;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+	-- once a letter: in SQL it takes twice as long
+	RETURN sha256(uuid_send(letter) || rest);
+END $$;
 CREATE AGGREGATE letters_digest (uuid) (
 	sfunc = letters_digest_step, stype = bytea, initcond = '');
 
@@ -350,6 +358,12 @@ END $$;
 
 -- ---- plans ----
 
+-- Of topic and key: the same for letters that must be sent in their order.
+CREATE FUNCTION letter_key_digest(topic text, record_key bytea)
+	RETURNS bytea LANGUAGE sql STABLE PARALLEL SAFE AS $$
+	SELECT sha256(convert_to(topic, 'UTF8') || decode('00', 'hex')
+		|| record_key) $$;
+
 -- The row of a plan; it stays locked until the transaction ends.
 CREATE FUNCTION locked_plan(plan int8) RETURNS replay_plans
 	LANGUAGE plpgsql SET search_path = ch, pg_temp AS $$
@@ -417,6 +431,47 @@ BEGIN
 	RETURN made;
 END $$;
 
+-- May a plan's `to` be its topic? A foreign letter's, and ours where no topic can
+-- have the name that its row makes (replay_redirect()).
+CREATE FUNCTION letter_redirects(kind text, topic text) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+	SELECT kind = 'foreign'
+		OR topic !~ '^(webhook:.*|[a-zA-Z0-9._-]{1,249})$'
+		OR topic IN ('.', '..') $$;
+
+-- Many are looked for in one pass over all letters: the planner takes an array for
+-- a few, however long it is, and would look each one up in every day.
+CREATE FUNCTION store_letters(p replay_plans, chosen uuid[]) RETURNS int8
+	LANGUAGE plpgsql SET search_path = ch, pg_temp SET enable_nestloop = on AS $$
+DECLARE
+	many int8;
+BEGIN
+	PERFORM set_config('enable_nestloop',
+		(cardinality(chosen) < 10000)::text, true);
+	INSERT INTO replay_plan_letters (plan_id, place, letter_id, key_digest,
+		topic, part, bytes, at, rest)
+	SELECT p.plan_id, o.*, letters_digest(o.letter_id) OVER (
+		ORDER BY o.place DESC
+		ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+	FROM (SELECT row_number() OVER (ORDER BY n.at, n.row_order, n.letter_id)
+			AS place, n.letter_id, n.key_digest, n.topic, n.part, n.bytes, n.at
+		-- values are measured before anything is sorted
+		FROM (SELECT l.letter_id, l.at, l.row_order,
+				CASE WHEN l.record_key IS NOT NULL THEN
+				letter_key_digest(l.topic, l.record_key) END AS key_digest,
+				CASE WHEN e.elsewhere THEN p.selection->>'to'
+				ELSE l.topic END AS topic,
+				CASE WHEN NOT e.elsewhere THEN l.part END AS part,
+				coalesce(octet_length(l.value), 0) AS bytes
+			FROM (SELECT DISTINCT unnest(chosen) AS letter_id) c
+			JOIN letters l USING (letter_id)
+			CROSS JOIN LATERAL (SELECT p.selection ? 'to'
+				AND letter_redirects(l.kind, l.topic) AS elsewhere) e
+			OFFSET 0) n) o;
+	GET DIAGNOSTICS many = ROW_COUNT;
+	RETURN many;
+END $$;
+
 -- The letters of a plan in their order, once, by whoever has planned it. Returns
 -- how many.
 CREATE FUNCTION choose_letters(plan int8, chosen uuid[]) RETURNS int8
@@ -433,19 +488,7 @@ BEGIN
 			p.letters USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'make another plan: dlq plan';
 	END IF;
-	INSERT INTO replay_plan_letters (plan_id, place, letter_id, key_digest, rest)
-	SELECT plan, d.place, d.letter_id, d.key_digest,
-		coalesce(lag(d.digest) OVER (ORDER BY d.place DESC), '')
-	FROM (SELECT o.*, letters_digest(o.letter_id)
-			OVER (ORDER BY o.place DESC) AS digest
-		FROM (SELECT row_number() OVER (ORDER BY l.at, l.row_order,
-				l.letter_id) AS place, l.letter_id,
-				CASE WHEN l.record_key IS NOT NULL THEN
-				sha256(convert_to(l.topic, 'UTF8')
-				|| decode('00', 'hex') || l.record_key) END AS key_digest
-			FROM (SELECT DISTINCT unnest(chosen) AS letter_id) c
-			JOIN letters l USING (letter_id)) o) d;
-	GET DIAGNOSTICS many = ROW_COUNT;
+	many := store_letters(p, chosen);
 	UPDATE replay_plans q SET letters = many WHERE q.plan_id = plan;
 	INSERT INTO audit_events (actor, action, subject, reason, after)
 	VALUES (p.planned_by, 'dlq.plan', 'plan ' || plan, p.reason,
@@ -453,6 +496,24 @@ BEGIN
 			'selection', p.selection, 'letters', many));
 	RETURN many;
 END $$;
+
+-- How many letters are open, older than one of the plan of the same key, and not in
+-- the plan: it would pass them. One pass over all letters: the planner takes a plan
+-- for a few of them, however many it has.
+CREATE FUNCTION plan_overtakes(plan int8) RETURNS int8
+	LANGUAGE sql STABLE SET search_path = ch, pg_temp SET enable_nestloop = off AS $$
+	WITH chosen AS MATERIALIZED (
+		SELECT i.letter_id, i.key_digest, i.at FROM replay_plan_letters i
+		WHERE i.plan_id = plan
+	), keys AS MATERIALIZED (
+		SELECT c.key_digest, max(c.at) AS newest FROM chosen c
+		WHERE c.key_digest IS NOT NULL GROUP BY 1
+	)
+	SELECT count(*) FROM letters o JOIN keys k
+		ON k.key_digest = letter_key_digest(o.topic, o.record_key)
+		AND o.at < k.newest
+	WHERE o.state IN ('pending', 'quarantined') AND o.record_key IS NOT NULL
+	AND NOT EXISTS (SELECT FROM chosen c WHERE c.letter_id = o.letter_id) $$;
 
 -- The only way to an approval: the role is the session's own, not what the
 -- caller says. two_person may ask for more than the plan and the setting do,
@@ -640,11 +701,12 @@ END $$;
 
 REVOKE ALL ON FUNCTION lock_letter, put_delivery_back, letter_delivered,
 	decide_letter, edit_letter, insist_import, import_letter, move_import,
-	audit_letters, locked_plan, strictest, set_two_person, make_plan, choose_letters,
-	approve_plan, turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+	audit_letters, locked_plan, strictest, set_two_person, make_plan,
+	store_letters, choose_letters, plan_overtakes, approve_plan, turn_plan,
+	pass_canary, begin_step, end_step FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter,
-	import_letter, move_import, audit_letters, make_plan, choose_letters,
-	approve_plan, turn_plan, pass_canary, begin_step, end_step TO ch_operator;
+	import_letter, move_import, audit_letters, make_plan,
+	choose_letters, plan_overtakes, approve_plan, turn_plan, pass_canary, begin_step, end_step TO ch_operator;
 GRANT SELECT ON plan_settings TO ch_operator;
 
 -- A database that was made before has granted more.

@@ -3,12 +3,15 @@ BEGIN;
 SET LOCAL search_path = ch;
 DROP FUNCTION lock_letter, put_delivery_back, letter_delivered, decide_letter,
 	edit_letter, insist_import, import_letter, move_import, audit_letters,
-	set_two_person, make_plan, choose_letters, approve_plan, turn_plan,
-	pass_canary, begin_step, end_step, locked_plan, strictest;
+	set_two_person, make_plan, plan_overtakes, choose_letters, store_letters,
+	approve_plan, turn_plan, pass_canary, begin_step, end_step, locked_plan,
+	strictest;
 DROP TABLE plan_settings;
 DROP AGGREGATE letters_digest (uuid);
 DROP FUNCTION letters_digest_step;
-ALTER TABLE replay_plan_letters DROP COLUMN rest;
+DROP FUNCTION letter_key_digest;
+ALTER TABLE replay_plan_letters DROP COLUMN rest, DROP COLUMN topic,
+	DROP COLUMN part, DROP COLUMN bytes, DROP COLUMN at;
 ALTER TABLE replay_plans DROP COLUMN kind, DROP COLUMN approved_letters,
 	DROP COLUMN approved_digest, DROP COLUMN left_digest;
 COMMIT;

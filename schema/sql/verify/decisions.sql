@@ -2,7 +2,7 @@
 BEGIN;
 SELECT kind, approved_letters, approved_digest, left_digest FROM ch.replay_plans
 	WHERE false;
-SELECT rest FROM ch.replay_plan_letters WHERE false;
+SELECT rest, topic, part, bytes, at FROM ch.replay_plan_letters WHERE false;
 -- one digest of letters in their order, another of another order
 SELECT 1 / (ch.letters_digest(l ORDER BY n) <> ch.letters_digest(l ORDER BY n DESC))::int
 FROM (VALUES (1, '00000000-0000-7000-8000-000000000001'::uuid),
