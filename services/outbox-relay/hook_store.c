@@ -314,6 +314,7 @@ send_later(struct ch_pg *pg, const struct endpoint *e,
 	ch_pg_arg_time(&args, now);
 	ch_pg_arg_i32(&args, f->status);
 	ch_pg_arg_bool(&args, f->failure == FAILURE_QUOTA);
+	ch_pg_arg_bytea(&args, ch_buf_view(&f->response));
 	return ch_pg_send(pg, &later_stmt, &args, err);
 }
 

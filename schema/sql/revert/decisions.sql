@@ -9,7 +9,7 @@ DROP FUNCTION lock_letter, put_delivery_back, letter_delivered, decide_letter,
 DROP TABLE plan_settings;
 DROP AGGREGATE letters_digest (uuid);
 DROP FUNCTION letters_digest_step;
-DROP FUNCTION letter_key_digest;
+DROP FUNCTION letter_key_digest, letter_redirects;
 ALTER TABLE replay_plan_letters DROP COLUMN rest, DROP COLUMN topic,
 	DROP COLUMN part, DROP COLUMN bytes, DROP COLUMN at;
 ALTER TABLE replay_plans DROP COLUMN kind, DROP COLUMN approved_letters,

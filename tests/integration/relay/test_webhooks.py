@@ -448,6 +448,19 @@ def test_one_bad_event_holds_no_other_key(relay_cell, relay, hooks, server,
             letter["blocks_key"]) == (bad, "http_503", True)
 
 
+@pytest.mark.parametrize("status", [503, 429])
+def test_the_last_answer_is_kept_while_a_delivery_waits(
+        relay_cell, relay, hooks, server, status):
+    cell = relay_cell
+    server.answer = lambda r: (status, {}, b"closed for lunch")
+    relay(webhooks=hooks(a={}))
+    cell.event("k0")
+    until(lambda: cell.sql(
+        "SELECT last_status, convert_from(last_response, 'UTF8') "
+        "FROM webhook_deliveries") == [(status, "closed for lunch")], 60,
+        "what it answered")
+
+
 def test_an_outage_of_all_condemns_nothing(relay_cell, relay, hooks, server):
     """Even after one was taken in between."""
     cell = relay_cell
