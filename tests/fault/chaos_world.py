@@ -25,7 +25,9 @@ from harness.wait import until
 PARTITIONS = 4
 KINDS = ("plain", "skip", "block")  # and what follows a refused event
 TOPIC_MAX = 20000     # bytes of a batch, where events are refused
-MESSAGE_MAX = 60000   # bytes of a record, in the relay
+MESSAGE_MAX = 60000   # bytes of a record, in a relay
+# Of each: one asks the topic what the other refuses itself.
+MESSAGE_MAXES = (MESSAGE_MAX, TOPIC_MAX + 2000)
 
 
 class OwnCell(Cell):
@@ -97,7 +99,7 @@ class World(Fleet):
         n = self.relays.index(place)
         return {"bootstrap": f"127.0.0.1:{self.kafka_links[n].port}",
                 "database_url": self.urls[n], "slot": self.slot,
-                "outbox_prefix": self.prefix, "message_max": MESSAGE_MAX,
+                "outbox_prefix": self.prefix, "message_max": MESSAGE_MAXES[n],
                 # as long as a slow machine needs: it must end with status 0
                 "drain_deadline": "100s",
                 "webhooks": str(self.hook.conf),
