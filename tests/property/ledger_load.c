@@ -18,7 +18,7 @@
 #include "load_bodies.h"
 
 #define AHEAD_ITEMS 700 /* with the books ahead by as much */
-#define AGAIN_EVERY 97 /* items: that one is read again */
+#define AGAIN_EVERY 97	/* items: that one is read again */
 #define RECENT 512
 
 const int ledger_load_parts[LEDGER_LOAD_STREAMS] = {0, 1, 5};
