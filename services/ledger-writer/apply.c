@@ -16,6 +16,7 @@
 
 #define CONFLICTS_MAX 20 /* then it is no race: somebody must look */
 #define AGAIN_MAX 5	 /* the same of rows that cannot be had */
+#define FORGET_AFTER 2	 /* then all names are asked for anew */
 #define LOCK_WAITS_MAX 2 /* lock_timeouts in a row: is somebody stopped? */
 #define STOPPED_MS 5000	 /* who waits for his client for so long is */
 
@@ -348,7 +349,8 @@ static enum apply_end
 rows_not_had(struct apply *a, const struct ch_err *err)
 {
 	count_retry(a, "owner_not_locked", err);
-	names_forget(&a->names);
+	if (a->again >= FORGET_AFTER)
+		names_forget(&a->names);
 	if (++a->again < AGAIN_MAX)
 		return APPLY_AGAIN;
 	if (a->again == AGAIN_MAX)
@@ -364,6 +366,26 @@ apply_clock_wrong(struct apply *a, const struct ch_err *err)
 	return APPLY_LATER;
 }
 
+/* Of what is known by name, what these books, which were locked, show to be
+ * wrong: a name without its row. */
+static void
+forget_missing(struct name_cache *c, const struct books *b)
+{
+	for (size_t i = 0; i < books_count(b, ROW_ACCOUNT); i++) {
+		const struct account *a = books_account_at(b, i);
+		if (a->row.state == ROW_WANTED)
+			name_cache_forget(c, NAME_ACCOUNT, a->row.org->org_id,
+				a->whole != NULL ? a->whole->row.name
+						 : a->row.name);
+	}
+	for (size_t i = 0; i < books_count(b, ROW_SKU); i++) {
+		const struct sku *s = books_sku_at(b, i);
+		if (s->row.state == ROW_WANTED)
+			name_cache_forget(c, NAME_SKU, s->row.org->org_id,
+				s->row.name);
+	}
+}
+
 /* The transaction is to be given up, though nothing failed on the server. */
 static enum apply_end
 give_up(struct apply *a, struct load *l, enum lock_end why,
@@ -372,6 +394,8 @@ give_up(struct apply *a, struct load *l, enum lock_end why,
 	if (why == LOCK_FAILED)
 		return load_failed(a, l, err);
 	bool up = ch_pg_rollback(a->session->pg, NULL) == 0;
+	if (why == LOCK_AGAIN)
+		forget_missing(a->names.cache, &l->batch.books);
 	batch_reset(&l->batch);
 	if (!up)
 		return APPLY_DOWN;

@@ -377,7 +377,10 @@ refused(struct loop *l)
 		park(l);
 		return;
 	case SWEEP_SOME:
-		poison_acquit(&l->poison);
+		if (!poison_acquit(&l->poison, l->sweep.refused)) {
+			park(l);
+			return;
+		}
 		break;
 	case SWEEP_FAILED: /* nothing is known of it yet */
 		(void)stand_apart(l, true);

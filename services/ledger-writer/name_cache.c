@@ -19,6 +19,8 @@
 #define UNIT 8
 #define TEXT_MAX 256 /* a longer name is asked for each time */
 
+#define FORGOTTEN UINT8_MAX /* in place of an entry's kind */
+
 struct entry {
 	uint64_t hash;
 	int64_t id;
@@ -250,6 +252,27 @@ name_cache_move(struct name_cache *c, enum name_kind kind, int32_t org_id,
 		e = find_in(&c->old, hash, kind, org_id, name);
 	if (e != NULL)
 		e->place = place;
+}
+
+/* Its place stays taken, so that others that were put behind it are found. */
+static void
+forget_in(struct generation *g, uint64_t hash, enum name_kind kind,
+	int32_t org_id, struct ch_view name)
+{
+	struct entry *e = find_in(g, hash, kind, org_id, name);
+
+	if (e != NULL)
+		e->kind = FORGOTTEN;
+}
+
+void
+name_cache_forget(struct name_cache *c, enum name_kind kind, int32_t org_id,
+	struct ch_view name)
+{
+	uint64_t hash = hash_of(kind, org_id, name);
+
+	forget_in(&c->young, hash, kind, org_id, name);
+	forget_in(&c->old, hash, kind, org_id, name);
 }
 
 size_t

@@ -54,6 +54,9 @@ void name_cache_put(struct name_cache *c, enum name_kind kind, int32_t org_id,
 /* Notes where the row is now; nothing when the name is not known. */
 void name_cache_move(struct name_cache *c, enum name_kind kind, int32_t org_id,
 	struct ch_view name, uint64_t place);
+/* What is known of that name is wrong: it is not known any more. */
+void name_cache_forget(struct name_cache *c, enum name_kind kind,
+	int32_t org_id, struct ch_view name);
 /* Names held, in both generations. */
 size_t name_cache_count(const struct name_cache *c);
 

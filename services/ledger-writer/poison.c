@@ -32,6 +32,7 @@ poison_clear(struct poison *p)
 	p->end = 0;
 	p->span = 0;
 	p->alone = 0;
+	p->acquitted = false;
 }
 
 static size_t
@@ -47,6 +48,7 @@ poison_suspect(struct poison *p, struct load **now)
 	p->suspects = *now;
 	*now = t;
 	p->at = 0;
+	p->acquitted = false;
 	p->alone = p->suspects->batch.count == 1;
 	p->end = p->suspects->batch.count;
 	p->span = half(p->end);
@@ -80,6 +82,7 @@ poison_passed(struct poison *p)
 	size_t count = p->suspects->batch.count;
 	p->at += p->span;
 	p->alone = 0;
+	p->acquitted = false;
 	if (p->at >= count) {
 		poison_clear(p);
 	} else if (p->at < p->end) { /* the culprit is in the rest of it */
@@ -105,8 +108,12 @@ poison_refused(struct poison *p)
 	return POISON_SETTLE;
 }
 
-void
-poison_acquit(struct poison *p)
+bool
+poison_acquit(struct poison *p, bool due_refused)
 {
+	if (p->acquitted && !due_refused)
+		return false;
+	p->acquitted = true;
 	p->alone = 0;
+	return true;
 }

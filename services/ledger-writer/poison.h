@@ -6,8 +6,10 @@
  * are tried in their order, in halves, so that the rest is applied and the
  * culprit stands alone after about 2 log2(n) transactions. Alone it is tried
  * twice; then what is due on its owners is settled without it (a timer may be
- * the culprit). If there was something due, its refusals count for nothing; if
- * there was nothing, it is the command itself, and it is parked.
+ * the culprit). If something due was refused, or settled for the first time, its
+ * refusals count for nothing; if there was nothing, or all that was due went
+ * well a second time (on some owners something always runs out), it is the
+ * command itself, and it is parked.
  *
  * A load that is too large for one transaction is tried in parts in the same
  * way, with nobody suspected.
@@ -28,6 +30,7 @@ struct poison {
 	size_t end;	       /* a culprit is among those before this one */
 	size_t span;	       /* how many are tried next */
 	unsigned alone;	       /* refusals of the one at `at` */
+	bool acquitted;	       /* that one was, once */
 };
 
 enum poison_next {
@@ -50,8 +53,9 @@ void poison_cut(struct poison *p, struct load **now, size_t fits);
 void poison_passed(struct poison *p);
 /* The part in hand was refused. */
 enum poison_next poison_refused(struct poison *p);
-/* Something was due: the refusals so far may have been its. */
-void poison_acquit(struct poison *p);
+/* Something was due: the refusals so far may have been its. False: not again,
+ * unless it was refused, too. */
+bool poison_acquit(struct poison *p, bool due_refused);
 /* Forgets all: the records will be read again. */
 void poison_clear(struct poison *p);
 

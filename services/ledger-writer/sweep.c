@@ -226,6 +226,7 @@ static enum sweep_end
 refused(struct sweep *w)
 {
 	struct due_ref due = w->apply->locks.rows.due_first;
+	w->refused = true;
 	if (due.number == 0)
 		return SWEEP_NOTHING; /* so it was not for what is due */
 	if (w->most > 1)
@@ -306,6 +307,7 @@ sweep_owners(struct sweep *w, const struct books *b, struct ch_time at,
 {
 	enum sweep_end first = SWEEP_NOTHING;
 	enum sweep_end end = SWEEP_SOME;
+	w->refused = false;
 	/* another partition's last time may be later than ours */
 	w->apply->locks.not_before = at;
 	for (int turn = 0; turn < transactions && end == SWEEP_SOME; turn++) {

@@ -29,6 +29,7 @@ struct sweep {
 	struct ch_pg_array aside; /* numbers set aside, as sent */
 	struct ch_mono next_at;
 	int64_t most; /* of each kind in one settlement; falls after refusals */
+	bool refused; /* something was, in the last sweep_owners() */
 	int64_t page; /* positions that one page pays: LEDGER_PAGE, but in tests */
 };
 

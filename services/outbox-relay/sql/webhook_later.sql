@@ -1,6 +1,6 @@
 -- Not taken for now ($4), which costs no attempt: its key goes behind the others
--- that are due. $6: by a quota. $7: what it answered. False: $1 is not the delivery of event $2 to
--- endpoint $3, nothing is written.
+-- that are due. $6: by a quota. $7: what it answered. False: $1 is not the
+-- delivery of event $2 to endpoint $3, nothing is written.
 WITH refused AS (
 	UPDATE webhook_deliveries SET refused_at = $4, last_status = $5::int4,
 		last_response = $7,

@@ -85,6 +85,16 @@ def clock_shim(path, **variables):
     return {"LD_PRELOAD": str(shim), "ASAN_OPTIONS": asan, **variables}
 
 
+def refuse(ledger, event, when, code="raise_exception"):
+    """A trigger that no rule of ours knows, on one row."""
+    ledger.db.cursor().execute(f"""
+        CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'not this row' USING ERRCODE = '{code}';
+            END $$;
+        CREATE TRIGGER refuse_it BEFORE {event} FOR EACH ROW
+            WHEN ({when}) EXECUTE FUNCTION refuse_it()""")
+
+
 def peak(writer):
     """The most memory that it has had, in MiB."""
     for line in open(f"/proc/{writer.pid}/status", encoding="ascii"):

@@ -8,18 +8,8 @@ import re
 import ledger_oracle
 import pytest
 from harness.wait import until
-from ledger_kit import Ledger, command, rfc3339, transfer
+from ledger_kit import Ledger, command, refuse, rfc3339, transfer
 from ledger_markets import applied, groups, market, trade
-
-
-def refuse(ledger, event, when, code="raise_exception"):
-    """A trigger that no rule of ours knows, on one row."""
-    ledger.db.cursor().execute(f"""
-        CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN RAISE EXCEPTION 'not this row' USING ERRCODE = '{code}';
-            END $$;
-        CREATE TRIGGER refuse_it BEFORE {event} FOR EACH ROW
-            WHEN ({when}) EXECUTE FUNCTION refuse_it()""")
 
 
 def mend(ledger):

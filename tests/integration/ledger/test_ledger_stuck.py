@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+import psycopg2
+import psycopg2.extras
 from harness.cell import OUT
 from harness.wait import until
 from ledger_kit import command, transfer, v7
@@ -50,6 +52,26 @@ def test_a_stopped_writer_gives_its_locks_back_whatever_lock_timeout_is(
     watcher.close()
     first.signal(signal.SIGCONT)
     ledger.wait_consumed(6)
+    ledger.check_books()
+
+
+def test_a_stopped_writer_that_is_being_answered_gives_its_locks_back(
+        ledger, cell, database):
+    """PostgreSQL cannot send on what nobody reads, and ends nothing itself."""
+    writer = ledger.writer()
+    ledger.open_books()
+    stopped = psycopg2.connect(cell.url("writer", database), async_=True)
+    psycopg2.extras.wait_select(stopped)
+    stopped.cursor().execute(
+        "BEGIN; SELECT FROM ch.balances FOR NO KEY UPDATE; "
+        "SELECT repeat('x', 1000) FROM generate_series(1, 100000)")
+    until(lambda: ledger.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'ch_writer' "
+        "AND datname = current_database() AND wait_event = 'ClientWrite'")
+        == 1, 60, "it is being answered")
+    assert ledger.do(transfer("house", "a", "1.00"))["status"] == "applied"
+    assert writer.metric("ledger_backends_ended_total") == 1
+    stopped.close()
     ledger.check_books()
 
 

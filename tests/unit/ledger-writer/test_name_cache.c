@@ -101,5 +101,34 @@ START_TEST(test_long_names_are_not_kept)
 }
 END_TEST
 
+START_TEST(test_one_is_forgotten)
+{
+	struct name_cache *c = name_cache_new();
+	struct name_fact f = {.text = CH_VIEW("USD"), .scale = 2};
+	struct name_fact got;
+	char buf[32];
+
+	for (int i = 1; i <= 20000; i++) {
+		f.id = i;
+		name_cache_put(c, NAME_ACCOUNT, 1, numbered(buf, i), &f);
+	}
+	for (int i = 1; i <= 20000; i += 3)
+		name_cache_forget(c, NAME_ACCOUNT, 1, numbered(buf, i));
+	name_cache_forget(c, NAME_ACCOUNT, 2, numbered(buf, 2));
+	name_cache_forget(c, NAME_SKU, 1, numbered(buf, 2));
+	for (int i = 1; i <= 20000; i++) {
+		bool there = name_cache_find(c, NAME_ACCOUNT, 1,
+			numbered(buf, i), &got);
+		ck_assert_int_eq(there, i % 3 != 1);
+	}
+	f.id = 7;
+	name_cache_put(c, NAME_ACCOUNT, 1, numbered(buf, 1), &f);
+	ck_assert(name_cache_find(c, NAME_ACCOUNT, 1, numbered(buf, 1), &got));
+	ck_assert_int_eq(got.id, 7);
+	name_cache_free(c);
+}
+END_TEST
+
 SUITE_MAIN("name_cache", test_found_as_put, test_place_moves,
-	test_bounded_and_fresh, test_long_names_are_not_kept)
+	test_bounded_and_fresh, test_one_is_forgotten,
+	test_long_names_are_not_kept)

@@ -163,8 +163,9 @@ refuse_alone(struct poison *p, struct load *now)
 	return poison_refused(p);
 }
 
-/* As long as something was due, a refusal is not the command's fault. */
-START_TEST(what_is_due_is_settled_without_it_however_often)
+/* As long as something due is refused, or was settled for the first time, a
+ * refusal is not the command's fault. */
+START_TEST(what_is_due_and_refused_is_settled_without_it_however_often)
 {
 	struct poison p;
 	struct load *now = load_new(&limits);
@@ -173,10 +174,11 @@ START_TEST(what_is_due_is_settled_without_it_however_often)
 	poison_suspect(&p, &now); /* the first refusal */
 	ck_assert_int_eq(refuse_alone(&p, now), POISON_SETTLE);
 	for (int i = 0; i < 3; i++) {
-		poison_acquit(&p);
+		ck_assert(poison_acquit(&p, i > 0));
 		ck_assert_int_eq(refuse_alone(&p, now), POISON_TRY);
 		ck_assert_int_eq(refuse_alone(&p, now), POISON_SETTLE);
 	}
+	ck_assert(!poison_acquit(&p, false));
 	/* the settlement failed for now: it is asked for again */
 	ck_assert_int_eq(refuse_alone(&p, now), POISON_SETTLE);
 	poison_take(&p, now);
@@ -241,7 +243,8 @@ suite(void)
 	tcase_add_loop_test(c, any_set_of_culprits_is_found, 0, 20);
 	tcase_add_loop_test(c,
 		what_is_too_large_is_applied_in_parts_in_its_order, 0, 20);
-	tcase_add_test(c, what_is_due_is_settled_without_it_however_often);
+	tcase_add_test(c,
+		what_is_due_and_refused_is_settled_without_it_however_often);
 	tcase_add_test(c, streams_stay_ascending_whatever_the_order_of_arrival);
 	tcase_add_test(c,
 		records_of_a_partition_that_was_taken_away_are_dropped);
