@@ -587,12 +587,10 @@ resolve_money(struct books *b, struct command *c)
 			books_hold(b, c->org, c->as.hold_place.name);
 		break;
 	case COMMAND_HOLD_CAPTURE:
-		c->as.hold_end.to =
-			books_account(b, c->org, c->as.hold_end.to_name);
-		c->as.hold_end.hold =
-			books_hold(b, c->org, c->as.hold_end.name);
-		break;
 	case COMMAND_HOLD_VOID:
+		if (c->type == COMMAND_HOLD_CAPTURE)
+			c->as.hold_end.to = books_account(b, c->org,
+				c->as.hold_end.to_name);
 		c->as.hold_end.hold =
 			books_hold(b, c->org, c->as.hold_end.name);
 		break;
