@@ -546,7 +546,8 @@ resolve_settle(struct books *b, struct org *org, struct market_settle *s)
 	s->market = books_market(b, org, s->market_name);
 	s->from = books_account(b, org, s->from_name);
 	s->market->wants_change = true;
-	s->market->wants_holdings = true;
+	s->next = s->market->settles;
+	s->market->settles = s;
 }
 
 static void

@@ -207,8 +207,10 @@ struct fill {
 
 struct market {
 	struct row row;
-	bool wants_change;   /* a command may change it: no shared lock */
-	bool wants_holdings; /* a settlement needs the sums of its positions */
+	bool wants_change; /* a command may change it: no shared lock */
+	/* Those that this batch names, linked by next: each needs the units of
+	 * the outcomes that it pays. */
+	struct market_settle *settles;
 	/* values */
 	struct ch_view asset;	/* of its stakes; len 0: no trade yet */
 	struct ch_view address; /* len 0: not deployed */
@@ -218,15 +220,8 @@ struct market {
 	struct ch_view payouts; /* JSON as sent; ptr NULL: none */
 	struct ch_amount reserved, paid, unpaid;
 	int64_t holders, unpaid_holders, page, cursor;
-	ch_wide owed;		  /* sum of units * price so far */
-	int32_t stream;		  /* whose owner pays the pages */
-	struct holding *holdings; /* sums in the table, when wants_holdings */
-	size_t holding_count;
-};
-/* Units of one outcome in all positions of a market, as in the table. */
-struct holding {
-	struct ch_view outcome;
-	ch_wide units;
+	ch_wide owed;	/* sum of units * price so far */
+	int32_t stream; /* whose owner pays the pages */
 };
 
 struct position {

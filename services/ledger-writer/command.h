@@ -212,6 +212,7 @@ struct pool_deploy {
 struct market_payout {
 	struct ch_view outcome;
 	struct ch_amount price; /* a unit's, at COMMAND_UNITS_SCALE, >= 0 */
+	ch_wide units; /* of it in all positions, as in the table: loaded */
 };
 
 struct market_settle {
@@ -222,6 +223,7 @@ struct market_settle {
 	size_t payout_count; /* 1 to LEDGER_PAYOUTS_MAX */
 	struct market *market;
 	struct account *from;
+	struct market_settle *next; /* of the same market; books' own */
 };
 
 /* One entry of expected_version. Decoding has made sure that the command

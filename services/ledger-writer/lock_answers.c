@@ -236,15 +236,7 @@ load_market(const struct reading_rows *x, struct ch_pg_row *r, int64_t at)
 static int
 load_holding(const struct reading_rows *x, struct ch_pg_row *r, int64_t at)
 {
-	struct market *m = books_market_at(x->books, (size_t)at - 1);
-	struct holding *all = ch_arena_alloc(&x->books->arena,
-		(m->holding_count + 1) * sizeof(*all));
-	if (m->holding_count > 0)
-		memcpy(all, m->holdings, m->holding_count * sizeof(*all));
-	all[m->holding_count].outcome = keep(x, ch_pg_next_text(r));
-	all[m->holding_count].units = wide_of(ch_pg_next_text(r));
-	m->holdings = all;
-	m->holding_count++;
+	x->p->payouts[at - 1]->units = wide_of(ch_pg_next_text(r));
 	return ch_pg_row_ok(r, x->err) ? 0 : x->err->code;
 }
 

@@ -309,17 +309,54 @@ queue_fills(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		add(sc, &find_fills, &k->org_ids, &k->texts, &k->more_texts);
 }
 
+/* The i-th market to be summed, and the payouts of its settlements. */
 static void
-queue_markets(struct lock_rows *k, struct lock_plan *p, struct script *sc)
+add_holdings(struct lock_rows *k, struct lock_plan *p, const struct market *m,
+	int64_t i)
 {
-	bool wants_holdings = false;
+	ch_pg_array_i32(&k->org_ids, m->row.org->org_id);
+	ch_pg_array_text(&k->texts, m->row.name);
+	for (struct market_settle *s = m->settles; s != NULL; s = s->next) {
+		for (size_t j = 0; j < s->payout_count; j++) {
+			s->payouts[j].units = 0;
+			p->payouts[p->payout_count++] = &s->payouts[j];
+			ch_pg_array_i64(&k->ids, i);
+			ch_pg_array_text(&k->more_texts, s->payouts[j].outcome);
+		}
+	}
+}
+
+static void
+plan_payouts(struct lock_plan *p)
+{
+	size_t most = 0;
 	for (size_t i = 0; i < books_count(p->books, ROW_MARKET); i++)
-		wants_holdings |= books_market_at(p->books, i)->wants_holdings;
-	p->at[LOCK_MARKETS] = queue_named(k, p, sc, ROW_MARKET,
-		p->shared_markets ? &share_markets : &lock_markets);
-	if (wants_holdings)
-		p->at[LOCK_HOLDINGS] =
-			queue_named(k, p, sc, ROW_MARKET, &sum_holdings);
+		for (const struct market_settle *s =
+				books_market_at(p->books, i)->settles;
+			s != NULL; s = s->next)
+			most += s->payout_count;
+	p->payouts = ch_arena_alloc(p->arena, (most + 1) * sizeof(*p->payouts));
+}
+
+static void
+queue_holdings(struct lock_rows *k, struct lock_plan *p, struct script *sc)
+{
+	struct ch_pg_args a;
+	int64_t summed = 0;
+	clear_keys(k);
+	plan_payouts(p);
+	for (size_t i = 0; i < books_count(p->books, ROW_MARKET); i++)
+		if (books_market_at(p->books, i)->settles != NULL)
+			add_holdings(k, p, books_market_at(p->books, i),
+				++summed);
+	if (summed == 0)
+		return;
+	ch_pg_args_clear(&a);
+	ch_pg_arg_array(&a, &k->org_ids);
+	ch_pg_arg_array(&a, &k->texts);
+	ch_pg_arg_array(&a, &k->ids);
+	ch_pg_arg_array(&a, &k->more_texts);
+	p->at[LOCK_HOLDINGS] = script_add(sc, &sum_holdings, &a);
 }
 
 static void
@@ -370,7 +407,9 @@ lock_rows_queue(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		queue_named(k, p, sc, ROW_RESERVATION, &lock_reservations);
 	p->at[LOCK_ORDERS] = queue_named(k, p, sc, ROW_ORDER, &lock_orders);
 	queue_fills(k, p, sc);
-	queue_markets(k, p, sc);
+	p->at[LOCK_MARKETS] = queue_named(k, p, sc, ROW_MARKET,
+		p->shared_markets ? &share_markets : &lock_markets);
+	queue_holdings(k, p, sc);
 	queue_positions(k, p, sc);
 	queue_locked(k, p, sc);
 	p->at[LOCK_TRADES] = queue_named(k, p, sc, ROW_TRADE, &lock_trades);

@@ -56,6 +56,8 @@ struct lock_plan {
 	size_t position_count;
 	struct account **lockers; /* whose locks a skim may touch */
 	size_t locker_count;
+	struct market_payout **payouts; /* of the settlements, any order */
+	size_t payout_count;
 	bool shared_markets;
 	struct ch_time due_until;
 	int64_t due_max;

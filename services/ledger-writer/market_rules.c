@@ -87,11 +87,10 @@ owed_in_all(const struct ruling *r, const struct market_settle *s,
 	bool fits = true;
 
 	*owed = 0;
-	for (size_t i = 0; i < m->holding_count; i++)
+	for (size_t i = 0; i < s->payout_count; i++)
 		fits = fits &&
-			add_product(owed, m->holdings[i].units,
-				price_of(s->payouts, s->payout_count,
-					m->holdings[i].outcome));
+			add_product(owed, s->payouts[i].units,
+				s->payouts[i].price.minor);
 	for (size_t i = 0; i < books_count(r->books, ROW_POSITION); i++) {
 		const struct position *p = books_position_at(r->books, i);
 

@@ -277,24 +277,20 @@ want_locks(struct mem_store *s, struct books *b)
 	}
 }
 
-static void
-add_holding(struct books *b, struct market *m, const struct position *p)
+/* Units of the outcome in all stored positions of the market. */
+static ch_wide
+holding_of(const struct mem_row *market, struct ch_view outcome)
 {
-	size_t i = 0;
-	struct holding *more;
+	ch_wide units = 0;
 
-	while (i < m->holding_count &&
-		!ch_view_eq(m->holdings[i].outcome, p->outcome))
-		i++;
-	if (i == m->holding_count) {
-		more = ch_arena_calloc(&b->arena, i + 1, sizeof(*more));
-		if (i > 0)
-			memcpy(more, m->holdings, i * sizeof(*more));
-		more[i].outcome = ch_arena_view(&b->arena, p->outcome);
-		m->holdings = more;
-		m->holding_count++;
+	for (size_t i = 0; i < market->positions.count; i++) {
+		const struct position *p =
+			(const void *)market->positions.rows[i];
+
+		if (ch_view_eq(p->outcome, outcome))
+			units += p->qty.minor;
 	}
-	m->holdings[i].units += p->qty.minor;
+	return units;
 }
 
 void
@@ -304,11 +300,13 @@ mem_store_load_holdings(struct mem_store *s, struct books *b)
 		struct market *m = books_market_at(b, i);
 		const struct mem_row *stored = mem_rows_find(&s->rows, &m->row);
 
-		for (size_t k = 0; m->wants_holdings && stored != NULL &&
-			k < stored->positions.count;
-			k++)
-			add_holding(b, m,
-				(const void *)stored->positions.rows[k]);
+		for (struct market_settle *e = m->settles; e != NULL;
+			e = e->next)
+			for (size_t k = 0; k < e->payout_count; k++)
+				e->payouts[k].units = stored == NULL
+					? 0
+					: holding_of(stored,
+						  e->payouts[k].outcome);
 	}
 }
 
