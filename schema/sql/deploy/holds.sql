@@ -26,7 +26,7 @@ CREATE TABLE holds (
 	UNIQUE (org_id, name)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
 	autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX holds_due_account ON holds (org_id, account_id, expires_at)
+CREATE INDEX holds_due_account ON holds (org_id, account_id, expires_at, hold_id)
 	WHERE state = 'held';
 CREATE INDEX holds_due_stream ON holds (stream, expires_at)
 	WHERE state = 'held';

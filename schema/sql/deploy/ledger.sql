@@ -99,7 +99,8 @@ CREATE TABLE reservations (
 	UNIQUE (org_id, name)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02,
 	autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX reservations_due_sku ON reservations (org_id, sku_id, expires_at)
+CREATE INDEX reservations_due_sku ON reservations (org_id, sku_id, expires_at,
+	reservation_id)
 	WHERE state = 'reserved';
 CREATE INDEX reservations_due_stream ON reservations (stream, expires_at)
 	WHERE state = 'reserved';

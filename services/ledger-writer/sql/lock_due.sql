@@ -7,6 +7,6 @@ FROM unnest($1::int4[], $2::int8[]) WITH ORDINALITY AS k (org_id, sku_id, i),
 LATERAL (SELECT r.* FROM reservations r WHERE r.org_id = k.org_id
 	AND r.sku_id = k.sku_id AND r.state = 'reserved'
 	AND r.expires_at <= $3 AND r.reservation_id <> ALL ($5::int8[])
-	ORDER BY r.expires_at OFFSET 0) l
+	ORDER BY r.expires_at, r.reservation_id LIMIT $4) l
 ORDER BY l.expires_at, l.reservation_id
 LIMIT $4

@@ -5,6 +5,6 @@ FROM unnest($1::int4[], $2::int8[]) WITH ORDINALITY AS k (org_id, account_id, i)
 LATERAL (SELECT h.* FROM holds h WHERE h.org_id = k.org_id
 	AND h.account_id = k.account_id AND h.state = 'held'
 	AND h.expires_at <= $3 AND h.hold_id <> ALL ($5::int8[])
-	ORDER BY h.expires_at OFFSET 0) l
+	ORDER BY h.expires_at, h.hold_id LIMIT $4) l
 ORDER BY l.expires_at, l.hold_id
 LIMIT $4
