@@ -381,9 +381,23 @@ give_up(struct apply *a, struct load *l, enum lock_end why,
 	}
 	if (why == LOCK_DUE)
 		return APPLY_DUE;
+	if (why == LOCK_LARGE) {
+		if (l->batch.fits == 0)
+			l->batch.fits = l->batch.count / 2;
+		return APPLY_LARGE;
+	}
 	if (why == LOCK_AGAIN)
 		return rows_not_had(a, err);
 	return apply_clock_wrong(a, err);
+}
+
+/* Nothing failed, where fewer entries would do. */
+static enum apply_end
+not_decided(struct apply *a, struct load *l, const struct ch_err *err)
+{
+	if (l->batch.fits == 0)
+		return load_failed(a, l, err);
+	return give_up(a, l, LOCK_LARGE, err);
 }
 
 enum apply_end
@@ -407,8 +421,9 @@ apply_load(struct apply *a, struct load *l, int64_t due_max, bool parked_only)
 		return give_up(a, l, locked, &err);
 	phase_done(a, PHASE_LOCK, &t);
 	load_fill_page(l);
+	a->locks.context.out_most = BATCH_OUT_MOST;
 	if (batch_decide(&l->batch, &a->locks.context, &err) != 0)
-		return load_failed(a, l, &err);
+		return not_decided(a, l, &err);
 	CH_FAILPOINT("ledger.after_decide");
 	phase_done(a, PHASE_DECIDE, &t);
 	if (writer_write(&a->writer, &a->script, l, &a->locks, &err) != 0)

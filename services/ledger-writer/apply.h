@@ -24,6 +24,7 @@ enum apply_end {
 	APPLY_AGAIN,  /* decide again at once, after a poll */
 	APPLY_LATER,  /* the same after some waiting */
 	APPLY_DUE,    /* more is due than fits: sweep_owners(), decide again */
+	APPLY_LARGE,  /* batch.fits of its entries are to be tried alone */
 	APPLY_FENCED, /* a partition was taken away: filter the load */
 	APPLY_DOWN,   /* the connection is gone */
 	APPLY_ROWS,   /* PostgreSQL refuses something in the rows themselves */

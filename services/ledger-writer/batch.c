@@ -62,6 +62,8 @@ empty_out(struct batch *b)
 	b->out.posting_count = 0;
 	b->out.event_count = 0;
 	b->out.next_pos = 0;
+	b->out.bytes = 0;
+	b->ruling.looked_at = 0;
 	memset(&b->counts, 0, sizeof(b->counts));
 	ch_arena_reset(&b->out_arena, KEEP_BYTES);
 }
@@ -75,6 +77,8 @@ batch_clear(struct batch *b)
 	b->count = 0;
 	b->bytes = 0;
 	b->events = 0;
+	b->weight = 0;
+	b->fits = 0;
 	ch_arena_reset(&b->arena, KEEP_BYTES);
 }
 
@@ -156,6 +160,47 @@ copy_record(struct batch *b, struct batch_record *to,
 	to->headers = headers;
 }
 
+/* Bytes that one of them takes at most, about: with its row in the books, in
+ * an answer of PostgreSQL, in what is written. Measured: test_ledger_cost.py. */
+enum {
+	WEIGHS_RECORD = 1024,
+	WEIGHS_MEMBER = 512,
+	WEIGHS_MOVE = 1024, /* two accounts and their postings */
+	WEIGHS_SHARD = 320,
+	WEIGHS_TRADE = 3072, /* account, market, position, transaction */
+	WEIGHS_PAYOUT = 256,
+	WEIGHS_LOGGED = 65536 /* a record of the log */
+};
+
+/* What a row of the table alone tells (an account's shards, a stake's locked
+ * positions) counts in full, or is bounded where it is read. */
+static size_t
+weigh(const struct command *c)
+{
+	size_t sum = WEIGHS_MEMBER;
+
+	switch ((unsigned)c->type) {
+	case COMMAND_TRANSFER_POST:
+		return sum + c->as.transfer_post.count * WEIGHS_MOVE;
+	case COMMAND_TRANSFER_REVERSE:
+		return sum + WEIGHS_LOGGED + LEDGER_MOVES_MAX * WEIGHS_MOVE;
+	case COMMAND_ACCOUNT_OPEN:
+		return sum + (size_t)c->as.account_open.shards * WEIGHS_SHARD;
+	case COMMAND_ACCOUNT_CLOSE:
+		return sum + (size_t)LEDGER_SHARDS_MAX * WEIGHS_SHARD;
+	case COMMAND_TRADE_RECORD:
+		return sum + WEIGHS_TRADE;
+	case COMMAND_MARKET_SETTLE:
+		return sum + c->as.market_settle.payout_count * WEIGHS_PAYOUT;
+	case COMMAND_GROUP:
+		for (size_t i = 0; i < c->as.group.count; i++)
+			sum += weigh(&c->as.group.members[i]);
+		return sum;
+	default:
+		return sum;
+	}
+}
+
 const struct batch_entry *
 batch_add(struct batch *b, size_t stream, const struct batch_record *r)
 {
@@ -178,13 +223,15 @@ batch_add(struct batch *b, size_t stream, const struct batch_record *r)
 	b->events += e->readable && e->command.type == COMMAND_GROUP
 		? e->command.as.group.count
 		: 1;
+	b->weight += WEIGHS_RECORD + (e->readable ? weigh(&e->command) : 0);
 	return e;
 }
 
 bool
 batch_full(const struct batch *b)
 {
-	return b->events >= BATCH_EVENTS_TAKEN;
+	return b->events >= BATCH_EVENTS_TAKEN ||
+		b->weight >= BATCH_WEIGHT_TAKEN;
 }
 
 void
@@ -289,17 +336,44 @@ decide_one(struct writing *w, const struct batch_entry *e)
 
 /* An upper bound of what could leave an event. */
 static int
-check_events(const struct batch *b, struct ch_err *err)
+check_events(struct batch *b, struct ch_err *err)
 {
 	size_t most = books_count(&b->books, ROW_RESERVATION) +
 		books_count(&b->books, ROW_HOLD) + 1 + b->events;
 
 	if (most <= BATCH_EVENTS_MAX)
 		return 0;
+	b->fits = b->count / 2;
 	return ch_err_set(err, CH_EFULL,
 		"a batch of %zu entries could leave %zu events, more than %d: "
 		"use smaller batches",
 		b->count, most, BATCH_EVENTS_MAX);
+}
+
+/* Its stored answer was left unread beside others (find_ids.sql). */
+static bool
+lacks_answer(const struct batch_entry *e)
+{
+	return e->readable && e->poison == NULL &&
+		e->known->row.state == ROW_LOADED && e->known->is_unread &&
+		ch_digest_eq(e->known->payload_hash.bytes,
+			e->command.payload_hash.bytes, CH_SHA256_LEN);
+}
+
+/* The one alone is decided whatever it leaves. */
+static int
+check_room(struct batch *b, size_t i, const struct batch_context *context,
+	struct ch_err *err)
+{
+	size_t made = b->out.bytes + b->ruling.looked_at;
+	bool full = context->out_most > 0 && made >= context->out_most;
+
+	if (!lacks_answer(b->entries[i]) && (!full || i == 0))
+		return 0;
+	b->fits = i;
+	return ch_err_set(err, CH_EFULL,
+		"%zu of %zu entries make %zu bytes: the rest is another batch",
+		i, b->count, made);
 }
 
 int
@@ -307,17 +381,23 @@ batch_decide(struct batch *b, const struct batch_context *context,
 	struct ch_err *err)
 {
 	struct writing w = {.batch = b, .context = context};
+	int rc;
 
 	assert(b->stream_count > 0);
 	empty_out(b);
-	if (check_events(b, err) != 0)
-		return CH_EFULL;
+	b->fits = 0;
+	rc = check_events(b, err);
+	if (rc != 0)
+		return rc;
 	batch_timers_settle(&w);
 	if (b->pay.market != NULL)
 		batch_timers_pay(&w);
-	for (size_t i = 0; i < b->count; i++)
-		decide_one(&w, b->entries[i]);
-	return 0;
+	for (size_t i = 0; rc == 0 && i < b->count; i++) {
+		rc = check_room(b, i, context, err);
+		if (rc == 0)
+			decide_one(&w, b->entries[i]);
+	}
+	return rc;
 }
 
 /* ---- the order of writing ---- */

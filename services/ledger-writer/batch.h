@@ -48,6 +48,13 @@
 /* With so many it takes no more records (batch_full()). Each names at most one
  * hold or reservation, which may run out: the other half is for what is due. */
 #define BATCH_EVENTS_TAKEN (BATCH_EVENTS_MAX / 4)
+/* Bytes of rows, at most, that the records of a batch may make it hold; with so
+ * many it takes no more records (batch_full()). One record's is less than half
+ * of it. */
+#define BATCH_WEIGHT_TAKEN ((size_t)12 << 20)
+/* Bytes of answers, changes and events after which a batch is cut, and so many
+ * stored answers are read for it; one command may leave more. */
+#define BATCH_OUT_MOST ((size_t)4 << 20)
 
 /* A topic partition that takes part; (stream, log_seq) numbers its rows. */
 struct batch_stream {
@@ -188,6 +195,7 @@ struct batch_out {
 	struct event_row *events;
 	size_t event_count, event_cap;
 	int32_t next_pos;
+	size_t bytes; /* of all texts */
 };
 
 /* For metrics; of the last batch_decide(). */
@@ -210,6 +218,10 @@ struct batch {
 	size_t count, cap;
 	size_t bytes;  /* of keys, values and headers */
 	size_t events; /* that its entries may leave, at most */
+	size_t weight; /* bytes of rows that they may make it hold, about */
+	/* Of the last batch_decide() that said CH_EFULL: so many of its entries
+	 * are to be tried as a batch of their own. 0: it is no matter of many. */
+	size_t fits;
 	struct batch_out out;
 	struct batch_counts counts;
 	struct ch_buf scratch;	/* batch's own */
@@ -233,6 +245,7 @@ struct batch_context {
 	size_t pause_count;
 	const struct rate_rule *rates; /* their windows are in the books */
 	size_t rate_count;
+	size_t out_most; /* bytes after which it is cut; 0: never */
 };
 
 void batch_init(struct batch *b, const struct command_limits *limits);
@@ -256,7 +269,8 @@ void batch_mark_fills(struct batch *b, size_t stream);
 /* Decodes and resolves; a record that cannot be read becomes an entry, too. */
 const struct batch_entry *batch_add(struct batch *b, size_t stream,
 	const struct batch_record *r);
-/* Could one more record have it leave more events than there are numbers? */
+/* Could one more record have it leave more events than there are numbers, or
+ * hold too much? */
 bool batch_full(const struct batch *b);
 /* The entry with that index is poison: it will be `rejected` and answered
  * `invalid`, whatever it asks. Such a batch needs no rows when it holds
@@ -275,7 +289,9 @@ struct ch_time batch_decided_at(const struct batch *b, struct ch_time clock);
 /*
  * Settles what is due, then decides every entry in order. Rows must all be
  * ABSENT or LOADED (books_missing() == 0): anything else is our bug.
- * 0, or CH_EFULL when there are more than BATCH_EVENTS_MAX events.
+ * 0, or CH_EFULL when there would be more than BATCH_EVENTS_MAX events or more
+ * bytes than out_most, or a stored answer that was not read: then b->fits says
+ * how many of its entries make a batch. Any split gives the same answers.
  */
 int batch_decide(struct batch *b, const struct batch_context *context,
 	struct ch_err *err);

@@ -32,6 +32,7 @@ batch_rows_keep(struct batch *b)
 		ch_arena_view(&b->out_arena, ch_buf_view(&b->scratch));
 
 	ch_buf_clear(&b->scratch);
+	b->out.bytes += kept.len;
 	return kept;
 }
 
@@ -232,6 +233,7 @@ batch_rows_log(struct writing *w, const struct batch_entry *e)
 	/* from here on the id is taken, for the rest of this batch, too */
 	e->known->payload_hash = c->payload_hash;
 	e->known->result = row->result;
+	e->known->is_unread = false;
 	e->known->row.state = ROW_LOADED;
 	e->known->row.created = true;
 }

@@ -762,6 +762,7 @@ books_load_id(struct books *b, struct known_id *k,
 	const struct ch_sha256 *payload_hash, struct ch_view result)
 {
 	k->payload_hash = *payload_hash;
+	k->is_unread = result.ptr == NULL;
 	k->result = ch_arena_view(&b->arena, result);
 	books_loaded(&k->row);
 }

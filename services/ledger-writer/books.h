@@ -269,9 +269,11 @@ struct rate_window {
 struct known_id {
 	struct row row; /* row.name: the 16 bytes of the id */
 	struct ch_uuid id;
-	int64_t day; /* days since 1970-01-01 of the id's own time */
+	int64_t day;  /* days since 1970-01-01 of the id's own time */
+	size_t named; /* its place among those of the batch; lock's own */
 	struct ch_sha256 payload_hash;
 	struct ch_view result; /* as stored */
+	bool is_unread; /* there is one, and it was not read: result is empty */
 };
 
 /* Rows of one kind in the order in which they were named. */
@@ -388,7 +390,7 @@ void books_found_transfer(struct books *b, struct transfer *t,
  * included, and then says that they are there. The row must be WANTED. */
 void books_loaded(struct row *row);
 void books_load_asset(struct asset *a, int scale);
-/* The id is in command_log. result is copied. */
+/* The id is in command_log. result is copied; ptr NULL: it was not read. */
 void books_load_id(struct books *b, struct known_id *k,
 	const struct ch_sha256 *payload_hash, struct ch_view result);
 /* Every row that is still WANTED and whose number is not known is ABSENT now

@@ -71,11 +71,14 @@ by_day(const void *a, const void *b)
 {
 	const struct known_id *x = *(struct known_id *const *)a;
 	const struct known_id *y = *(struct known_id *const *)b;
-	return (x->day > y->day) - (x->day < y->day);
+	if (x->day != y->day)
+		return x->day < y->day ? -1 : 1;
+	return (x->named > y->named) - (x->named < y->named);
 }
 
 /* Ids that can be in the log at all: not of the future, not of days that were
- * dropped. The kept days bound how many statements that makes. */
+ * dropped. The kept days bound how many statements that makes. Within a day in
+ * the order in which they were named, so that the first answers are read. */
 static void
 sort_ids(struct locks *k, struct plan *plan, struct books *b, int64_t today)
 {
@@ -85,6 +88,7 @@ sort_ids(struct locks *k, struct plan *plan, struct books *b, int64_t today)
 		(books_count(b, ROW_ID) + 1) * sizeof(size_t));
 	for (size_t i = 0; i < books_count(b, ROW_ID); i++) {
 		struct known_id *id = books_id_at(b, i);
+		id->named = i;
 		if (id->day <= today + 1 && id->day >= k->lowest_day)
 			plan->known[plan->known_count++] = id;
 	}
@@ -139,18 +143,25 @@ queue_ids(struct locks *k, struct script *sc, const struct plan *plan)
 	size_t first = sc->count;
 	for (size_t d = 0; d < plan->day_count; d++) {
 		struct ch_pg_args a;
+		size_t from = plan->day_first[d];
+		size_t earliest = from;
 		ch_pg_array_clear(&k->org_ids);
 		ch_pg_array_clear(&k->uuids);
-		for (size_t i = plan->day_first[d]; i < plan->day_first[d + 1];
-			i++) {
+		for (size_t i = from; i < plan->day_first[d + 1]; i++) {
+			if (plan->known[i]->named <
+				plan->known[earliest]->named)
+				earliest = i;
 			ch_pg_array_i32(&k->org_ids,
 				plan->known[i]->row.org->org_id);
 			ch_pg_array_uuid(&k->uuids, &plan->known[i]->id);
 		}
 		ch_pg_args_clear(&a);
-		ch_pg_arg_day(&a, plan->known[plan->day_first[d]]->day);
+		ch_pg_arg_day(&a, plan->known[from]->day);
 		ch_pg_arg_array(&a, &k->org_ids);
 		ch_pg_arg_array(&a, &k->uuids);
+		ch_pg_arg_i64(&a, (int64_t)(BATCH_OUT_MOST / plan->day_count));
+		/* the batch's first entry must not miss its answer */
+		ch_pg_arg_i64(&a, (int64_t)(earliest - from) + 1);
 		script_add(sc, &find_ids, &a);
 	}
 	return first;
@@ -166,6 +177,8 @@ queue(struct locks *k, struct script *sc, struct plan *plan, struct load *l,
 	lock_rows_plan(&plan->rows, b, &k->arena);
 	plan->rows.due_until = (struct ch_time){now.us + AHEAD_US};
 	plan->rows.due_max = due_max;
+	if (l->batch.count > 1 && plan->rows.locker_count > 1)
+		plan->rows.locked_most = LOCK_LOCKED_MOST;
 	plan->sweeps = load_empty(l) && l->pay == NULL;
 	sort_ids(k, plan, b, ch_time_day(now));
 	plan->began = now;
@@ -220,7 +233,7 @@ load_ids(struct books *b, const struct plan *plan, const struct script *sc,
 			struct ch_sha256 hash;
 			int64_t at = ch_pg_next_i64(&r);
 			struct ch_view bytes = ch_pg_next_bytea(&r);
-			struct ch_view result = ch_pg_next_text(&r);
+			struct ch_view result = ch_pg_next_text_null(&r);
 			if (!ch_pg_row_ok(&r, err))
 				return err->code;
 			if (bytes.len != sizeof(hash.bytes))
@@ -417,6 +430,12 @@ read_answers(struct locks *k, struct script *sc, struct plan *plan,
 	struct ch_time at = clock.us > k->not_before.us ? clock : k->not_before;
 	if (!load_fences(k, sc, plan->fences, l, err))
 		return k->fenced != NULL ? LOCK_FENCED : LOCK_FAILED;
+	if (lock_answers_locked_is_cut(&plan->rows, sc)) {
+		ch_err_set(err, CH_EFULL,
+			"its skims have %zu positions with a lock or more",
+			plan->rows.locked_most);
+		return LOCK_LARGE;
+	}
 	int rc = read_rows(k, sc, plan, l, err);
 	if (rc >= 0 && k->theirs.us != 0 &&
 		locks_clock_is_wrong(k, plan->began, clock, err))

@@ -22,6 +22,7 @@
 enum lock_end {
 	LOCK_HELD,   /* the batch may be decided */
 	LOCK_AGAIN,  /* an owner is not locked: roll back, try again */
+	LOCK_LARGE,  /* more rows than for one batch: roll back, try fewer */
 	LOCK_DUE,    /* more is due than due_max: roll back, settle that */
 	LOCK_FENCED, /* lock.fenced is not ours any more: roll back */
 	LOCK_CLOCK,  /* the clock is wrong: roll back, decide nothing */

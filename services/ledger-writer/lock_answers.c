@@ -344,6 +344,14 @@ lock_answers_load(struct lock_rows *k, struct lock_plan *p,
 	return rc;
 }
 
+bool
+lock_answers_locked_is_cut(const struct lock_plan *p, const struct script *sc)
+{
+	return p->at[LOCK_LOCKED] != SIZE_MAX &&
+		(size_t)PQntuples(script_result(sc, p->at[LOCK_LOCKED])) >=
+		p->locked_most;
+}
+
 /* ---- what is due ---- */
 
 static void

@@ -18,6 +18,10 @@
  * locked, or a lock was too weak: again (err says why); or a code. */
 int lock_answers_load(struct lock_rows *k, struct lock_plan *p,
 	const struct script *sc, struct ch_err *err);
+/* Have the skims more positions with a lock than locked_most allows? Then the
+ * answers are not whole, and not to be loaded. */
+bool lock_answers_locked_is_cut(const struct lock_plan *p,
+	const struct script *sc);
 /* Is more due by `at` than due_max of a kind, as far as the answers tell? */
 bool lock_answers_due_is_cut(const struct lock_plan *p, const struct script *sc,
 	struct ch_time at);

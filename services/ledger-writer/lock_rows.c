@@ -123,7 +123,8 @@ void
 lock_rows_plan(struct lock_plan *p, struct books *b, struct ch_arena *arena)
 {
 	size_t skus = books_count(b, ROW_SKU);
-	*p = (struct lock_plan){.books = b, .arena = arena};
+	*p = (struct lock_plan){
+		.books = b, .arena = arena, .locked_most = INT64_MAX};
 	for (size_t i = 0; i < LOCK_STATEMENTS; i++)
 		p->at[i] = SIZE_MAX;
 	plan_accounts(p);
@@ -384,6 +385,7 @@ queue_positions(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 static void
 queue_locked(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 {
+	struct ch_pg_args a;
 	if (p->locker_count == 0)
 		return;
 	clear_keys(k);
@@ -391,7 +393,11 @@ queue_locked(struct lock_rows *k, struct lock_plan *p, struct script *sc)
 		ch_pg_array_i32(&k->org_ids, p->lockers[i]->row.org->org_id);
 		ch_pg_array_i64(&k->ids, p->lockers[i]->row.number);
 	}
-	p->at[LOCK_LOCKED] = add(sc, &lock_locked, &k->org_ids, &k->ids, NULL);
+	ch_pg_args_clear(&a);
+	ch_pg_arg_array(&a, &k->org_ids);
+	ch_pg_arg_array(&a, &k->ids);
+	ch_pg_arg_i64(&a, (int64_t)p->locked_most);
+	p->at[LOCK_LOCKED] = script_add(sc, &lock_locked, &a);
 }
 
 void

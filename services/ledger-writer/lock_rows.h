@@ -43,6 +43,10 @@ enum lock_statement {
 	LOCK_STATEMENTS
 };
 
+/* So many positions with a lock are read for the skims of a batch; more, where
+ * one account alone has them. */
+#define LOCK_LOCKED_MOST 16384
+
 /* One batch's rows, and where in the script each answer is. */
 struct lock_plan {
 	struct books *books;
@@ -56,6 +60,7 @@ struct lock_plan {
 	size_t position_count;
 	struct account **lockers; /* whose locks a skim may touch */
 	size_t locker_count;
+	size_t locked_most; /* rows of LOCK_LOCKED that are too many */
 	struct market_payout **payouts; /* of the settlements, any order */
 	size_t payout_count;
 	bool shared_markets;

@@ -8,7 +8,7 @@
  *
  * Two loads at most hold commands: `now`, which is applied until it is
  * committed or void, and intake.next, which gathers. A third exists only while
- * a poison command is looked for.
+ * a poison command is looked for, or a load that is too large is cut.
  */
 #include "loop.h"
 
@@ -298,6 +298,9 @@ apply_commands(struct loop *l)
 		break;
 	case APPLY_DUE:
 		settle_first(l);
+		break;
+	case APPLY_LARGE:
+		poison_cut(&l->poison, &l->now, l->now->batch.fits);
 		break;
 	case APPLY_ROWS:
 		refused(l);

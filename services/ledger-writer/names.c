@@ -53,6 +53,7 @@ names_free(struct names *n)
 	ch_pg_array_free(&n->uuids);
 	ch_pg_array_free(&n->days);
 	command_reader_free(&n->reader);
+	ch_arena_free(&n->logged);
 	free(n->asked);
 }
 
@@ -320,33 +321,65 @@ transfer_unknown(const struct row *row)
 		TRANSFER_UNKNOWN;
 }
 
-/* What the log holds is what was decoded once before. A record that is no
+/* A record of the log, decoded once for all of its members that are asked for.
+ * What the log holds is what was decoded once before. A record that is no
  * command (a fill) can be no transfer either. */
+static void
+read_logged(struct names *n, struct ch_view value)
+{
+	struct command_refusal refusal;
+	ch_arena_reset(&n->logged, 0);
+	n->reader.arena = &n->logged;
+	n->is_command = command_decode(&n->reader,
+		ch_arena_view(&n->logged, value), &n->command, &refusal);
+}
+
+/* NULL: it has no such member. */
+static const struct command *
+logged_member(const struct names *n, int32_t member)
+{
+	const struct command *whole = &n->command;
+	if (member < 0)
+		return whole;
+	if (whole->type != COMMAND_GROUP ||
+		(size_t)member >= whole->as.group.count)
+		return NULL;
+	return &whole->as.group.members[member];
+}
+
+/* Its moves outlive the record. */
+static struct command_move *
+keep_moves(struct books *b, const struct transfer_post *post)
+{
+	struct command_move *kept =
+		ch_arena_calloc(&b->arena, post->count, sizeof(*kept));
+	for (size_t i = 0; i < post->count; i++)
+		kept[i] = (struct command_move){
+			.from_name = ch_arena_view(&b->arena,
+				post->moves[i].from_name),
+			.to_name = ch_arena_view(&b->arena,
+				post->moves[i].to_name),
+			.amount = ch_arena_view(&b->arena,
+				post->moves[i].amount)};
+	return kept;
+}
+
 static void
 transfer_found(struct names *n, struct books *b, struct row *row,
 	struct ch_pg_row *r)
 {
 	struct transfer *t = (void *)row;
-	struct ch_view value = ch_pg_next_bytea(r);
-	struct command_refusal refusal;
-	struct command whole;
-	const struct command *c = &whole;
+	struct ch_view value = ch_pg_next_bytea_null(r);
 	if (r->bad != 0)
 		return;
-	n->reader.arena = &b->arena;
-	if (!command_decode(&n->reader, ch_arena_view(&b->arena, value), &whole,
-		    &refusal)) {
-		books_found_transfer(b, t, NULL, 0);
-		return;
-	}
-	if (t->member >= 0) {
-		if (whole.type != COMMAND_GROUP ||
-			(size_t)t->member >= whole.as.group.count)
-			return; /* no such member: as if it were not there */
-		c = &whole.as.group.members[t->member];
-	}
-	if (c->type == COMMAND_TRANSFER_POST)
-		books_found_transfer(b, t, c->as.transfer_post.moves,
+	if (value.ptr != NULL)
+		read_logged(n, value);
+	const struct command *c =
+		n->is_command ? logged_member(n, t->member) : NULL;
+	if (c == NULL && n->is_command)
+		return; /* no such member: as if it were not there */
+	if (c != NULL && c->type == COMMAND_TRANSFER_POST)
+		books_found_transfer(b, t, keep_moves(b, &c->as.transfer_post),
 			c->as.transfer_post.count);
 	else
 		books_found_transfer(b, t, NULL, 0);

@@ -28,6 +28,9 @@ struct names {
 	size_t cap;
 	struct ch_pg_array org_ids, texts, uuids, days;
 	struct command_reader reader; /* of commands in the log */
+	struct ch_arena logged;	      /* the last one read, */
+	struct command command;	      /* decoded, */
+	bool is_command;	      /* if it is one */
 };
 
 void names_init(struct names *n, struct session *s);

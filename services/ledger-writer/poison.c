@@ -53,6 +53,19 @@ poison_suspect(struct poison *p, struct load **now)
 }
 
 void
+poison_cut(struct poison *p, struct load **now, size_t fits)
+{
+	if (!poison_active(p)) {
+		poison_suspect(p, now);
+		p->alone = 0;
+		p->span = p->end;
+	}
+	load_clear(*now);
+	/* what is void of the part makes it smaller, never larger */
+	p->span = fits < p->span ? fits : half(p->span);
+}
+
+void
 poison_take(struct poison *p, struct load *now)
 {
 	size_t left = p->suspects->batch.count - p->at;

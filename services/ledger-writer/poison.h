@@ -9,6 +9,9 @@
  * the culprit). If there was something due, its refusals count for nothing; if
  * there was nothing, it is the command itself, and it is parked.
  *
+ * A load that is too large for one transaction is tried in parts in the same
+ * way, with nobody suspected.
+ *
  * Thread: loop only. Pure.
  */
 #ifndef LEDGER_POISON_H
@@ -40,6 +43,9 @@ bool poison_active(const struct poison *p);
 void poison_suspect(struct poison *p, struct load **now);
 /* Fills `now`, which is empty, with the next part. */
 void poison_take(struct poison *p, struct load *now);
+/* The load in hand is too large, its first `fits` entries are not: they are next,
+ * and then the rest. It becomes the suspects, unless it is of them. */
+void poison_cut(struct poison *p, struct load **now, size_t fits);
 /* The part in hand is committed. */
 void poison_passed(struct poison *p);
 /* The part in hand was refused. */

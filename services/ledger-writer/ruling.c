@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 
+#define SCRATCH_KEPT 65536
+
 void
 ruling_begin(struct ruling *r, struct books *b, const struct ruling_of *of)
 {
@@ -26,6 +28,7 @@ ruling_begin(struct ruling *r, struct books *b, const struct ruling_of *of)
 	r->pool = NULL;
 	r->confirmed = false;
 	r->rate = (struct ruling_rate){.rule = {NULL, 0}};
+	ch_arena_reset(&r->scratch, SCRATCH_KEPT);
 	ruling_drop_effects(r);
 	books_begin(b);
 }
@@ -37,6 +40,7 @@ ruling_free(struct ruling *r)
 	ch_buf_free(&r->event_text);
 	free(r->postings);
 	free(r->events);
+	ch_arena_free(&r->scratch);
 	*r = (struct ruling){.books = NULL};
 }
 

@@ -72,6 +72,8 @@ struct ruling {
 	const struct market *pool; /* with pool_exists: the one that exists */
 	bool confirmed;		   /* what the command reports was known */
 	struct ruling_rate rate;
+	struct ch_arena scratch; /* the running rule's own */
+	size_t looked_at; /* bytes of it, of all rules since somebody set 0 */
 };
 
 /* Starts a command on the books: books_begin(). The first time r must be zero;

@@ -267,7 +267,8 @@ settle(struct sweep *w)
 		return SWEEP_SOME;
 	case APPLY_ROWS:
 		return refused(w);
-	case APPLY_DUE: /* of other loads only */
+	case APPLY_DUE: /* of other loads only, as the next */
+	case APPLY_LARGE:
 	case APPLY_AGAIN:
 	case APPLY_LATER:
 	case APPLY_FENCED:

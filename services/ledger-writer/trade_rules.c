@@ -150,8 +150,8 @@ collect_locks(struct ruling *r, const struct account *a, struct stake *s)
 
 	for (const struct position *p = a->positions; p != NULL; p = p->next)
 		n++;
-	s->shares =
-		ch_arena_calloc(&r->books->arena, n + 1, sizeof(*s->shares));
+	s->shares = ch_arena_calloc(&r->scratch, n + 1, sizeof(*s->shares));
+	r->looked_at += n * sizeof(*s->shares);
 	for (struct position *p = a->positions; p != NULL; p = p->next) {
 		if (!row_is_there(&p->row) || p->lock.minor == 0)
 			continue;
@@ -167,8 +167,8 @@ collect_locks(struct ruling *r, const struct account *a, struct stake *s)
 static void
 spread_missing(struct ruling *r, struct stake *s, ch_wide missing)
 {
-	struct share **order = ch_arena_calloc(&r->books->arena,
-		s->share_count + 1, sizeof(struct share *));
+	struct share **order = ch_arena_calloc(&r->scratch, s->share_count + 1,
+		sizeof(struct share *));
 
 	for (size_t i = 0; i < s->share_count; i++)
 		order[i] = &s->shares[i];

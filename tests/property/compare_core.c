@@ -274,6 +274,21 @@ load_rows(struct core *c, int64_t clock)
 	return at;
 }
 
+/* What is cut is decided again like what PostgreSQL has refused. */
+static int
+decide_some(struct core *c, struct batch_context *context, struct ch_err *err)
+{
+	int rc;
+
+	context->out_most = 1 + ch_rng_below(&c->rng, 4000);
+	rc = batch_decide(&c->batch, context, err);
+	context->out_most = 0;
+	return rc == CH_EFULL && c->batch.fits > 0 &&
+			c->batch.fits < c->batch.count
+		? 0
+		: rc;
+}
+
 static bool
 decide(struct core *c, struct batch_context *context, int64_t clock,
 	struct side *out)
@@ -286,7 +301,8 @@ decide(struct core *c, struct batch_context *context, int64_t clock,
 		context->decided_at = load_rows(c, clock - (again ? 7000 : 0));
 		if (books_missing(&c->batch.books) != 0)
 			side_problem(out, "rows are missing");
-		else if (batch_decide(&c->batch, context, &err) != 0)
+		else if ((again ? decide_some(c, context, &err)
+				: batch_decide(&c->batch, context, &err)) != 0)
 			side_problem(out, "decide: %s", err.text);
 		if (out->problem[0] != '\0')
 			return false;

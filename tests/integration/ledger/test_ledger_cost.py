@@ -6,7 +6,6 @@ VmHWM is the writer's own; debug builds stay below the same limit."""
 import pathlib
 import re
 
-import ledger_kit
 from ledger_kit import command, peak, transfer
 from ledger_markets import applied, market, trade
 
@@ -117,3 +116,127 @@ def test_a_sweep_reads_no_more_than_it_settles(ledger):
         read = [int(n) for n in re.findall(
             rf" on {table} \S+ \(actual rows=(\d+) ", plan)]
         assert read and max(read) <= 1000, plan
+
+
+# ---- batches ----
+
+def make_accounts(ledger, count, balance=0, floor=None):
+    """Accounts x1..xn, as if they had been opened."""
+    ledger.db.cursor().execute("""
+        INSERT INTO accounts (org_id, account_id, name, asset, scale)
+        SELECT org_id, nextval('account_seq'), 'x' || i, 'USD', 2
+        FROM orgs, generate_series(1, %s) i WHERE name = 'acme';
+        INSERT INTO balances (org_id, account_id, balance, held, floor,
+            version, last_at)
+        SELECT org_id, account_id, %s, 0, %s, 1, now() FROM accounts
+        WHERE name LIKE 'x%%';
+        ANALYZE accounts, balances""", (count, balance, floor))
+
+
+def make_locks(ledger, accounts, each):
+    """So many positions with a lock on each account x<i> of 100,000.00 (in a
+    market of its own, so that the house's sum is nobody's to check)."""
+    make_accounts(ledger, accounts, balance=10000000)
+    ledger.db.cursor().execute("""
+        INSERT INTO positions (org_id, position_id, account_id, market_id,
+            outcome, qty, lock, version, last_at)
+        SELECT a.org_id, nextval('position_seq'), a.account_id, m.market_id,
+            'outcome ' || i, 100000000, 1000, 1, now()
+        FROM accounts a, ledger_markets m, generate_series(1, %s) i
+        WHERE a.name LIKE 'x%%' AND m.name = 'm';
+        UPDATE balances b SET held = 1000 * %s FROM accounts a
+        WHERE a.org_id = b.org_id AND a.account_id = b.account_id
+            AND a.name LIKE 'x%%';
+        ANALYZE positions, balances""", (each, each))
+
+
+def skim(n, account, **fields):
+    return trade(account, "other", tx=f"{account}/{n}",
+                 skim={"amount": "100.00", "to": "house"}, **fields)
+
+
+def applied_at_once(ledger, *cmds, status="applied"):
+    """All wait when the writer starts; its peak when it has answered them."""
+    before = ledger.consumed()
+    ledger.send(*cmds, partition=0)
+    writer = ledger.writer()
+    ledger.wait_consumed(before + len(cmds), 300)
+    got = dict(ledger.rows(
+        "SELECT result::jsonb ->> 'status', count(*) FROM ("
+        "SELECT result FROM command_log WHERE id = ANY (%s::uuid[]) "
+        "UNION ALL SELECT result FROM answers WHERE id_text = ANY (%s)) r "
+        "GROUP BY 1", *[[c["id"] for c in cmds]] * 2))
+    most = peak(writer)
+    print(f"{len(cmds)} records: {got}, {most} MiB")
+    assert got == {status: len(cmds)}
+    ledger.check_numbers()
+    writer.stop()
+    return most
+
+
+def ready(ledger):
+    writer = ledger.writer()
+    ledger.open_books()
+    applied(ledger, trade("a", "m"))
+    writer.stop()
+
+
+def test_transfers_of_many_moves(ledger):
+    ready(ledger)
+    make_accounts(ledger, 100000)
+    posts = [command("transfer.post", moves=[
+        {"from": f"x{64 * n + 2 * m + 1}", "to": f"x{64 * n + 2 * m + 2}",
+         "amount": "0.01"} for m in range(32)]) for n in range(1500)]
+    assert applied_at_once(ledger, *posts) <= LIMIT
+
+
+def test_accounts_of_many_shards(ledger):
+    ready(ledger)
+    opened = [command("group", commands=[
+        {"type": "account.open", "account": f"s{n}/{m}", "asset": "USD",
+         "floor": None, "shards": 256} for m in range(64)]) for n in range(16)]
+    assert applied_at_once(ledger, *opened) <= LIMIT
+
+
+def test_reversals_of_members_of_large_groups(ledger):
+    """A record of the log is read once for all of its members."""
+    ready(ledger)
+    made = [command("group", commands=[
+        {"type": "transfer.post", "meta": {"x": "x" * 800}, "moves": [
+            {"from": "house", "to": "a", "amount": "0.01"}]}
+        for m in range(64)]) for n in range(12)]
+    applied_at_once(ledger, *made)
+    reversals = [command("transfer.reverse", transfer=f"{g['id']}/{m}")
+                 for m in range(64) for g in made]
+    assert applied_at_once(ledger, *reversals) <= LIMIT
+    assert ledger.value("SELECT count(*) FROM reversals") == len(reversals)
+
+
+def test_skims_of_an_account_with_many_locks_and_their_ids_again(ledger):
+    """Of so large answers only as many are made, or read, as a batch holds."""
+    ready(ledger)
+    make_locks(ledger, 1, 4000)
+    skims = [skim(n, "x1") for n in range(100)]
+    assert applied_at_once(ledger, *skims) <= LIMIT
+    before = ledger.consumed()
+    reused = [{"id": c["id"], "org": "acme", "type": "stock.receive",
+               "sku": "s", "qty": "1"} for c in skims]
+    ledger.send(*reused, *skims, partition=0)
+    writer = ledger.writer()
+    ledger.wait_consumed(before + 200, 300)
+    assert ledger.rows("SELECT status, count(*) FROM answers GROUP BY 1 "
+                       "ORDER BY 1") == [("duplicate", 100),
+                                         ("key_reused", 100)]
+    print(f"{peak(writer)} MiB")
+    assert peak(writer) <= LIMIT
+
+
+def test_skims_of_many_accounts_with_many_locks(ledger):
+    """The rows of one batch alone would be 400,000."""
+    ready(ledger)
+    make_locks(ledger, 80, 5000)
+    # so small that the locks stay as they are
+    assert applied_at_once(ledger, *[
+        trade(f"x{n}", "other", tx=f"t{n}",
+              skim={"amount": "0.01", "to": "house"})
+        for n in range(1, 81)]) <= LIMIT

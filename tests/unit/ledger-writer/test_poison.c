@@ -113,6 +113,47 @@ START_TEST(any_set_of_culprits_is_found)
 }
 END_TEST
 
+/* Nobody is suspected; each part that is taken may be too large again, and one of
+ * them may be refused. */
+START_TEST(what_is_too_large_is_applied_in_parts_in_its_order)
+{
+	struct poison p;
+	struct load *now = load_new(&limits);
+	struct ch_rng rng;
+	int64_t next = 0;
+	unsigned tries = 0;
+	ch_rng_seed(&rng, 77 + (uint64_t)_i);
+	poison_init(&p, &limits);
+	for (int i = 0; i < RECORDS_MAX; i++)
+		add(&now, i % 3, i);
+	while (!load_empty(now)) {
+		size_t most = 1 + ch_rng_below(&rng, 40);
+		ck_assert_uint_lt(++tries, 10000);
+		if (now->batch.count > most) {
+			poison_cut(&p, &now, most);
+			ck_assert(load_empty(now));
+			ck_assert(poison_active(&p));
+		} else if (poison_active(&p) && ch_rng_chance(&rng, 1, 9)) {
+			(void)poison_refused(&p); /* found innocent later */
+			poison_acquit(&p);
+			load_clear(now);
+		} else {
+			for (size_t i = 0; i < now->batch.count; i++)
+				ck_assert_int_eq(
+					now->batch.entries[i]->record.offset,
+					next++);
+			load_clear(now);
+			poison_passed(&p);
+		}
+		if (poison_active(&p))
+			poison_take(&p, now);
+	}
+	ck_assert_int_eq(next, RECORDS_MAX);
+	load_free(now);
+	poison_free(&p);
+}
+END_TEST
+
 static enum poison_next
 refuse_alone(struct poison *p, struct load *now)
 {
@@ -198,6 +239,8 @@ suite(void)
 	tcase_add_checked_fixture(c, setup, NULL);
 	tcase_add_loop_test(c, one_culprit_is_parked_alone_in_few_tries, 0, 14);
 	tcase_add_loop_test(c, any_set_of_culprits_is_found, 0, 20);
+	tcase_add_loop_test(c,
+		what_is_too_large_is_applied_in_parts_in_its_order, 0, 20);
 	tcase_add_test(c, what_is_due_is_settled_without_it_however_often);
 	tcase_add_test(c, streams_stay_ascending_whatever_the_order_of_arrival);
 	tcase_add_test(c,

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a batch may hold and leave: it takes no more records when what they ask
+ * for is enough, and says which of them are enough when it turns out so.
+ */
+#include "check_suite.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "batch.h"
+#include "mem_store.h"
+
+#define DAY INT64_C(86400000000)
+#define NOW (INT64_C(20778) * DAY) /* 2026-11-21T00:00:00Z */
+#define LOWEST 20777
+
+static struct mem_store *store;
+static struct batch batch;
+static int64_t number;
+static unsigned sent;
+
+static void
+set_up(void)
+{
+	struct command_limits limits = {.value_max = 65536};
+
+	store = mem_store_new(MEM_STORE_SOUND);
+	batch_init(&batch, &limits);
+	(void)batch_add_stream(&batch, 1, 0, CH_VIEW("ledger.commands"));
+}
+
+static void
+tear_down(void)
+{
+	batch_free(&batch);
+	mem_store_free(store);
+}
+
+/* A command; its members behind the id and the organisation. */
+static void __attribute__((format(printf, 1, 2))) add(const char *members, ...)
+{
+	char text[4096];
+	int n = snprintf(text, sizeof(text),
+		"{\"id\":\"%08llx-%04llx-7000-8000-%012x\",\"org\":\"acme\",",
+		(unsigned long long)(NOW / 1000 >> 16),
+		(unsigned long long)(NOW / 1000 & 0xffff), sent);
+	va_list more;
+
+	va_start(more, members);
+	n += vsnprintf(text + n, sizeof(text) - (size_t)n, members, more);
+	va_end(more);
+	text[n] = '}';
+	(void)batch_add(&batch, 0,
+		&(struct batch_record){.offset = sent++,
+			.key = CH_VIEW("k"),
+			.value = {text, (size_t)n + 1}});
+}
+
+static int
+try(size_t out_most)
+{
+	struct batch_context context = {
+		.number = ++number, .lowest_day = LOWEST, .out_most = out_most};
+	struct ch_err err = CH_ERR_INIT;
+	int rc;
+
+	mem_store_load(store, &batch);
+	context.decided_at = batch_decided_at(&batch, (struct ch_time){NOW});
+	mem_store_load_due(store, &batch, context.decided_at);
+	ck_assert_uint_eq(books_missing(&batch.books), 0);
+	rc = batch_decide(&batch, &context, &err);
+	if (rc == 0)
+		mem_store_commit(store, &batch, &context);
+	ck_assert_ptr_null(mem_store_problem(store));
+	return rc;
+}
+
+static size_t
+records_until_full(void (*add_one)(void))
+{
+	size_t n = 0;
+
+	while (n < 100000 && !batch_full(&batch)) {
+		add_one();
+		n++;
+	}
+	ck_assert_uint_lt(n, 100000);
+	batch_clear(&batch);
+	ck_assert(!batch_full(&batch));
+	return n;
+}
+
+static void
+add_transfer(void)
+{
+	add("\"type\":\"transfer.post\",\"moves\":[{\"from\":\"a\",\"to\":"
+	    "\"b\",\"amount\":\"1\"}]");
+}
+
+static void
+add_reversal(void)
+{
+	add("\"type\":\"transfer.reverse\",\"transfer\":"
+	    "\"019abcde-0000-7000-8000-%012x/1\"",
+		sent);
+}
+
+static void
+add_shards(void)
+{
+	add("\"type\":\"group\",\"commands\":[{\"type\":\"account.open\","
+	    "\"account\":\"a%u\",\"asset\":\"USD\",\"floor\":null,"
+	    "\"shards\":256}]",
+		sent);
+}
+
+static void
+add_closing(void)
+{
+	add("\"type\":\"account.close\",\"account\":\"a%u\"", sent);
+}
+
+static void
+add_unreadable(void)
+{
+	add("\"type\":\"nothing\"");
+}
+
+/* By what the record makes it hold: the usual batch is far below. */
+START_TEST(a_batch_is_full_of_what_its_records_ask_for)
+{
+	ck_assert_uint_gt(records_until_full(add_transfer), 4000);
+	ck_assert_uint_gt(records_until_full(add_unreadable), 8000);
+	ck_assert_uint_lt(records_until_full(add_reversal), 200);
+	ck_assert_uint_lt(records_until_full(add_shards), 200);
+	ck_assert_uint_lt(records_until_full(add_closing), 200);
+}
+END_TEST
+
+static void
+add_account(const char *name)
+{
+	add("\"type\":\"account.open\",\"account\":\"%s\",\"asset\":\"USD\"",
+		name);
+}
+
+static void
+add_some(void)
+{
+	add("\"type\":\"asset.define\",\"asset\":\"USD\",\"scale\":2");
+	add_account("a");
+	add_account("b");
+	add_account("c");
+}
+
+/* What came before the cut is not written: it is tried again without the rest,
+ * and the last one alone is decided whatever it leaves. */
+START_TEST(a_batch_that_leaves_too_much_says_how_much_of_it_is_enough)
+{
+	add_some();
+	ck_assert_int_eq(try(1), CH_EFULL);
+	ck_assert_uint_eq(batch.fits, 1);
+	batch_reset(&batch);
+	ck_assert_int_eq(try(600), CH_EFULL);
+	ck_assert_uint_ge(batch.fits, 2);
+	ck_assert_uint_lt(batch.fits, 4);
+	batch_reset(&batch);
+	ck_assert_int_eq(try(0), 0);
+	ck_assert_uint_eq(batch.out.log_count, 4);
+	batch_clear(&batch);
+	add_account("d");
+	ck_assert_int_eq(try(1), 0);
+	ck_assert_uint_eq(batch.out.log_count, 1);
+}
+END_TEST
+
+/* As after find_ids.sql: the first is read whatever its size. A command that
+ * takes another's id needs no answer. */
+START_TEST(a_batch_ends_before_an_answer_that_was_not_read)
+{
+	struct batch_context context = {.number = 9, .lowest_day = LOWEST};
+	struct ch_err err = CH_ERR_INIT;
+	unsigned first = sent;
+
+	add_some();
+	ck_assert_int_eq(try(0), 0);
+	batch_clear(&batch);
+	sent = first;
+	add_some(); /* again */
+	mem_store_load(store, &batch);
+	context.decided_at.us = NOW;
+	books_id_at(&batch.books, 2)->is_unread = true;
+	ck_assert_int_eq(batch_decide(&batch, &context, &err), CH_EFULL);
+	ck_assert_uint_eq(batch.fits, 2);
+	batch_clear(&batch);
+	sent = first;
+	add_account("x"); /* in place of the asset */
+	mem_store_load(store, &batch);
+	books_id_at(&batch.books, 0)->is_unread = true;
+	ck_assert_int_eq(batch_decide(&batch, &context, &err), 0);
+	ck_assert_str_eq(batch.out.answers[0].status_name, "key_reused");
+}
+END_TEST
+
+FIXTURE_MAIN("batch_size", set_up, tear_down,
+	a_batch_is_full_of_what_its_records_ask_for,
+	a_batch_that_leaves_too_much_says_how_much_of_it_is_enough,
+	a_batch_ends_before_an_answer_that_was_not_read)
