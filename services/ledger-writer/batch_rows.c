@@ -36,25 +36,33 @@ batch_rows_keep(struct batch *b)
 	return kept;
 }
 
+/* *whole (NULL: nobody asks): it shows every row. */
 static struct ch_view
-write_result(struct writing *w, struct result_head head)
+write_result(struct writing *w, struct result_head head, bool *whole)
 {
 	struct batch *b = w->batch;
+	bool all;
 
 	head.stream = b->streams[w->stream].stream;
-	result_write(&b->scratch, &head, &b->ruling);
+	all = result_write(&b->scratch, &head, &b->ruling);
+	if (whole != NULL)
+		*whole = all;
 	return batch_rows_keep(b);
 }
 
-/* A refused group has taken back what its members touched. */
-static struct ch_view
-write_changes(struct writing *w)
+/* The answer of a row of the log, and what it does not say. A refused group has
+ * taken back what its members touched. */
+static void
+write_outcome(struct writing *w, struct log_row *row, struct result_head head)
 {
 	struct batch *b = w->batch;
+	bool whole;
 
-	change_write(&b->scratch, &b->books);
-	return b->scratch.len > 0 ? batch_rows_keep(b)
-				  : (struct ch_view){NULL, 0};
+	head.log_seq = row->log_seq;
+	row->result = write_result(w, head, &whole);
+	change_write(&b->scratch, &b->books, whole);
+	row->changes = b->scratch.len > 0 ? batch_rows_keep(b)
+					  : (struct ch_view){NULL, 0};
 }
 
 static struct ch_view
@@ -224,8 +232,7 @@ batch_rows_log(struct writing *w, const struct batch_entry *e)
 	row->ref = c->ref;
 	row->actor = c->actor;
 	row->traceparent = c->traceparent;
-	row->result = write_result(w, head_of(c, row->log_seq));
-	row->changes = write_changes(w);
+	write_outcome(w, row, head_of(c, row->log_seq));
 	add_postings(w, row);
 	add_events(w, row, c->id_text);
 	if (row->status == STATUS_APPLIED)
@@ -267,7 +274,7 @@ batch_rows_answer(struct writing *w, const struct batch_entry *e)
 	row->org = c->org;
 	row->id_text = c->id_text;
 	row->traceparent = c->traceparent;
-	row->result = write_result(w, head_of(c, row->log_seq));
+	row->result = write_result(w, head_of(c, row->log_seq), NULL);
 }
 
 void
@@ -352,7 +359,8 @@ add_invalid_answer(struct writing *w, const struct batch_entry *e)
 		(struct result_head){.id = f->id,
 			.org = f->org,
 			.type = f->type,
-			.log_seq = row->log_seq});
+			.log_seq = row->log_seq},
+		NULL);
 }
 
 void
@@ -399,12 +407,10 @@ batch_rows_timer(struct writing *w, const struct timer_row *t)
 	row->command = timer_command(b, text, t->payload);
 	row->record_key = owner_key(b, t->owner);
 	row->actor = CH_VIEW("timer");
-	row->result = write_result(w,
+	write_outcome(w, row,
 		(struct result_head){.id = ch_view_of(text),
 			.org = t->org->row.name,
-			.type = row->type,
-			.log_seq = row->log_seq});
-	row->changes = write_changes(w);
+			.type = row->type});
 	add_postings(w, row);
 	add_events(w, row, ch_view_of(text));
 	b->counts.timers++;

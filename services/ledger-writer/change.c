@@ -341,9 +341,9 @@ write_row(struct ch_buf *out, const struct row *was, const struct row *is)
 }
 
 void
-change_write(struct ch_buf *out, const struct books *b)
+change_write(struct ch_buf *out, const struct books *b, bool whole)
 {
-	if (all_follows(b))
+	if (whole && all_follows(b))
 		return;
 	ch_buf_addc(out, '[');
 	for (size_t i = 0; i < books_touched_count(b); i++) {

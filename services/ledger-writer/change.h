@@ -22,7 +22,8 @@
 #include "base/str.h"
 #include "books.h"
 
-/* Appends the array of the running command, or nothing. */
-void change_write(struct ch_buf *out, const struct books *b);
+/* Appends the array of the running command, or nothing, where its answer shows
+ * every row (whole). */
+void change_write(struct ch_buf *out, const struct books *b, bool whole);
 
 #endif

@@ -32,7 +32,10 @@
 #define LEDGER_SHARDS_MAX 256 /* rows of one account */
 #define LEDGER_PAYOUTS_MAX 64 /* outcomes of one settlement */
 #define LEDGER_PRICE_MAX 81   /* characters of a price that is only kept */
-#define LEDGER_PAGE 500	      /* positions that one page of a settlement pays */
+/* bytes of the rows that an answer shows: Kafka takes no more than a megabyte,
+ * and only the log needs the whole */
+#define LEDGER_ANSWER_ROWS_MAX 524288
+#define LEDGER_PAGE 500 /* positions that one page of a settlement pays */
 #define LEDGER_FUTURE_US INT64_C(300000000) /* an id may be this far ahead */
 
 enum command_type {

@@ -132,6 +132,8 @@ static const struct shown_kind {
 	{"positions", ROW_POSITION, add_position},
 	{"trades", ROW_TRADE, add_trade},
 };
+#define KINDS (sizeof(shown_kinds) / sizeof(shown_kinds[0]))
+#define KIND_ROOM ((size_t)16384) /* bytes */
 
 /* Rows of accounts with shards show nothing: their sum is nobody's. */
 static bool
@@ -144,44 +146,63 @@ is_shown(const struct row *row, enum row_kind kind)
 }
 
 static void
-add_rows(struct ch_buf *out, const struct shown_kind *k, const struct books *b)
+add_row(struct ch_buf *out, const struct shown_kind *k, const void *row)
 {
-	bool open = false;
+	ch_json_add_comma(out);
+	ch_buf_addc(out, '{');
+	k->add(out, row);
+	ch_buf_addc(out, '}');
+}
 
-	for (size_t i = 0; i < books_touched_count(b); i++) {
+/* False: out is `most` long, and more would have been shown. */
+static bool
+add_rows(struct ch_buf *out, const struct shown_kind *k, const struct books *b,
+	size_t most)
+{
+	size_t shown = 0;
+	bool whole = true;
+
+	for (size_t i = 0; whole && i < books_touched_count(b); i++) {
 		const struct row *row = books_touched(b, i);
 
 		if (!is_shown(row, k->kind))
 			continue;
-		if (!open) {
+		whole = out->len < most;
+		if (whole && shown++ == 0) {
 			ch_json_add_name(out, k->name);
 			ch_buf_addc(out, '[');
-			open = true;
 		}
-		ch_json_add_comma(out);
-		ch_buf_addc(out, '{');
-		k->add(out, row);
-		ch_buf_addc(out, '}');
+		if (whole)
+			add_row(out, k, row);
 	}
-	if (open) {
+	if (shown > 0) {
 		ch_buf_addc(out, ']');
 	} else if (k->kind == ROW_ACCOUNT) {
 		ch_json_add_name(out, k->name);
 		ch_buf_adds(out, "[]");
 	}
+	return whole;
 }
 
-static void
+/* Each kind leaves some room to those behind it: what is few is always shown. */
+static bool
 add_all_rows(struct ch_buf *out, const struct ruling *r)
 {
+	size_t most = out->len + LEDGER_ANSWER_ROWS_MAX - KINDS * KIND_ROOM;
+	bool whole = true;
+
 	if (r->status != STATUS_APPLIED) {
 		ch_json_add_name(out, "balances");
 		ch_buf_adds(out, "[]");
-		return;
+		return true;
 	}
-	for (size_t i = 0; i < sizeof(shown_kinds) / sizeof(shown_kinds[0]);
-		i++)
-		add_rows(out, &shown_kinds[i], r->books);
+	for (size_t i = 0; i < KINDS; i++) {
+		most += KIND_ROOM;
+		whole &= add_rows(out, &shown_kinds[i], r->books, most);
+	}
+	if (!whole)
+		ch_json_add_member_bool(out, "truncated", true);
+	return whole;
 }
 
 /* ---- the rest ---- */
@@ -226,10 +247,12 @@ add_rate(struct ch_buf *out, const struct ruling_rate *rate)
 	ch_buf_addc(out, '}');
 }
 
-void
+bool
 result_write(struct ch_buf *out, const struct result_head *h,
 	const struct ruling *r)
 {
+	bool whole;
+
 	ch_buf_addc(out, '{');
 	ch_json_add_member(out, "id", h->id);
 	ch_json_add_member(out, "org", h->org);
@@ -241,7 +264,7 @@ result_write(struct ch_buf *out, const struct result_head *h,
 		ch_json_add_member(out, "reason", ch_buf_view(&r->reason));
 	add_failed(out, r);
 	add_pool(out, r);
-	add_all_rows(out, r);
+	whole = add_all_rows(out, r);
 	if (r->confirmed && r->status == STATUS_APPLIED)
 		ch_json_add_member_bool(out, "confirmed", true);
 	add_rate(out, &r->rate);
@@ -250,6 +273,7 @@ result_write(struct ch_buf *out, const struct result_head *h,
 	member_seq(out, h->stream, h->log_seq);
 	member_time(out, "decided_at", r->at);
 	ch_buf_addc(out, '}');
+	return whole;
 }
 
 void

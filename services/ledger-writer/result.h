@@ -29,8 +29,9 @@ struct result_head {
 };
 
 /* Appends the answer to what was ruled: the touched rows of its books, when it
- * was applied. */
-void result_write(struct ch_buf *out, const struct result_head *h,
+ * was applied. False: they are more than LEDGER_ANSWER_ROWS_MAX bytes, so that
+ * some are left out ("truncated":true). */
+bool result_write(struct ch_buf *out, const struct result_head *h,
 	const struct ruling *r);
 
 /* Appends the stored answer with "duplicate":true before its last brace. */

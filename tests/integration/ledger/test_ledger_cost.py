@@ -3,9 +3,11 @@ chose: memory below 64 MiB, and rows read once.
 
 VmHWM is the writer's own; debug builds stay below the same limit."""
 
+import json
 import pathlib
 import re
 
+from harness.wait import until
 from ledger_kit import command, peak, transfer
 from ledger_markets import applied, market, trade
 
@@ -240,3 +242,31 @@ def test_skims_of_many_accounts_with_many_locks(ledger):
         trade(f"x{n}", "other", tx=f"t{n}",
               skim={"amount": "0.01", "to": "house"})
         for n in range(1, 81)]) <= LIMIT
+
+
+# ---- answers ----
+
+def test_an_answer_fits_kafka_and_the_log_has_the_whole(ledger):
+    """Of a skim of so many locks; asked again, it is the same."""
+    ready(ledger)
+    make_locks(ledger, 1, 9000)
+    writer = ledger.writer()
+    cmd = skim(1, "x1")
+    ledger.send(cmd)
+    answer = ledger.answer(cmd, 120)
+    assert answer["status"] == "applied" and answer["truncated"] is True
+    assert 4000 < len(answer["positions"]) < 9000
+    assert [b["account"] for b in answer["balances"]] == ["x1", "house"]
+    assert answer["trades"] == [{"tx": cmd["tx"], "state": "recorded"}]
+    size, changes = ledger.rows(
+        "SELECT octet_length(result), changes FROM command_log "
+        "WHERE id = %s::uuid", cmd["id"])[0]
+    assert size < 600000
+    assert sum(c[1].startswith("x1/m/") and c[2] == "lock"
+               for c in json.loads(changes)) == 9000
+    assert ledger.value("SELECT count(*) FROM positions WHERE lock < 1000 "
+                        "AND outcome LIKE 'outcome%%'") == 9000
+    ledger.send(cmd)
+    until(lambda: len(ledger.answers_of(cmd["id"])) == 2, 60, "its repetition")
+    assert ledger.answers_of(cmd["id"])[1] == {**answer, "duplicate": True}
+    assert peak(writer) <= LIMIT
