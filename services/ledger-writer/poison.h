@@ -14,6 +14,9 @@
  * A load that is too large for one transaction is tried in parts in the same
  * way, with nobody suspected.
  *
+ * A load that is too large for one transaction is tried in parts in the same
+ * way, with nobody suspected.
+ *
  * Thread: loop only. Pure.
  */
 #ifndef LEDGER_POISON_H

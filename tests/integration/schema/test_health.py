@@ -66,6 +66,25 @@ def test_what_keeps_dead_rows_is_named_with_its_mending(connect, role, begin):
     assert value > 10 and f"pg_terminate_backend({pid})" in mend
 
 
+def test_the_nightly_copy_of_the_books_may_take_its_time(connect):
+    """It is older than the other one, and not what is named."""
+    copy, holder, asked = connect("operator"), connect("reader"), connect()
+    run(copy, "SET application_name = 'ledger-writer upkeep'")
+    run(copy, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+    (pid,), = run(copy, "SELECT pg_backend_pid()")
+    until(lambda: run(copy, "SELECT clock_timestamp() - now() > "
+                      "interval '11 s'")[0][0], 60, "a long copy", every=1)
+    found = ill(asked).get("oldest_snapshot_seconds")
+    assert found is None or f"pid {pid} " not in found[0]
+    run(holder, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+    (pid,), = run(holder, "SELECT pg_backend_pid()")
+
+    def named():
+        found = ill(asked).get("oldest_snapshot_seconds")
+        return found and f"pid {pid} " in found[0]
+    until(named, 60, "the other one", every=1)
+
+
 def test_a_lock_that_is_waited_for_is_named(connect, db):
     Rows(db, "acme").account("a")
     holder, waiter, asked = connect("owner"), connect("owner"), connect()
