@@ -135,7 +135,7 @@ START_TEST(what_is_too_large_is_applied_in_parts_in_its_order)
 			ck_assert(poison_active(&p));
 		} else if (poison_active(&p) && ch_rng_chance(&rng, 1, 9)) {
 			(void)poison_refused(&p); /* found innocent later */
-			poison_acquit(&p);
+			(void)poison_acquit(&p, true);
 			load_clear(now);
 		} else {
 			for (size_t i = 0; i < now->batch.count; i++)
