@@ -341,6 +341,18 @@ struct account *books_account(struct books *b, struct org *org,
 	struct ch_view name);
 struct sku *books_sku(struct books *b, struct org *org, struct ch_view name);
 struct hold *books_hold(struct books *b, struct org *org, struct ch_view name);
+struct transfer *books_transfer(struct books *b, struct org *org,
+	const struct ch_uuid *id, int32_t member);
+struct order *books_order(struct books *b, struct org *org,
+	struct ch_view name);
+struct fill *books_fill(struct books *b, struct order *order,
+	struct ch_view name);
+struct trade_row *books_trade(struct books *b, struct org *org,
+	struct ch_view tx);
+struct known_id *books_id(struct books *b, struct org *org,
+	const struct ch_uuid *id);
+/* Both accounts of each move. */
+void books_moves(struct books *b, struct org *org, struct transfer_post *post);
 struct reservation *books_reservation(struct books *b, struct org *org,
 	struct ch_view name);
 struct market *books_market(struct books *b, struct org *org,
