@@ -6,12 +6,12 @@
  *
  * Invariants: a row is sent only while the lock is ours (session_may_send()):
  * another leader may have put it aside, and an operator discarded it. And only
- * when every row before it of its key was sent or put aside first. A refusal stops all sending until nothing is in flight
- * (the sink settles); then sending starts again at the first undelivered row,
- * and a suspect goes alone, so that what is refused then is refused for
- * itself. Its key is held meanwhile (retry.h): each of its rows goes alone, so
- * that none is in flight beside another. An outage refuses nothing: rows stay
- * where they are.
+ * when every row before it of its key was sent or put aside first. A refusal
+ * stops all sending until nothing is in flight (the sink settles); then sending
+ * starts again at the first undelivered row, and a suspect goes alone, so that
+ * what is refused then is refused for itself. Its key is held meanwhile
+ * (retry.h): each of its rows goes alone, so that none is in flight beside
+ * another. An outage refuses nothing: rows stay where they are.
  */
 #include <stdlib.h>
 

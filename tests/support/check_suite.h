@@ -21,14 +21,25 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define SUITE_TEST_SECONDS 120
 
+/* Of a suite that was made by hand: one with loop tests. */
+static inline int
+run_made(Suite *suite)
+{
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static inline int
 run_suite(const char *name, SFun set_up, SFun tear_down,
 	const TTest *const *tests, size_t n)
 {
 	Suite *suite = suite_create(name);
 	TCase *cases = tcase_create(name);
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(cases, SUITE_TEST_SECONDS);
 	if (set_up != NULL)
@@ -36,10 +47,7 @@ run_suite(const char *name, SFun set_up, SFun tear_down,
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(cases, tests[i]);
 	suite_add_tcase(suite, cases);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_made(suite);
 }
 
 #define FIXTURE_MAIN(name, set_up, tear_down, ...)                             \

@@ -4,8 +4,7 @@
  * partition is, and each stands alone in the end; when it is mended all goes on
  * in order, and nothing is applied twice.
  */
-#include <check.h>
-#include <stdlib.h>
+#include "check_suite.h"
 #include <string.h>
 
 #include "apart.h"
@@ -160,9 +159,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_made(suite());
 }

@@ -3,8 +3,7 @@
  * poison and load: the culprits are found, the others pass, in their order,
  * within the promised number of tries.
  */
-#include <check.h>
-#include <stdlib.h>
+#include "check_suite.h"
 
 #include "base/rng.h"
 #include "load.h"
@@ -255,9 +254,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_made(suite());
 }

@@ -2,7 +2,7 @@
 /*
  * trade and route: what a trade must look like, and where a key belongs.
  */
-#include <check.h>
+#include "check_suite.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -121,9 +121,5 @@ suite(void)
 int
 main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	srunner_run_all(runner, CK_ENV);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return run_made(suite());
 }
