@@ -35,8 +35,8 @@
 #define FD_SIGNAL WATCH_SLOTS
 #define FD_WAKE (WATCH_SLOTS + 1)
 #define FDS (WATCH_SLOTS + 2)
-#define SLICE_MS 500	  /* sleeps are cut so that health stays fresh */
-#define DRAIN_SLICE_MS 50 /* and drain() is asked again */
+#define SLICE_NS 500000000 /* sleeps are cut so that health stays fresh */
+#define DRAIN_SLICE_MS 50  /* and drain() is asked again */
 #define READY_EVERY_MS 100
 #define NOFILE_WANTED 65536
 #define WATCHDOG_DEFAULT_MS 30000
@@ -130,7 +130,7 @@ struct ch_loop {
 	struct ch_admin *admin;
 	struct ch_memwatch memwatch;
 	struct pollfd fds[FDS];
-	bool fds_ready; /* the last sleep ended by an event */
+	struct ch_mono wake_at; /* of this turn; ns 0: when step() says */
 
 	bool stopping;
 	struct ch_mono stop_since;
@@ -478,27 +478,39 @@ housekeeping(struct ch_loop *l)
 }
 
 static bool
-poll_fds(struct ch_loop *l, int64_t ms)
+poll_fds(struct ch_loop *l, int64_t ns)
 {
+	struct timespec wait = {ns / 1000000000, ns % 1000000000};
 	eventfd_t ignored;
-	int n = poll(l->fds, FDS, (int)ms);
+	int n = ppoll(l->fds, FDS, &wait, NULL);
 
 	if (n > 0 && l->fds[FD_WAKE].revents != 0)
 		(void)eventfd_read(l->fds[FD_WAKE].fd, &ignored);
 	return n > 0;
 }
 
-/* Sleeps ms, or until something happens; health is kept fresh meanwhile. */
+/* Until the service wants its next turn. */
+static struct ch_mono
+next_turn(const struct ch_loop *l, int64_t ms)
+{
+	int64_t most = l->stopping ? DRAIN_SLICE_MS : INT32_MAX;
+	struct ch_mono then = now(l);
+
+	then.ns += (ms < most ? ms : most) * 1000000;
+	return l->wake_at.ns != 0 && l->wake_at.ns < then.ns ? l->wake_at
+							     : then;
+}
+
+/* Or until something happens; health is kept fresh meanwhile. */
 static void
 sleep_until_next(struct ch_loop *l, int64_t ms)
 {
-	struct ch_mono start = now(l);
-	int64_t left = ms;
+	struct ch_mono end = next_turn(l, ms);
+	int64_t left = end.ns - now(l).ns;
 
-	if (l->stopping && left > DRAIN_SLICE_MS)
-		ms = left = DRAIN_SLICE_MS;
-	while (!poll_fds(l, left < SLICE_MS ? left : SLICE_MS)) {
-		left = ms - ch_mono_ms_since(now(l), start);
+	l->wake_at.ns = 0;
+	while (!poll_fds(l, left < 0 ? 0 : left < SLICE_NS ? left : SLICE_NS)) {
+		left = end.ns - now(l).ns;
 		if (left <= 0)
 			return;
 		housekeeping(l);
@@ -661,6 +673,15 @@ ch_runtime_watch_fd(const struct ch_runtime *rt, int slot, int fd, short events)
 {
 	assert(slot >= 0 && slot < WATCH_SLOTS);
 	rt->loop->fds[slot] = (struct pollfd){fd, events, 0};
+}
+
+void
+ch_runtime_wake_at(const struct ch_runtime *rt, struct ch_mono then)
+{
+	struct ch_mono *at = &rt->loop->wake_at;
+
+	if (at->ns == 0 || then.ns < at->ns)
+		*at = then;
 }
 
 bool

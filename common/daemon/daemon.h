@@ -136,6 +136,9 @@ bool ch_ready_line(struct ch_buf *verbose, const char *name, bool ok,
  * Thread: main. */
 void ch_runtime_watch_fd(const struct ch_runtime *rt, int slot, int fd,
 	short events);
+/* The sleep after this step() ends then at the latest, to some tens of
+ * microseconds; the earliest of several calls. Thread: main. */
+void ch_runtime_wake_at(const struct ch_runtime *rt, struct ch_mono then);
 /* Has a SIGTERM come? For long work inside one step(). Thread: main. */
 bool ch_runtime_stopping(const struct ch_runtime *rt);
 /* Long legitimate work inside one step(): tells the watchdog that it still

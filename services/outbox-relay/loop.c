@@ -548,8 +548,6 @@ sleep_ms(const struct relay *r)
 
 	earlier(&ms, sink_kafka_next_ms(r->sink, r->now));
 	earlier(&ms, hooks_next_ms(r->hooks, r->now));
-	until_then(r, &ms, r->read_at);
-	until_then(r, &ms, pump_send_at(r));
 	until_then(r, &ms, r->retry_at);
 	until_then(r, &ms, r->wake_at);
 	until_then(r, &ms, r->delete_at);
@@ -569,6 +567,14 @@ sleep_ms(const struct relay *r)
 		ms = 0;
 	earlier(&ms, save_ms(r));
 	return (int)ms;
+}
+
+/* The pauses of rhythm.h are shorter than a millisecond. */
+static void
+wake_in_time(const struct relay *r, struct ch_mono then)
+{
+	if (then.ns > r->now.ns)
+		ch_runtime_wake_at(r->rt, then);
 }
 
 /* What it has made durable may let the position move. */
@@ -618,6 +624,8 @@ relay_step(void *state, struct ch_err *err)
 	}
 	if (more || r->more || before != ch_sm_state(&r->state))
 		return 0;
+	wake_in_time(r, r->read_at);
+	wake_in_time(r, pump_send_at(r));
 	return sleep_ms(r);
 }
 

@@ -10,9 +10,10 @@
  * single row, is taken in large pieces.
  *
  * A Unix socket holds some 75 messages of a walsender, whatever their size: it
- * would stand still while its reader pauses. There the pause is the shorter,
- * the more rows come; and behind, the socket is read at once and only the
- * sending is kept back.
+ * would stand still while its reader pauses for long, and wakes the reader for
+ * each handful when it does not pause at all. There the pause is the shorter,
+ * the more rows come; and behind, the socket is emptied as often as it fills,
+ * and only the sending is kept back.
  *
  * Thread: belongs to one thread. Pure.
  */

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 
+#define MS_NS INT64_C(1000000)
+#define HOUR_MS 3600000
+
 enum { M_TURNS, M_LAST_TURN, M_SIZES, M_SEEN };
 
 static const struct ch_param params[] = {
@@ -28,6 +31,8 @@ static const struct ch_param params[] = {
 		"how long a drain takes"},
 	{"hang", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
 		"the loop stops turning"},
+	{"wakes_itself", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
+		"each step wants an hour, and to be woken in a millisecond"},
 	{"not_ready", CH_PARAM_BOOL, "false", 0, 0, NULL, CH_PARAM_RELOADABLE,
 		"say that it is not ready"},
 	{"fail_start", CH_PARAM_BOOL, "false", 0, 0, NULL, 0, "start() fails"},
@@ -69,6 +74,7 @@ static int
 echo_step(void *state, struct ch_err *err)
 {
 	struct echo *e = state;
+	struct ch_mono in_time;
 
 	(void)err;
 	if (ch_params_bool(e->rt->params, "hang"))
@@ -79,7 +85,14 @@ echo_step(void *state, struct ch_err *err)
 		ch_clock_wall(e->rt->clock).us);
 	ch_metric_observe(e->rt->metrics, M_SIZES, 7);
 	ch_debug("echo.turn");
-	return 20;
+	if (!ch_params_bool(e->rt->params, "wakes_itself"))
+		return 20;
+	in_time = ch_clock_mono(e->rt->clock);
+	in_time.ns += MS_NS;
+	ch_runtime_wake_at(e->rt,
+		(struct ch_mono){in_time.ns + HOUR_MS * MS_NS});
+	ch_runtime_wake_at(e->rt, in_time);
+	return HOUR_MS;
 }
 
 static bool

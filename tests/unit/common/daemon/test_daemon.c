@@ -406,6 +406,30 @@ START_TEST(not_ready_is_503_with_the_reason)
 }
 END_TEST
 
+static int64_t
+turns(void)
+{
+	static const char name[] = "\necho_turns_total ";
+	struct page p = ask("/metrics");
+	const char *at = strstr(ch_buf_str(&p.body), name);
+	int64_t n;
+
+	ck_assert_ptr_nonnull(at);
+	n = strtoll(at + strlen(name), NULL, 10);
+	ch_buf_free(&p.body);
+	return n;
+}
+
+START_TEST(a_step_that_wants_an_hour_is_woken_when_it_said)
+{
+	struct ch_mono start = ch_clock_mono(&ch_clock_real);
+
+	start_daemon("--wakes-itself", NULL);
+	while (turns() < 20)
+		ck_assert_msg(elapsed(start) < WAIT_MS, "it sleeps on");
+}
+END_TEST
+
 START_TEST(first_sigterm_drains_and_readyz_says_so)
 {
 	start_daemon("--drain-takes=3s", NULL);
@@ -596,6 +620,7 @@ main(void)
 	tcase_add_test(t, admin_port_tells_health_metrics_and_masked_config);
 	tcase_add_test(t, metrics_pass_promtool);
 	tcase_add_test(t, not_ready_is_503_with_the_reason);
+	tcase_add_test(t, a_step_that_wants_an_hour_is_woken_when_it_said);
 	tcase_add_test(t, first_sigterm_drains_and_readyz_says_so);
 	tcase_add_test(t, drain_ends_at_its_deadline);
 	tcase_add_test(t, second_sigterm_exits_at_once);
