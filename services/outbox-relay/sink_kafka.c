@@ -2,13 +2,6 @@
 /*
  * sink_kafka: one producer, a small table of topics, and the settlement.
  *
- * A topic:
- *	UNKNOWN --asked, there--> KNOWN --a report says it is not--> UNKNOWN
- *	   |  '--asked, not there, for topic_wait--> MISSING
- *	   '<-------------- asked again, there --------'
- * An answer that does not come (brokers away) is no answer: it neither makes a
- * topic missing nor counts into topic_wait.
- *
  * A message for a partition that its topic does not have goes by its key: the
  * number is then wrong, but the record is not lost.
  */
@@ -20,10 +13,9 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "io/kafka_topic.h"
+#include "presence.h"
 #include "trial.h"
 
-#define ASK_EVERY_MS 500
-#define ASK_MISSING_MS 2000
 #define ASK_TIMEOUT_MS 1000
 #define STATISTICS_MS 500 /* the first tells that a broker is there */
 /* A settlement that hears nothing for so long rebuilds the client. */
@@ -31,16 +23,9 @@
 /* The loop was away for so long: nobody's silence is counted. */
 #define GAP_MS 1000
 
-enum topic_state { TOPIC_UNKNOWN, TOPIC_KNOWN, TOPIC_MISSING };
-
 struct topic {
 	const struct route_topic *route; /* NULL: never met */
-	enum topic_state state;
-	bool wanted; /* a row waits for it */
-	bool absent; /* absent_since is set */
-	struct ch_mono absent_since;
-	struct ch_mono ask_at;
-	int32_t partitions;
+	struct presence presence;
 	bool told_partition;
 	bool due; /* it flows, and another suspect can be tried */
 	const struct event *chosen; /* this one; in one pass only */
@@ -104,7 +89,7 @@ static void
 forget_missing(struct topic *t, const struct ch_kafka_delivery *d)
 {
 	if (d->class == CH_KAFKA_TOPIC)
-		t->state = TOPIC_UNKNOWN;
+		presence_doubt(&t->presence);
 }
 
 static void
@@ -256,12 +241,12 @@ partition_of(struct topic *t, const struct message *m)
 {
 	if (m->part < 0 && !m->placed)
 		return CH_KAFKA_BY_KEY;
-	if (m->part >= 0 && m->part < t->partitions)
+	if (m->part >= 0 && m->part < t->presence.partitions)
 		return m->part;
 	if (!t->told_partition)
 		ch_warn("sink.partition_missing", CH_S("topic", t->route->name),
 			CH_I("part", m->part),
-			CH_I("partitions", t->partitions));
+			CH_I("partitions", t->presence.partitions));
 	t->told_partition = true;
 	return CH_KAFKA_BY_KEY;
 }
@@ -276,8 +261,8 @@ verdict_of(struct sink_kafka *s, struct topic *t, int rc)
 	case CH_EINVAL:
 		return SINK_REFUSED;
 	case CH_ENOTFOUND:
-		t->state = TOPIC_UNKNOWN;
-		t->wanted = true;
+		presence_doubt(&t->presence);
+		presence_want(&t->presence);
 		return SINK_WAIT;
 	case CH_ECLOSED:
 		settle(s);
@@ -292,18 +277,14 @@ static enum sink_verdict
 ask_topic(struct sink_kafka *s, struct topic *t, const struct event *e,
 	struct ch_err *err)
 {
-	if (e->source == EVENT_RETRY)
-		target_hope(&t->target, s->now); /* an operator released it */
-	if (t->state == TOPIC_MISSING && e->source == EVENT_RETRY) {
-		/* the topic may have been made */
-		t->state = TOPIC_UNKNOWN;
-		t->absent = false;
-		t->ask_at = s->now;
+	if (e->source == EVENT_RETRY) { /* an operator released it */
+		target_hope(&t->target, s->now);
+		presence_hope(&t->presence, s->now);
 	}
-	if (t->state == TOPIC_KNOWN)
+	if (t->presence.state == PRESENCE_KNOWN)
 		return SINK_SENT;
-	t->wanted = true;
-	if (t->state == TOPIC_UNKNOWN)
+	presence_want(&t->presence);
+	if (t->presence.state == PRESENCE_UNKNOWN)
 		return SINK_WAIT;
 	ch_err_set(err, CH_ENOTFOUND,
 		"topic %s does not exist: "
@@ -396,34 +377,13 @@ sink_kafka_gave_up(struct sink_kafka *s, const struct route_topic *route)
 	target_refuse(&topic_of(s, route)->target);
 }
 
-/* true when the topic's rows can move now. */
 static bool
-answer(struct sink_kafka *s, struct topic *t, const struct ch_kafka_topic *k)
+answered(struct sink_kafka *s, struct topic *t, const struct ch_kafka_topic *is)
 {
-	t->ask_at = (struct ch_mono){s->now.ns + ASK_EVERY_MS * 1000000LL};
-	if (k->exists) {
-		if (t->state == TOPIC_MISSING || t->absent)
-			ch_info("sink.topic_found",
-				CH_S("topic", t->route->name));
-		t->state = TOPIC_KNOWN;
+	if (is->exists)
 		lanes_expect(s->lanes, t->route->name);
-		t->partitions = k->partitions;
-		t->wanted = t->absent = false;
-		return true;
-	}
-	if (!t->absent) {
-		t->absent = true;
-		t->absent_since = s->now;
-	}
-	if (ch_mono_ms_since(s->now, t->absent_since) < s->opt.topic_wait_ms)
-		return false;
-	t->ask_at = (struct ch_mono){s->now.ns + ASK_MISSING_MS * 1000000LL};
-	if (t->state == TOPIC_MISSING)
-		return false;
-	t->state = TOPIC_MISSING;
-	ch_error("sink.topic_missing", CH_S("topic", t->route->name),
-		CH_S("do", "create the topic, then dlq replay"));
-	return true;
+	return presence_answer(&t->presence, is, t->route->name,
+		s->opt.topic_wait_ms, s->now);
 }
 
 /* Each question waits for its answer: slow ones, one after another, must not
@@ -449,20 +409,18 @@ ask_topics(struct sink_kafka *s)
 	for (i = 0; i < s->topic_count && !has_asked_long(began); i++) {
 		struct topic *t = &s->topics[i];
 
-		if (!t->wanted || t->state == TOPIC_KNOWN ||
-			t->ask_at.ns > s->now.ns)
+		if (!presence_is_due(&t->presence, s->now))
 			continue;
 		if (ch_kafka_topic_partitions(
 			    ch_kafka_producer_raw(lanes_now(s->lanes)),
 			    t->route->name, ASK_TIMEOUT_MS, &k,
 			    &err) == CH_OK) {
-			changed |= answer(s, t, &k);
+			changed |= answered(s, t, &k);
 			continue;
 		}
 		ch_debug("sink.ask", CH_S("topic", t->route->name),
 			CH_ERR(&err));
-		t->ask_at =
-			(struct ch_mono){s->now.ns + ASK_EVERY_MS * 1000000LL};
+		presence_silence(&t->presence, s->now);
 		break; /* the brokers are away: ask one at a time */
 	}
 	return changed;
@@ -705,11 +663,7 @@ topic_next_ms(const struct topic *t, struct ch_mono now)
 {
 	int64_t next = target_due(&t->target, now);
 
-	if (t->wanted && t->state != TOPIC_KNOWN)
-		sooner(&next,
-			t->ask_at.ns > now.ns
-				? (t->ask_at.ns - now.ns) / 1000000 + 1
-				: 0);
+	sooner(&next, presence_next_ms(&t->presence, now));
 	return next;
 }
 
@@ -767,6 +721,6 @@ sink_kafka_missing_count(const struct sink_kafka *s)
 	int i, n = 0;
 
 	for (i = 0; i < s->topic_count; i++)
-		n += s->topics[i].state == TOPIC_MISSING;
+		n += s->topics[i].presence.state == PRESENCE_MISSING;
 	return n;
 }
