@@ -31,6 +31,7 @@ const now = {
 	keysFitting: 0,
 	keysAll: false, /* shown, not only the first of them */
 	keysRead: "", /* the time of day when they were */
+	failed: false, /* what was asked for last: nobody answered it */
 };
 
 /* ---- text and elements ---- */
@@ -271,6 +272,7 @@ async function loadKeys() {
 		late.hidden = true;
 		write(late, "");
 		showKeys();
+		return true;
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
@@ -279,6 +281,7 @@ async function loadKeys() {
 			: `Not read since ${now.keysRead}, and may have changed: ${e.message}`));
 		if (now.keysRead === "")
 			write(byId("blocked-said"), "");
+		return false;
 	}
 }
 
@@ -291,7 +294,11 @@ function isQuiet() {
 
 async function lookAtKeys() {
 	const before = now.keys.map((k) => k.letter_id).join();
-	await loadKeys();
+	const answered = await loadKeys();
+	if (answered && now.failed && isQuiet()) {
+		await refresh(); /* what the notice says is over */
+		return;
+	}
 	if (before === now.keys.map((k) => k.letter_id).join() || !isQuiet())
 		return;
 	try {
@@ -433,12 +440,16 @@ async function loadLetters(more) {
 	showLetters();
 }
 
-/* Where the expression went wrong, with a mark below it. */
+/* Where the expression went wrong, with a mark below it if that is known. */
 function showWrong(e) {
 	const place = byId("where-wrong");
-	place.hidden = !e || !e.byte;
-	if (place.hidden)
+	place.hidden = !e;
+	if (!e)
 		return;
+	if (!e.byte) {
+		place.textContent = clean(e.message);
+		return;
+	}
 	const bytes = new TextEncoder().encode(byId("where").value.trim());
 	const before = new TextDecoder().decode(bytes.slice(0, e.byte - 1));
 	place.textContent = clean(byId("where").value.trim()) + "\n" +
@@ -449,10 +460,12 @@ async function attempt(what) {
 	say(byId("notice"), "");
 	try {
 		await what();
+		now.failed = false;
 		return true;
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
+		now.failed = e.status === 0 || e.status >= 500;
 		if (e.status === 401 && !byId("dialog").open)
 			openToken(e.message);
 		else
@@ -481,11 +494,22 @@ async function search() {
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
-		if (e.byte)
-			showWrong(e);
+		if (e.byte || e.status === 400)
+			refuseSearch(e);
 		else
 			say(byId("notice"), e.message);
 	}
+}
+
+/* What is listed fitted another filter: nobody shall plan it by mistake. */
+function refuseSearch(e) {
+	showWrong(e);
+	now.letters = [];
+	now.fitting = 0;
+	now.next = null;
+	now.chosen.clear();
+	showLetters();
+	say(byId("letters-none"), "The filter was refused: nothing is listed.");
 }
 
 function refresh() {
@@ -1053,13 +1077,20 @@ function planFields(plan) {
 		pairs.push(["Without a topic, or foreign: go to", plan.selection.to]);
 	if (plan.canary > 0)
 		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
-	return fields(pairs);
+	const list = fields(pairs);
+	list.id = "plan-fields";
+	return list;
 }
 
 function planButtons(plan, reason) {
 	const path = `plans/${plan.plan}/`;
-	const turn = (text, kind, what) => button(text, kind, async () =>
-		showPlan(await ask("POST", path + what, {reason: reason.value})));
+	const turn = (text, kind, what) => button(text, kind, async () => {
+		if (reason.value.trim() === "") {
+			reason.focus();
+			throw new Refusal(0, {message: "say why first, in Reason: it is kept"});
+		}
+		showPlan(await ask("POST", path + what, {reason: reason.value}));
+	});
 	const discards = plan.kind === "discard";
 	const buttons = [];
 	if (plan.state === "planned")
@@ -1086,7 +1117,7 @@ function showPlan(plan) {
 	if (open && !now.status.read_only)
 		body.push(make("h3", {}, {planned: "Approve or cancel it",
 			running: "Stop it"}[plan.state] || "Cancel it"), list);
-	body.push(...outlook(plan), ...historyOf(plan));
+	body.push(make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
 		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);
 	if (plan.runs_here || plan.state === "running")
@@ -1101,8 +1132,11 @@ function poll(plan, mine, reason) {
 			const fresh = await ask("GET", "plans/" + plan.plan);
 			if (mine !== polling)
 				return;
-			if (fresh.state === "running" && fresh.runs_here && reason.value !== "") {
+			if (fresh.state === plan.state && fresh.runs_here &&
+				(reason.value !== "" || document.activeElement === reason)) {
 				byId("progress").value = fresh.next_place - 1;
+				byId("plan-fields").replaceWith(planFields(fresh));
+				byId("plan-outlook").replaceChildren(...outlook(fresh));
 				poll(fresh, mine, reason);
 			} else {
 				refreshPlan(fresh);
@@ -1302,7 +1336,9 @@ document.addEventListener("visibilitychange", () => {
 });
 
 refresh().then(() => {
-	if (document.activeElement === document.body)
-		focusRow(byId("letters"), 0);
+	if (document.activeElement !== document.body)
+		return;
+	focusRow(byId("letters"), 0);
+	scrollTo(0, 0); /* who comes wants to see all from its beginning */
 });
 setTimeout(watchKeys, KEYS_MS);
