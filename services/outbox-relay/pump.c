@@ -390,7 +390,8 @@ tables_are_due(const struct relay *r)
 		(state == RELAY_POLLING && r->queue == NULL && r->released);
 }
 
-/* Rows of released keys are read back while nothing else is to be sent. */
+/* Rows of released keys are read back while nothing else is to be sent: nothing
+ * of a transaction that is half read is, however long it takes. */
 static int
 release_keys(struct relay *r, struct ch_err *err)
 {
@@ -400,9 +401,9 @@ release_keys(struct relay *r, struct ch_err *err)
 		r->unreleased.ns = 0;
 		return CH_OK;
 	}
-	if (park_queued(r->park) > 0 || inflight_is_reading(r->inflight) ||
-		inflight_next(r->inflight) != NULL ||
-		inflight_bytes(r->inflight) >= (size_t)r->inflight_bytes) {
+	if (park_queued(r->park) > 0 || inflight_next(r->inflight) != NULL ||
+		inflight_whole_bytes(r->inflight) >=
+			(size_t)r->inflight_bytes) {
 		if (r->unreleased.ns == 0)
 			r->unreleased = r->now;
 		return CH_OK;
@@ -410,9 +411,12 @@ release_keys(struct relay *r, struct ch_err *err)
 	r->unreleased.ns = 0;
 	r->released = true;
 	rc = progress_settle(&r->progress, r->pg, err);
-	return rc == CH_OK
-		? park_release(r->park, r->pg, r->inflight, r->wall, err)
-		: rc;
+	if (rc != CH_OK)
+		return rc;
+	inflight_interrupt(r->inflight);
+	rc = park_release(r->park, r->pg, r->inflight, r->wall, err);
+	inflight_resume(r->inflight);
+	return rc;
 }
 
 int
