@@ -168,7 +168,7 @@ tell_put_aside(struct relay *r)
 static void
 give_up_trial(struct relay *r, struct event *e)
 {
-	if (retry_held(r->retry) == 0)
+	if (e->topic == NULL || retry_held(r->retry) == 0)
 		return;
 	retry_free_key(r->retry, e);
 	sink_kafka_look_again(r->sink, e->topic);
@@ -185,6 +185,7 @@ admit(struct relay *r, struct event *e)
 	if (e->topic == NULL)
 		e->topic = route_find(r->routes, e, &err);
 	if (was_put_aside(r, e)) {
+		give_up_trial(r, e);
 		inflight_done(r->inflight, e);
 		return false;
 	}

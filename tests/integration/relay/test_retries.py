@@ -173,6 +173,30 @@ def test_thousands_on_trial_hold_up_no_other_topic(relay_cell, relay):
     assert cell.letters() == []
 
 
+def test_a_suspect_that_was_put_aside_meanwhile_holds_up_nothing(bare, daemons):
+    """One event for two topics: while it is on trial for one it becomes a
+    letter of the other, which is missing, and is passed over then."""
+    shop, topic = bare, small_topic(bare)
+    shop.sql("ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+    shop.alone.install("public.outbox", "outbox_relay")
+    daemon = daemons("outbox-relay", **shop.flags(
+        outbox_policy="skip-after-100", topic_wait="3s"))
+    large = noise(25000)
+    twice = shop.order("a", "missing", payload=large)
+    shop.order("a", "small", payload=large, row_id=twice)
+    shop.order("b", "small", payload=large)
+    daemon.wait_metric(2, "relay_held_keys")
+    until(lambda: [x["row_id"] for x in shop.letters()] == [twice], 60,
+          "the letter")
+    daemon.wait_metric(1, "relay_rows_passed_over_total")
+    daemon.wait_metric(1, "relay_held_keys")
+    tried = daemon.metric("relay_refusals_total")
+    until(lambda: daemon.metric("relay_refusals_total") > tried, 60,
+          "the other one is tried")
+    last = shop.order("a", "small")
+    until(lambda: last in shop.ids(topic), 60, "the key flows")
+
+
 def test_a_stopped_broker_costs_no_attempt(relay_cell, relay, cell):
     daemon = relay(outbox_policy="skip-after-1",
                    results_policy="skip-after-1")
