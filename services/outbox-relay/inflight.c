@@ -15,6 +15,7 @@
  * Invariants: left of a commit counts its rows that are not done, the others'
  * places are NULL; of two neighbours at least one has rows left; every row
  * before the cursor is not NEW; `bytes` is what all blocks together hold.
+ * reading_bytes is the share of the commit that is being read.
  * The delivered log_seq of a stream is the largest of its rows in delivered
  * commits: the fence makes a stream's commits follow its log_seq.
  */
@@ -52,9 +53,11 @@ struct commit {
 
 struct inflight {
 	struct commit *head, *tail, *reading;
-	struct commit *cursor; /* NULL: everything was looked at */
+	struct commit *interrupted; /* it was read before */
+	struct commit *cursor;	    /* NULL: everything was looked at */
 	size_t cursor_at;
 	size_t events, bytes;
+	size_t reading_bytes, interrupted_bytes;
 	struct marks marks;
 	char *mark;
 	struct inflight_position position;
@@ -160,6 +163,7 @@ inflight_begin(struct inflight *f, struct ch_time at)
 	c->room = 1;
 	c->stands_for = 1;
 	f->reading = c;
+	f->reading_bytes = 0;
 }
 
 void
@@ -188,6 +192,7 @@ inflight_add(struct inflight *f, struct event *e)
 	c->rows++;
 	f->events++;
 	f->bytes += e->size;
+	f->reading_bytes += e->size;
 }
 
 static void
@@ -285,6 +290,24 @@ inflight_abandon(struct inflight *f)
 	if (f->reading != NULL)
 		commit_free(f, f->reading);
 	f->reading = NULL;
+}
+
+void
+inflight_interrupt(struct inflight *f)
+{
+	assert(f->interrupted == NULL);
+	f->interrupted = f->reading;
+	f->interrupted_bytes = f->reading_bytes;
+	f->reading = NULL;
+}
+
+void
+inflight_resume(struct inflight *f)
+{
+	assert(f->reading == NULL);
+	f->reading = f->interrupted;
+	f->reading_bytes = f->interrupted_bytes;
+	f->interrupted = NULL;
 }
 
 bool
@@ -510,16 +533,16 @@ inflight_bytes(const struct inflight *f)
 	return f->bytes;
 }
 
+size_t
+inflight_whole_bytes(const struct inflight *f)
+{
+	return f->reading != NULL ? f->bytes - f->reading_bytes : f->bytes;
+}
+
 bool
 inflight_is_empty(const struct inflight *f)
 {
 	return f->head == NULL && f->reading == NULL;
-}
-
-bool
-inflight_has_whole(const struct inflight *f)
-{
-	return f->head != NULL;
 }
 
 static bool

@@ -9,7 +9,8 @@
  * position move over it. So the position never passes an undelivered row.
  *
  * Bounded by the owner: it stops reading when the bytes of rows that are not
- * done reach its limit.
+ * done reach its limit. The commit that is being read does not count: nothing
+ * of it can go before it is whole.
  *
  * Thread: belongs to one thread. Pure.
  */
@@ -48,6 +49,10 @@ void inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark);
 void inflight_written(struct inflight *f, struct ch_time at);
 /* Forgets the commit that is being read. */
 void inflight_abandon(struct inflight *f);
+/* A commit that is read between the two comes before the one that is half read,
+ * of which nothing is sent yet. */
+void inflight_interrupt(struct inflight *f);
+void inflight_resume(struct inflight *f);
 bool inflight_is_reading(const struct inflight *f);
 
 /* The next row in order that is NEW, passing over the others; NULL when there
@@ -88,9 +93,9 @@ bool inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
 
 size_t inflight_events(const struct inflight *f); /* not done */
 size_t inflight_bytes(const struct inflight *f);  /* held */
+/* The same without the commit that is being read. */
+size_t inflight_whole_bytes(const struct inflight *f);
 bool inflight_is_empty(const struct inflight *f); /* no commit, none read */
-/* Is a commit in flight beside the one that is being read? */
-bool inflight_has_whole(const struct inflight *f);
 /* When the oldest undelivered commit was made; false when empty. */
 bool inflight_oldest(const struct inflight *f, struct ch_time *at);
 /* The same of the last commit that was begun. */

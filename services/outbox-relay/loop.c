@@ -255,23 +255,20 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 
 /* ---- reading ---- */
 
+/* A transaction must be read whole, however large it is and whatever waits
+ * meanwhile: what is read of it comes on top. */
 static bool
 has_room(const struct relay *r)
 {
-	return inflight_bytes(r->inflight) < (size_t)r->inflight_bytes &&
+	return inflight_whole_bytes(r->inflight) < (size_t)r->inflight_bytes &&
 		(r->unreleased.ns == 0 ||
 			ch_mono_ms_since(r->now, r->unreleased) < RELEASE_MS);
 }
 
-/* A transaction larger than the limit must be read whole. */
 static bool
 may_read(const struct relay *r)
 {
-	if (r->draining || r->surplus > 0)
-		return false;
-	return has_room(r) ||
-		(inflight_is_reading(r->inflight) &&
-			!inflight_has_whole(r->inflight));
+	return !r->draining && r->surplus == 0 && has_room(r);
 }
 
 /* Once a read, however many there were: an application that marks its rows

@@ -123,7 +123,8 @@ const struct ch_param relay_params[] = {
 		"from 1,000 rows a second on, rows are gathered for so long; "
 		"0: each goes at once"},
 	{"inflight", CH_PARAM_BYTES, "8MiB", 65536, 1024 * MIB, NULL, 0,
-		"rows read and not delivered; reading pauses above it"},
+		"rows read and not delivered; reading pauses above it; the "
+		"transaction that is being read comes on top, whole"},
 	{"ready_delay", CH_PARAM_DURATION, "30s", 1000, MS_HOUR, NULL, 0,
 		"not ready when the oldest undelivered row is older"},
 	{"retained_max", CH_PARAM_BYTES, "4GiB", 0, 1024 * (1024 * MIB), NULL,

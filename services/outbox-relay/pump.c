@@ -15,6 +15,7 @@
  */
 #include <stdlib.h>
 
+#include "base/digest.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -105,11 +106,23 @@ refused(struct relay *r, struct event *e, const struct sink_report *rep)
 	}
 }
 
+/* How many rows of its key, and now and then of another, have no report yet. */
+static uint32_t *
+in_hand(struct relay *r, const struct event *e)
+{
+	struct ch_view key = event_key(e);
+	uint64_t place =
+		ch_hash64(key.ptr, key.len) + (uint64_t)e->topic->number;
+
+	return &r->in_hand[place % RELAY_IN_HAND];
+}
+
 void
 pump_reported(void *ctx, struct event *e, const struct sink_report *rep)
 {
 	struct relay *r = ctx;
 
+	--*in_hand(r, e);
 	if (rep->failure != FAILURE_NONE) {
 		refused(r, e, rep);
 		return;
@@ -168,7 +181,7 @@ tell_put_aside(struct relay *r)
 static void
 give_up_trial(struct relay *r, struct event *e)
 {
-	if (retry_held(r->retry) == 0)
+	if (e->topic == NULL || retry_held(r->retry) == 0)
 		return;
 	retry_free_key(r->retry, e);
 	sink_kafka_look_again(r->sink, e->topic);
@@ -185,6 +198,7 @@ admit(struct relay *r, struct event *e)
 	if (e->topic == NULL)
 		e->topic = route_find(r->routes, e, &err);
 	if (was_put_aside(r, e)) {
+		give_up_trial(r, e);
 		inflight_done(r->inflight, e);
 		return false;
 	}
@@ -222,14 +236,20 @@ refusal_class(enum ch_code code)
 	}
 }
 
-/* Refused without Kafka. What blocks its key is put aside only when all before
- * it is delivered: a row of the key that must be sent again would wait behind
- * it. false: not yet. */
+static bool
+blocks_key(const struct event *e)
+{
+	return e->topic->policy == ROUTE_BLOCK && event_key(e).ptr != NULL;
+}
+
+/* Refused without Kafka. What blocks its key is put aside only when all of the
+ * key before it is delivered: what must be sent again would wait behind it.
+ * false: not yet. */
 static bool
 refused_here(struct relay *r, struct event *e, const char *class,
 	const char *reason)
 {
-	if (e->topic->policy == ROUTE_BLOCK && sink_kafka_pending(r->sink) > 0)
+	if (blocks_key(e) && *in_hand(r, e) > 0)
 		return false;
 	give_up_trial(r, e);
 	park_refuse(r->park, e, class, reason);
@@ -244,14 +264,18 @@ hand_over(struct relay *r, struct event *e, bool held)
 	struct message m;
 
 	ch_arena_reset(&r->arena, 65536);
+	/* the sink, which is not asked here, may have to send again */
 	if (message_of(e, &r->arena, &m, &err) != CH_OK)
-		return refused_here(r, e, "unreadable_headers", err.text);
+		return (!blocks_key(e) || sink_kafka_pending(r->sink) == 0) &&
+			refused_here(r, e, "unreadable_headers", err.text);
 	switch (sink_kafka_send(r->sink, e, &m, held, &err)) {
 	case SINK_TRIED:
+		++*in_hand(r, e);
 		e->state = EVENT_TRIED;
 		ch_series_add(series_of(r, e->topic)->produced, 1);
 		return true;
 	case SINK_SENT:
+		++*in_hand(r, e);
 		e->state = EVENT_SENT;
 		ch_series_add(series_of(r, e->topic)->produced, 1);
 		return true;
@@ -390,7 +414,8 @@ tables_are_due(const struct relay *r)
 		(state == RELAY_POLLING && r->queue == NULL && r->released);
 }
 
-/* Rows of released keys are read back while nothing else is to be sent. */
+/* Rows of released keys are read back while nothing else is to be sent: nothing
+ * of a transaction that is half read is, however long it takes. */
 static int
 release_keys(struct relay *r, struct ch_err *err)
 {
@@ -400,9 +425,9 @@ release_keys(struct relay *r, struct ch_err *err)
 		r->unreleased.ns = 0;
 		return CH_OK;
 	}
-	if (park_queued(r->park) > 0 || inflight_is_reading(r->inflight) ||
-		inflight_next(r->inflight) != NULL ||
-		inflight_bytes(r->inflight) >= (size_t)r->inflight_bytes) {
+	if (park_queued(r->park) > 0 || inflight_next(r->inflight) != NULL ||
+		inflight_whole_bytes(r->inflight) >=
+			(size_t)r->inflight_bytes) {
 		if (r->unreleased.ns == 0)
 			r->unreleased = r->now;
 		return CH_OK;
@@ -410,9 +435,12 @@ release_keys(struct relay *r, struct ch_err *err)
 	r->unreleased.ns = 0;
 	r->released = true;
 	rc = progress_settle(&r->progress, r->pg, err);
-	return rc == CH_OK
-		? park_release(r->park, r->pg, r->inflight, r->wall, err)
-		: rc;
+	if (rc != CH_OK)
+		return rc;
+	inflight_interrupt(r->inflight);
+	rc = park_release(r->park, r->pg, r->inflight, r->wall, err);
+	inflight_resume(r->inflight);
+	return rc;
 }
 
 int
@@ -444,6 +472,7 @@ void
 pump_drop(struct relay *r)
 {
 	sink_kafka_drop(r->sink);
+	memset(r->in_hand, 0, sizeof(r->in_hand));
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);

@@ -101,6 +101,8 @@ enum relay_state {
 
 enum relay_source { RELAY_SOURCE_AUTO, RELAY_SOURCE_WAL, RELAY_SOURCE_SCAN };
 
+#define RELAY_IN_HAND 65536 /* places */
+
 /* Series of one topic's label. */
 struct relay_series {
 	const char *label; /* NULL: not asked for yet */
@@ -152,6 +154,8 @@ struct relay {
 	uint64_t slot_lsn;	/* of a slot made for the re-scan */
 	uint64_t read_lsn;	/* end of the last commit read; 0: none */
 	bool more;		/* the pump stopped for fairness */
+	/* rows that the sink has not reported, by a hash of topic and key */
+	uint32_t in_hand[RELAY_IN_HAND];
 	/* of this turn: rows that were put aside before, and rows of such an id
 	 * that are other events */
 	unsigned passed, reused;

@@ -154,7 +154,8 @@ def test_order_holds_among_refusals_of_many_keys(relay_cell, relay):
 
 
 def test_thousands_on_trial_hold_up_no_other_topic(relay_cell, relay):
-    """A batch is refused whole, and each of its rows is a suspect then."""
+    """A batch is refused whole, and each of its rows is a suspect then. Nor
+    does a row that the relay itself refuses wait for their end."""
     cell = relay_cell
     topic = small_topic(cell)
     daemon = relay(routes=f"small={topic}")
@@ -165,12 +166,38 @@ def test_thousands_on_trial_hold_up_no_other_topic(relay_cell, relay):
              "FROM generate_series(1, 8000) n")
     until(lambda: daemon.metric("relay_held_keys") > 3000, 60, "suspects")
     cell.seq = 9000
+    large = cell.event("large", payload='"' + "x" * 1100000 + '"')
+    cell.sent.clear()
     cell.event("other")
     cell.arrived()
     then = cell.records(cell.stock)[-1]["ts"]
     until(lambda: len(set(cell.ids(topic))) == 8000, 180, "all of them")
     assert any(r["ts"] > then for r in cell.records(topic))
-    assert cell.letters() == []
+    assert [x["row_id"] for x in cell.letters()] == [large]
+
+
+def test_a_suspect_that_was_put_aside_meanwhile_holds_up_nothing(bare, daemons):
+    """One event for two topics: while it is on trial for one it becomes a
+    letter of the other, which is missing, and is passed over then."""
+    shop, topic = bare, small_topic(bare)
+    shop.sql("ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+    shop.alone.install("public.outbox", "outbox_relay")
+    daemon = daemons("outbox-relay", **shop.flags(
+        outbox_policy="skip-after-100", topic_wait="3s"))
+    large = noise(25000)
+    twice = shop.order("a", "missing", payload=large)
+    shop.order("a", "small", payload=large, row_id=twice)
+    shop.order("b", "small", payload=large)
+    daemon.wait_metric(2, "relay_held_keys")
+    until(lambda: [x["row_id"] for x in shop.letters()] == [twice], 60,
+          "the letter")
+    daemon.wait_metric(1, "relay_rows_passed_over_total")
+    daemon.wait_metric(1, "relay_held_keys")
+    tried = daemon.metric("relay_refusals_total")
+    until(lambda: daemon.metric("relay_refusals_total") > tried, 60,
+          "the other one is tried")
+    last = shop.order("a", "small")
+    until(lambda: last in shop.ids(topic), 60, "the key flows")
 
 
 def test_a_stopped_broker_costs_no_attempt(relay_cell, relay, cell):

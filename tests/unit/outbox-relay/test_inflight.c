@@ -375,7 +375,66 @@ START_TEST(what_is_forgotten_may_begin_lower)
 }
 END_TEST
 
-SUITE_MAIN("inflight", a_woken_row_leaves_the_others_passed,
+/* A page is read while a large commit is: it is sent, counts and is passed
+ * first, and nothing of the large one counts before its end. */
+START_TEST(a_commit_in_between_comes_before_what_is_half_read)
+{
+	struct inflight *f = inflight_new();
+	size_t half, whole, all;
+	struct event *e;
+	int i;
+
+	inflight_begin(f, (struct ch_time){0});
+	for (i = 1; i <= 100; i++)
+		inflight_add(f, result_row(1, i, "k", "{}"));
+	half = inflight_bytes(f);
+	ck_assert_uint_eq(inflight_whole_bytes(f), 0);
+	inflight_interrupt(f);
+	ck_assert(!inflight_is_reading(f));
+	commit_of(f, 0, (const int64_t[]){7, 8}, 2);
+	inflight_resume(f);
+	ck_assert(inflight_is_reading(f));
+	whole = inflight_bytes(f) - half;
+	ck_assert_uint_eq(inflight_whole_bytes(f), whole);
+	for (i = 7; i <= 8; i++) {
+		e = inflight_next(f);
+		ck_assert_int_eq(e->order, i);
+		inflight_done(f, e);
+	}
+	ck_assert_ptr_null(inflight_next(f));
+	ck_assert(inflight_advance(f));
+	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
+	ck_assert_uint_eq(inflight_whole_bytes(f), 0);
+	inflight_add(f, result_row(1, 101, "k", "{}"));
+	ck_assert_uint_eq(inflight_whole_bytes(f), 0);
+	all = inflight_bytes(f);
+	ck_assert_uint_gt(all, half);
+	inflight_end(f, 50, NULL);
+	ck_assert_uint_eq(inflight_whole_bytes(f), all);
+	ck_assert_int_eq(inflight_next(f)->order, 1);
+	inflight_free(f);
+}
+END_TEST
+
+/* As is usual: nothing is read while a page is. */
+START_TEST(an_interruption_of_nothing_is_none)
+{
+	struct inflight *f = inflight_new();
+
+	inflight_interrupt(f);
+	commit_of(f, 10, (const int64_t[]){1}, 1);
+	inflight_resume(f);
+	ck_assert(!inflight_is_reading(f));
+	ck_assert_uint_eq(inflight_whole_bytes(f), inflight_bytes(f));
+	commit_of(f, 20, (const int64_t[]){2}, 1);
+	ck_assert_int_eq(inflight_next(f)->order, 1);
+	inflight_free(f);
+}
+END_TEST
+
+SUITE_MAIN("inflight", a_commit_in_between_comes_before_what_is_half_read,
+	an_interruption_of_nothing_is_none,
+	a_woken_row_leaves_the_others_passed,
 	what_passed_a_waiting_row_costs_nothing,
 	a_held_row_counts_only_when_it_is_let_go,
 	what_is_forgotten_may_begin_lower, rows_of_a_commit_leave_sorted,
