@@ -278,6 +278,11 @@ learn_relation(struct tail *t, const struct pgoutput_message *m,
 	r->known = is_known(t, m, &r->source);
 	r->application = t->opt.contract != NULL &&
 		contract_is_of(t->opt.contract, m->schema, m->table);
+	if ((r->known || r->application) && m->count > PGOUTPUT_COLUMNS_MAX)
+		return ch_err_set(err, CH_ERANGE,
+			"table %s has %d columns, at most %d are read: publish "
+			"a column list",
+			r->name, m->count, PGOUTPUT_COLUMNS_MAX);
 	if (r->application)
 		return contract_learn(t->opt.contract, m->columns, m->count,
 			err);
