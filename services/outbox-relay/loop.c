@@ -138,6 +138,7 @@ free_relay(struct relay *r)
 	sink_kafka_close(r->sink, 0);
 	hooks_close(r->hooks);
 	progress_free(&r->progress);
+	horizon_clear(&r->horizon);
 	scan_free(r->scan);
 	reread_free(r->reread);
 	queue_free(r->queue);
@@ -347,9 +348,13 @@ read_tables(struct relay *r)
 	if (r->scan_done)
 		return false;
 	rc = progress_settle(&r->progress, r->pg, &err);
-	if (rc == CH_OK && r->reread != NULL)
+	if (rc == CH_OK)
+		rc = horizon_is_past(&r->horizon, r->pg, r->now, &err);
+	if (rc == 0)
+		return false;
+	if (rc > 0 && r->reread != NULL)
 		rc = reread_turn(r->reread, r->pg, r->inflight, r->wall, &err);
-	else if (rc == CH_OK)
+	else if (rc > 0)
 		rc = scan_turn(r->scan, r->pg, r->inflight, r->wall, &err);
 	rows = (int64_t)(rows_of_scan(r) - before);
 	ch_metric_add(r->rt->metrics, RELAY_SCANNED, rows);
@@ -551,6 +556,7 @@ sleep_ms(const struct relay *r)
 	until_then(r, &ms, r->retry_at);
 	until_then(r, &ms, r->wake_at);
 	until_then(r, &ms, r->delete_at);
+	until_then(r, &ms, r->horizon.look_at);
 	if (r->shards != NULL)
 		earlier(&ms, POLL_BALANCE_MS);
 	if (ch_sm_state(&r->state) == RELAY_POLLING) {

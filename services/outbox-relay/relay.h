@@ -25,6 +25,7 @@
 #include "contract.h"
 #include "daemon/daemon.h"
 #include "hooks.h"
+#include "horizon.h"
 #include "inflight.h"
 #include "io/pg.h"
 #include "park.h"
@@ -146,12 +147,14 @@ struct relay {
 	struct ch_time wall;
 	bool draining;
 	struct ch_mono drain_since;
-	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
-	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
-	bool scan_done;		/* its rows may be in flight */
-	uint64_t slot_lsn;	/* of a slot made for the re-scan */
-	uint64_t read_lsn;	/* end of the last commit read; 0: none */
-	bool more;		/* the pump stopped for fairness */
+	bool told_open;		 /* a series of RELAY_BREAKER is not 0 */
+	struct ch_mono wake_at;	 /* a held key may be tried again; 0: none */
+	bool scan_done;		 /* its rows may be in flight */
+	uint64_t slot_lsn;	 /* of a slot made for the re-scan */
+	struct horizon horizon;	 /* of that re-scan */
+	uint64_t read_lsn;	 /* end of the last commit read; 0: none */
+	uint64_t commits_before; /* that were read before this stream */
+	bool more;		 /* the pump stopped for fairness */
 	/* of this turn: rows that were put aside before, and rows of such an id
 	 * that are other events */
 	unsigned passed, reused;

@@ -94,10 +94,23 @@ try_later(struct relay *r, const struct ch_err *err, const char *event)
 	r->retry_at = (struct ch_mono){r->now.ns + ms * 1000000};
 }
 
+/* The next try comes soon where this one came to something. */
+static void
+end_stream(struct relay *r)
+{
+	if (ch_sm_state(&r->state) == RELAY_TAILING &&
+		(tail_counts(r->tail)->commits != r->commits_before ||
+			ch_mono_ms_since(r->now, r->state_since) >=
+				r->backoff.cap_ms))
+		ch_backoff_reset(&r->backoff);
+	horizon_clear(&r->horizon);
+	tail_disconnect(r->tail);
+}
+
 void
 session_lose(struct relay *r, const struct ch_err *err)
 {
-	tail_disconnect(r->tail);
+	end_stream(r);
 	ch_pg_disconnect(r->pg);
 	r->progress.in_flight = false;
 	if (r->shards != NULL)
@@ -111,7 +124,7 @@ session_lose(struct relay *r, const struct ch_err *err)
 void
 session_restart(struct relay *r, const struct ch_err *err)
 {
-	tail_disconnect(r->tail);
+	end_stream(r);
 	inflight_abandon(r->inflight);
 	if (ch_sm_state(&r->state) != RELAY_LEADING)
 		move_to(r, RELAY_LEADING);
@@ -347,7 +360,7 @@ begin_tailing(struct relay *r, struct ch_err *err)
 	ch_metric_add(r->rt->metrics, RELAY_SESSIONS, 1);
 	r->reader = 0;
 	r->trouble[0] = '\0';
-	ch_backoff_reset(&r->backoff);
+	r->commits_before = tail_counts(r->tail)->commits;
 	move_to(r, RELAY_TAILING);
 	return CH_OK;
 }
@@ -362,7 +375,7 @@ forget_position(struct relay *r, struct ch_err *err)
 }
 
 static int
-make_slot(struct relay *r, bool drop, struct ch_err *err)
+make_slot(struct relay *r, bool drop, char **before, struct ch_err *err)
 {
 	int rc = forget_position(r, err);
 
@@ -370,7 +383,7 @@ make_slot(struct relay *r, bool drop, struct ch_err *err)
 		rc = walsender_slot_drop(tail_walsender(r->tail), err);
 	if (rc == CH_OK)
 		rc = walsender_slot_create(tail_walsender(r->tail),
-			&r->slot_lsn, err);
+			&r->slot_lsn, before, err);
 	if (rc == CH_OK)
 		ch_warn("relay.slot_made", CH_S("slot", r->slot),
 			CH_S("then", "re-scan of the tables"));
@@ -392,17 +405,24 @@ leave_moved(struct relay *r, struct ch_err *err)
 	return forget_position(r, err);
 }
 
-static void
-begin_scanning(struct relay *r)
+/* before: as horizon_set() takes it. */
+static int
+begin_scanning(struct relay *r, char *before, struct ch_err *err)
 {
 	bool whole = r->reread == NULL || r->first_whole || r->progress.begun;
+	int rc = horizon_set(&r->horizon, before, r->pg, r->now, err);
 
+	if (rc != CH_OK)
+		return rc;
 	r->progress.begun = true;
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
+	if (!whole)
+		horizon_clear(&r->horizon);
 	r->trouble[0] = '\0';
 	if (ch_sm_state(&r->state) != RELAY_SCANNING)
 		move_to(r, RELAY_SCANNING);
+	return CH_OK;
 }
 
 /* The lock is ours: who reads the slot is a leader that stands still, or a stream
@@ -441,6 +461,7 @@ static int
 use_slot(struct relay *r, const struct walsender_slot_found *slot,
 	struct ch_err *err)
 {
+	char *before = NULL;
 	int rc = CH_OK;
 
 	if (slot->is == WALSENDER_SLOT_ACTIVE)
@@ -452,14 +473,13 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 			r->slot);
 	r->slot_lsn = slot->confirmed_lsn;
 	if (slot->is != WALSENDER_SLOT_FREE)
-		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, err);
+		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, &before,
+			err);
 	else if (r->progress.has_lsn && r->slot_lsn <= r->progress.kept_lsn)
 		return begin_tailing(r, err);
 	else if (r->progress.has_lsn)
 		rc = leave_moved(r, err);
-	if (rc == CH_OK)
-		begin_scanning(r);
-	return rc;
+	return rc == CH_OK ? begin_scanning(r, before, err) : rc;
 }
 
 static int
