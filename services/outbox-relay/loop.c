@@ -40,6 +40,15 @@
  * sent once more after the next start. */
 #define DRAIN_HOOKS_MS 5000
 
+/* Progress may be lost; what is parked is written durably. A stopped leader must
+ * not keep the leader's lock: a live one asks for the slot every few seconds. */
+#define ON_CONNECT                                                             \
+	"SET synchronous_commit = off; "                                       \
+	"SET idle_session_timeout = '" SESSION_SILENT "'"
+/* An application's rows that a policy hides are refused, not passed over. The
+ * ledger's own policies show the relay all. */
+#define ON_CONNECT_ALONE "SET row_security = off; " ON_CONNECT
+
 enum {
 	WATCH_TAIL,
 	WATCH_PROMPT,
@@ -73,11 +82,8 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.lock_timeout_ms = 5000,
 		.idle_in_transaction_ms = 15000,
 		.read_write = true,
-		/* progress may be lost; what is parked is written durably */
-		/* a stopped leader must not keep the leader's lock: a live one
-		 * asks for the slot every few seconds */
-		.on_connect = "SET synchronous_commit = off; "
-			      "SET idle_session_timeout = '" SESSION_SILENT "'",
+		.on_connect =
+			r->contract == NULL ? ON_CONNECT : ON_CONNECT_ALONE,
 	};
 	struct tail_options tail = {
 		.walsender = {.conninfo = sql.conninfo,
@@ -496,6 +502,8 @@ look_around(struct relay *r)
 		rc = park_sweep(r->park, r->pg, &err);
 	if (rc == CH_OK)
 		rc = watch_slot(r, &err);
+	if (rc == CH_OK)
+		rc = source_watch_table(r, &err);
 	if (rc == CH_OK)
 		rc = partitions_turn(r, &err);
 	if (rc != CH_OK)

@@ -181,6 +181,10 @@ struct relay {
 	char slot_status[16];
 	char trouble[CH_ERR_TEXT_MAX];	 /* why there is no source; "": none */
 	char undeleted[CH_ERR_TEXT_MAX]; /* why rows are not; "": they are */
+	/* while tailing: how the table is to be published again; "": it is */
+	char unpublished[CH_ERR_TEXT_MAX];
+	uint64_t unpublished_lsn; /* seen there */
+	struct ch_mono table_at;
 };
 
 /* ---- session.c: from nothing to a source ---- */
@@ -196,6 +200,12 @@ void session_close(struct relay *r);
 /* Of the walsender's long commands, ctx is the relay: keeps watchdog and SQL
  * session, and the lock with it, from ending. false: stop, or it has ended. */
 bool session_keep_alive(void *ctx);
+/* The table that is tailed is not published any more, seen at lsn: what the
+ * stream has up to there is still delivered; then nothing is read until it is
+ * mended (why says how), and the table is read whole. Durable when it returns:
+ * negative when it could not be. */
+int session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
+	struct ch_err *err);
 /* As far as we know: in a state from which rows are read. */
 bool session_is_leader(const struct relay *r);
 /* May something be sent, now? While the lock is known to be ours: nothing came
@@ -214,9 +224,15 @@ int source_open_wal(struct relay *r, struct ch_err *err);
 /* The application's table by polling: may it be? CH_ECONFIG: no, and what to
  * do. */
 int source_open_queue(struct relay *r, struct ch_err *err);
-/* Does the publication have the application's table? CH_ECONFIG: no, and what
- * to do. */
-int source_check_table(struct relay *r, struct ch_err *err);
+/* Does the publication have the application's table, and its inserts?
+ * CH_ECONFIG: no, and what to do; *missed: rows may be written meanwhile that
+ * the slot never has. */
+int source_check_table(struct relay *r, bool *missed, struct ch_err *err);
+/* The same now and then while it is tailed, see session_unpublished(). Negative
+ * when the SQL connection failed. */
+int source_watch_table(struct relay *r, struct ch_err *err);
+/* May this role read all rows of it? CH_ECONFIG: no, and what to do. */
+int source_check_rows(struct relay *r, struct ch_err *err);
 /* Polling for want of the WAL: asks once a minute; true: it can be read. */
 bool source_wal_came(struct relay *r);
 

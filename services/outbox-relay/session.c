@@ -104,6 +104,7 @@ end_stream(struct relay *r)
 				r->backoff.cap_ms))
 		ch_backoff_reset(&r->backoff);
 	horizon_clear(&r->horizon);
+	r->unpublished[0] = '\0';
 	tail_disconnect(r->tail);
 }
 
@@ -375,6 +376,53 @@ forget_position(struct relay *r, struct ch_err *err)
 }
 
 static int
+miss_rows(struct relay *r, const struct ch_err *why, struct ch_err *err)
+{
+	ch_error("relay.not_published", CH_ERR(why),
+		CH_S("then", "re-scan of the table, once it is published"));
+	return forget_position(r, err);
+}
+
+int
+session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
+	struct ch_err *err)
+{
+	int rc = miss_rows(r, why, err);
+
+	ch_view_copy(ch_view_of(why->text), r->unpublished,
+		sizeof(r->unpublished));
+	r->unpublished_lsn = lsn;
+	return rc;
+}
+
+/* Nothing that was published is left: what is written from here on would come
+ * before what the table alone has. */
+static void
+leave_unpublished(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (r->unpublished[0] == '\0' || r->progress.lsn < r->unpublished_lsn)
+		return;
+	ch_err_set(&err, CH_ECONFIG, "%s", r->unpublished);
+	session_restart(r, &err);
+}
+
+/* It may have been so, and rows been written, while no relay ran. */
+static int
+check_table(struct relay *r, struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	bool missed;
+	int rc = source_check_table(r, &missed, &why);
+
+	if (missed && r->progress.has_lsn && miss_rows(r, &why, err) != CH_OK)
+		return err->code;
+	*err = why;
+	return rc;
+}
+
+static int
 make_slot(struct relay *r, bool drop, char **before, struct ch_err *err)
 {
 	int rc = forget_position(r, err);
@@ -412,6 +460,8 @@ begin_scanning(struct relay *r, char *before, struct ch_err *err)
 	bool whole = r->reread == NULL || r->first_whole || r->progress.begun;
 	int rc = horizon_set(&r->horizon, before, r->pg, r->now, err);
 
+	if (rc == CH_OK && whole && r->reread != NULL)
+		rc = source_check_rows(r, err);
 	if (rc != CH_OK)
 		return rc;
 	r->progress.begun = true;
@@ -537,7 +587,7 @@ choose_source(struct relay *r, struct ch_err *err)
 	if (rc == CH_ECONFIG)
 		return ch_err_wrap(err, "rows come from the WAL alone");
 	if (rc == CH_OK && r->contract != NULL)
-		rc = source_check_table(r, err);
+		rc = check_table(r, err);
 	if (rc != CH_OK)
 		return rc;
 	return look_at_slot(r, err);
@@ -611,6 +661,7 @@ session_turn(struct relay *r)
 			poll_balance(r);
 		break;
 	case RELAY_TAILING:
+		leave_unpublished(r);
 		break;
 	}
 }
