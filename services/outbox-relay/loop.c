@@ -40,6 +40,15 @@
  * sent once more after the next start. */
 #define DRAIN_HOOKS_MS 5000
 
+/* Progress may be lost; what is parked is written durably. A stopped leader must
+ * not keep the leader's lock: a live one asks for the slot every few seconds. */
+#define ON_CONNECT                                                             \
+	"SET synchronous_commit = off; "                                       \
+	"SET idle_session_timeout = '" SESSION_SILENT "'"
+/* An application's rows that a policy hides are refused, not passed over. The
+ * ledger's own policies show the relay all. */
+#define ON_CONNECT_ALONE "SET row_security = off; " ON_CONNECT
+
 enum {
 	WATCH_TAIL,
 	WATCH_PROMPT,
@@ -73,11 +82,8 @@ open_postgres(struct relay *r, const struct ch_params *p, struct ch_err *err)
 		.lock_timeout_ms = 5000,
 		.idle_in_transaction_ms = 15000,
 		.read_write = true,
-		/* progress may be lost; what is parked is written durably */
-		/* a stopped leader must not keep the leader's lock: a live one
-		 * asks for the slot every few seconds */
-		.on_connect = "SET synchronous_commit = off; "
-			      "SET idle_session_timeout = '" SESSION_SILENT "'",
+		.on_connect =
+			r->contract == NULL ? ON_CONNECT : ON_CONNECT_ALONE,
 	};
 	struct tail_options tail = {
 		.walsender = {.conninfo = sql.conninfo,
@@ -138,6 +144,7 @@ free_relay(struct relay *r)
 	sink_kafka_close(r->sink, 0);
 	hooks_close(r->hooks);
 	progress_free(&r->progress);
+	horizon_clear(&r->horizon);
 	scan_free(r->scan);
 	reread_free(r->reread);
 	queue_free(r->queue);
@@ -344,9 +351,13 @@ read_tables(struct relay *r)
 	if (r->scan_done)
 		return false;
 	rc = progress_settle(&r->progress, r->pg, &err);
-	if (rc == CH_OK && r->reread != NULL)
+	if (rc == CH_OK)
+		rc = horizon_is_past(&r->horizon, r->pg, r->now, &err);
+	if (rc == 0)
+		return false;
+	if (rc > 0 && r->reread != NULL)
 		rc = reread_turn(r->reread, r->pg, r->inflight, r->wall, &err);
-	else if (rc == CH_OK)
+	else if (rc > 0)
 		rc = scan_turn(r->scan, r->pg, r->inflight, r->wall, &err);
 	rows = (int64_t)(rows_of_scan(r) - before);
 	ch_metric_add(r->rt->metrics, RELAY_SCANNED, rows);
@@ -489,6 +500,8 @@ look_around(struct relay *r)
 	if (rc == CH_OK)
 		rc = watch_slot(r, &err);
 	if (rc == CH_OK)
+		rc = source_watch_table(r, &err);
+	if (rc == CH_OK)
 		rc = partitions_turn(r, &err);
 	if (rc != CH_OK)
 		session_lose(r, &err);
@@ -548,6 +561,7 @@ sleep_ms(const struct relay *r)
 	until_then(r, &ms, r->retry_at);
 	until_then(r, &ms, r->wake_at);
 	until_then(r, &ms, r->delete_at);
+	until_then(r, &ms, r->horizon.look_at);
 	if (r->shards != NULL)
 		earlier(&ms, POLL_BALANCE_MS);
 	if (ch_sm_state(&r->state) == RELAY_POLLING) {

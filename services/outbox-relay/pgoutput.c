@@ -139,40 +139,31 @@ pgoutput_status_write(uint8_t out[PGOUTPUT_STATUS_LEN], uint64_t flushed,
 	out[33] = reply;
 }
 
-static int
-column_count(struct cursor *c, struct pgoutput_message *out, struct ch_err *err)
+static void
+read_column(struct cursor *c, struct pgoutput_column *column)
 {
-	uint16_t n = take_u16(c);
-
-	if (n > PGOUTPUT_COLUMNS_MAX)
-		return ch_err_set(err, CH_ERANGE,
-			"%u columns in one relation, at most %d are read: "
-			"publish a column list",
-			n, PGOUTPUT_COLUMNS_MAX);
-	out->count = n;
-	return CH_OK;
+	take_u8(c); /* part of the key */
+	column->name = take_name(c);
+	column->type = take_u32(c);
+	column->modifier = (int32_t)take_u32(c);
 }
 
 static int
 read_relation(struct cursor *c, struct pgoutput_message *out,
 	struct ch_err *err)
 {
-	int i, rc;
+	struct pgoutput_column passed;
+	int i;
 
 	out->kind = PGOUTPUT_RELATION;
 	out->relation = take_u32(c);
 	out->schema = take_name(c);
 	out->table = take_name(c);
 	take_u8(c); /* replica identity: inserts do not need it */
-	rc = column_count(c, out, err);
-	if (rc != CH_OK)
-		return rc;
-	for (i = 0; i < out->count; i++) {
-		take_u8(c); /* part of the key */
-		out->columns[i].name = take_name(c);
-		out->columns[i].type = take_u32(c);
-		out->columns[i].modifier = (int32_t)take_u32(c);
-	}
+	out->count = take_u16(c);
+	for (i = 0; i < out->count && !c->bad; i++)
+		read_column(c,
+			i < PGOUTPUT_COLUMNS_MAX ? &out->columns[i] : &passed);
 	return finish(c, "a relation message", err);
 }
 
@@ -197,8 +188,9 @@ read_value(struct cursor *c, struct pgoutput_value *v, struct ch_err *err)
 static int
 read_insert(struct cursor *c, struct pgoutput_message *out, struct ch_err *err)
 {
+	struct pgoutput_value passed;
 	uint8_t tuple;
-	int i, rc;
+	int i, rc = CH_OK;
 
 	out->kind = PGOUTPUT_INSERT;
 	out->relation = take_u32(c);
@@ -206,9 +198,11 @@ read_insert(struct cursor *c, struct pgoutput_message *out, struct ch_err *err)
 	if (!c->bad && tuple != 'N')
 		return ch_err_set(err, CH_EPROTO,
 			"an insert without a new row (0x%02x)", tuple);
-	rc = column_count(c, out, err);
-	for (i = 0; rc == CH_OK && i < out->count; i++)
-		rc = read_value(c, &out->values[i], err);
+	out->count = take_u16(c);
+	for (i = 0; rc == CH_OK && i < out->count && !c->bad; i++)
+		rc = read_value(c,
+			i < PGOUTPUT_COLUMNS_MAX ? &out->values[i] : &passed,
+			err);
 	return rc != CH_OK ? rc : finish(c, "an insert message", err);
 }
 

@@ -5,7 +5,8 @@
  * Two layers: the walsender's frames (XLogData, keepalive, our status update)
  * and inside XLogData the messages of the output plugin pgoutput, protocol 1.
  * Every length is checked against the bytes that are there; trailing bytes
- * are an error. Views point into the input.
+ * are an error. Views point into the input. A table may have more columns than
+ * are kept: beside ours others may be published.
  *
  * Thread: any. Pure.
  */
@@ -70,12 +71,13 @@ struct pgoutput_message {
 	uint32_t xid;		     /* BEGIN */
 	uint32_t relation;	     /* RELATION, INSERT, UPDATE */
 	struct ch_view schema, table; /* RELATION */
-	int count;		      /* of columns or values */
+	int count; /* of columns or values; the first PGOUTPUT_COLUMNS_MAX
+		    * of them are kept */
 	struct pgoutput_column columns[PGOUTPUT_COLUMNS_MAX];
 	struct pgoutput_value values[PGOUTPUT_COLUMNS_MAX];
 };
 
-/* CH_EPROTO (broken), CH_ERANGE (more columns than PGOUTPUT_COLUMNS_MAX). */
+/* CH_EPROTO: broken. */
 int pgoutput_read(struct ch_view body, struct pgoutput_message *out,
 	struct ch_err *err);
 

@@ -25,6 +25,7 @@
 #include "contract.h"
 #include "daemon/daemon.h"
 #include "hooks.h"
+#include "horizon.h"
 #include "inflight.h"
 #include "io/pg.h"
 #include "park.h"
@@ -148,12 +149,14 @@ struct relay {
 	struct ch_time wall;
 	bool draining;
 	struct ch_mono drain_since;
-	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
-	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
-	bool scan_done;		/* its rows may be in flight */
-	uint64_t slot_lsn;	/* of a slot made for the re-scan */
-	uint64_t read_lsn;	/* end of the last commit read; 0: none */
-	bool more;		/* the pump stopped for fairness */
+	bool told_open;		 /* a series of RELAY_BREAKER is not 0 */
+	struct ch_mono wake_at;	 /* a held key may be tried again; 0: none */
+	bool scan_done;		 /* its rows may be in flight */
+	uint64_t slot_lsn;	 /* of a slot made for the re-scan */
+	struct horizon horizon;	 /* of that re-scan */
+	uint64_t read_lsn;	 /* end of the last commit read; 0: none */
+	uint64_t commits_before; /* that were read before this stream */
+	bool more;		 /* the pump stopped for fairness */
 	/* rows that the sink has not reported, by a hash of topic and key */
 	uint32_t in_hand[RELAY_IN_HAND];
 	/* of this turn: rows that were put aside before, and rows of such an id
@@ -182,6 +185,10 @@ struct relay {
 	char slot_status[16];
 	char trouble[CH_ERR_TEXT_MAX];	 /* why there is no source; "": none */
 	char undeleted[CH_ERR_TEXT_MAX]; /* why rows are not; "": they are */
+	/* while tailing: how the table is to be published again; "": it is */
+	char unpublished[CH_ERR_TEXT_MAX];
+	uint64_t unpublished_lsn; /* seen there */
+	struct ch_mono table_at;
 };
 
 /* ---- session.c: from nothing to a source ---- */
@@ -197,6 +204,12 @@ void session_close(struct relay *r);
 /* Of the walsender's long commands, ctx is the relay: keeps watchdog and SQL
  * session, and the lock with it, from ending. false: stop, or it has ended. */
 bool session_keep_alive(void *ctx);
+/* The table that is tailed is not published any more, seen at lsn: what the
+ * stream has up to there is still delivered; then nothing is read until it is
+ * mended (why says how), and the table is read whole. Durable when it returns:
+ * negative when it could not be. */
+int session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
+	struct ch_err *err);
 /* As far as we know: in a state from which rows are read. */
 bool session_is_leader(const struct relay *r);
 /* May something be sent, now? While the lock is known to be ours: nothing came
@@ -215,9 +228,15 @@ int source_open_wal(struct relay *r, struct ch_err *err);
 /* The application's table by polling: may it be? CH_ECONFIG: no, and what to
  * do. */
 int source_open_queue(struct relay *r, struct ch_err *err);
-/* Does the publication have the application's table? CH_ECONFIG: no, and what
- * to do. */
-int source_check_table(struct relay *r, struct ch_err *err);
+/* Does the publication have the application's table, and its inserts?
+ * CH_ECONFIG: no, and what to do; *missed: rows may be written meanwhile that
+ * the slot never has. */
+int source_check_table(struct relay *r, bool *missed, struct ch_err *err);
+/* The same now and then while it is tailed, see session_unpublished(). Negative
+ * when the SQL connection failed. */
+int source_watch_table(struct relay *r, struct ch_err *err);
+/* May this role read all rows of it? CH_ECONFIG: no, and what to do. */
+int source_check_rows(struct relay *r, struct ch_err *err);
 /* Polling for want of the WAL: asks once a minute; true: it can be read. */
 bool source_wal_came(struct relay *r);
 

@@ -94,10 +94,24 @@ try_later(struct relay *r, const struct ch_err *err, const char *event)
 	r->retry_at = (struct ch_mono){r->now.ns + ms * 1000000};
 }
 
+/* The next try comes soon where this one came to something. */
+static void
+end_stream(struct relay *r)
+{
+	if (ch_sm_state(&r->state) == RELAY_TAILING &&
+		(tail_counts(r->tail)->commits != r->commits_before ||
+			ch_mono_ms_since(r->now, r->state_since) >=
+				r->backoff.cap_ms))
+		ch_backoff_reset(&r->backoff);
+	horizon_clear(&r->horizon);
+	r->unpublished[0] = '\0';
+	tail_disconnect(r->tail);
+}
+
 void
 session_lose(struct relay *r, const struct ch_err *err)
 {
-	tail_disconnect(r->tail);
+	end_stream(r);
 	ch_pg_disconnect(r->pg);
 	r->progress.in_flight = false;
 	if (r->shards != NULL)
@@ -111,7 +125,7 @@ session_lose(struct relay *r, const struct ch_err *err)
 void
 session_restart(struct relay *r, const struct ch_err *err)
 {
-	tail_disconnect(r->tail);
+	end_stream(r);
 	inflight_abandon(r->inflight);
 	if (ch_sm_state(&r->state) != RELAY_LEADING)
 		move_to(r, RELAY_LEADING);
@@ -347,7 +361,7 @@ begin_tailing(struct relay *r, struct ch_err *err)
 	ch_metric_add(r->rt->metrics, RELAY_SESSIONS, 1);
 	r->reader = 0;
 	r->trouble[0] = '\0';
-	ch_backoff_reset(&r->backoff);
+	r->commits_before = tail_counts(r->tail)->commits;
 	move_to(r, RELAY_TAILING);
 	return CH_OK;
 }
@@ -362,7 +376,54 @@ forget_position(struct relay *r, struct ch_err *err)
 }
 
 static int
-make_slot(struct relay *r, bool drop, struct ch_err *err)
+miss_rows(struct relay *r, const struct ch_err *why, struct ch_err *err)
+{
+	ch_error("relay.not_published", CH_ERR(why),
+		CH_S("then", "re-scan of the table, once it is published"));
+	return forget_position(r, err);
+}
+
+int
+session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
+	struct ch_err *err)
+{
+	int rc = miss_rows(r, why, err);
+
+	ch_view_copy(ch_view_of(why->text), r->unpublished,
+		sizeof(r->unpublished));
+	r->unpublished_lsn = lsn;
+	return rc;
+}
+
+/* Nothing that was published is left: what is written from here on would come
+ * before what the table alone has. */
+static void
+leave_unpublished(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	if (r->unpublished[0] == '\0' || r->progress.lsn < r->unpublished_lsn)
+		return;
+	ch_err_set(&err, CH_ECONFIG, "%s", r->unpublished);
+	session_restart(r, &err);
+}
+
+/* It may have been so, and rows been written, while no relay ran. */
+static int
+check_table(struct relay *r, struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	bool missed;
+	int rc = source_check_table(r, &missed, &why);
+
+	if (missed && r->progress.has_lsn && miss_rows(r, &why, err) != CH_OK)
+		return err->code;
+	*err = why;
+	return rc;
+}
+
+static int
+make_slot(struct relay *r, bool drop, char **before, struct ch_err *err)
 {
 	int rc = forget_position(r, err);
 
@@ -370,7 +431,7 @@ make_slot(struct relay *r, bool drop, struct ch_err *err)
 		rc = walsender_slot_drop(tail_walsender(r->tail), err);
 	if (rc == CH_OK)
 		rc = walsender_slot_create(tail_walsender(r->tail),
-			&r->slot_lsn, err);
+			&r->slot_lsn, before, err);
 	if (rc == CH_OK)
 		ch_warn("relay.slot_made", CH_S("slot", r->slot),
 			CH_S("then", "re-scan of the tables"));
@@ -392,17 +453,26 @@ leave_moved(struct relay *r, struct ch_err *err)
 	return forget_position(r, err);
 }
 
-static void
-begin_scanning(struct relay *r)
+/* before: as horizon_set() takes it. */
+static int
+begin_scanning(struct relay *r, char *before, struct ch_err *err)
 {
 	bool whole = r->reread == NULL || r->first_whole || r->progress.begun;
+	int rc = horizon_set(&r->horizon, before, r->pg, r->now, err);
 
+	if (rc == CH_OK && whole && r->reread != NULL)
+		rc = source_check_rows(r, err);
+	if (rc != CH_OK)
+		return rc;
 	r->progress.begun = true;
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
+	if (!whole)
+		horizon_clear(&r->horizon);
 	r->trouble[0] = '\0';
 	if (ch_sm_state(&r->state) != RELAY_SCANNING)
 		move_to(r, RELAY_SCANNING);
+	return CH_OK;
 }
 
 /* The lock is ours: who reads the slot is a leader that stands still, or a stream
@@ -441,6 +511,7 @@ static int
 use_slot(struct relay *r, const struct walsender_slot_found *slot,
 	struct ch_err *err)
 {
+	char *before = NULL;
 	int rc = CH_OK;
 
 	if (slot->is == WALSENDER_SLOT_ACTIVE)
@@ -452,14 +523,13 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 			r->slot);
 	r->slot_lsn = slot->confirmed_lsn;
 	if (slot->is != WALSENDER_SLOT_FREE)
-		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, err);
+		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, &before,
+			err);
 	else if (r->progress.has_lsn && r->slot_lsn <= r->progress.kept_lsn)
 		return begin_tailing(r, err);
 	else if (r->progress.has_lsn)
 		rc = leave_moved(r, err);
-	if (rc == CH_OK)
-		begin_scanning(r);
-	return rc;
+	return rc == CH_OK ? begin_scanning(r, before, err) : rc;
 }
 
 static int
@@ -517,7 +587,7 @@ choose_source(struct relay *r, struct ch_err *err)
 	if (rc == CH_ECONFIG)
 		return ch_err_wrap(err, "rows come from the WAL alone");
 	if (rc == CH_OK && r->contract != NULL)
-		rc = source_check_table(r, err);
+		rc = check_table(r, err);
 	if (rc != CH_OK)
 		return rc;
 	return look_at_slot(r, err);
@@ -591,6 +661,7 @@ session_turn(struct relay *r)
 			poll_balance(r);
 		break;
 	case RELAY_TAILING:
+		leave_unpublished(r);
 		break;
 	}
 }

@@ -17,6 +17,7 @@
 
 #define REFUSALS 3
 #define AGAIN_MS 60000
+#define TABLE_MS 5000
 
 static const struct ch_pg_stmt allowed_stmt = {
 	"relay_wal_allowed", outbox_relay_sql_wal_allowed};
@@ -113,12 +114,24 @@ source_open_wal(struct relay *r, struct ch_err *err)
 	return progress_check(&r->progress, &identity, err);
 }
 
-int
-source_check_table(struct relay *r, struct ch_err *err)
+/* ---- an application's table ---- */
+
+struct table {
+	bool has_publication, inserts, published;
+	bool there, partitioned, by_root, hidden;
+	char role[64];
+	uint64_t lsn; /* when it was so */
+};
+
+static int
+look_at_table(struct relay *r, struct table *t, struct ch_err *err)
 {
-	bool there = false, published = false;
+	bool *flags[] = {&t->has_publication, &t->inserts, &t->published,
+		&t->there, &t->partitioned, &t->by_root, &t->hidden};
 	struct ch_pg_args args;
+	struct ch_pg_row row;
 	PGresult *res;
+	size_t i;
 	int rc;
 
 	ch_pg_args_clear(&args);
@@ -127,16 +140,96 @@ source_check_table(struct relay *r, struct ch_err *err)
 	rc = ch_pg_query(r->pg, &published_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
-	ch_pg_get_bool(res, 0, 0, &there);
-	ch_pg_get_bool(res, 0, 1, &published);
+	row = ch_pg_row(res, 0);
+	for (i = 0; i < sizeof(flags) / sizeof(*flags); i++)
+		*flags[i] = ch_pg_next_bool(&row);
+	ch_view_copy(ch_pg_next_text(&row), t->role, sizeof(t->role));
+	t->lsn = ch_pg_next_lsn(&row);
+	rc = ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
 	PQclear(res);
-	if (there && published)
+	return rc;
+}
+
+static int
+check_published(const struct relay *r, const struct table *t,
+	struct ch_err *err)
+{
+	const char *name = r->publication;
+
+	if (!t->has_publication)
+		return ch_err_set(err, CH_ECONFIG,
+			"publication %s is missing for table %s: CREATE "
+			"PUBLICATION %s FOR TABLE %s WITH "
+			"(publish_via_partition_root), or name another",
+			name, r->table, name, r->table);
+	if (t->published && t->inserts)
 		return CH_OK;
+	if (t->published)
+		return ch_err_set(err, CH_ECONFIG,
+			"publication %s does not publish inserts, of table %s "
+			"neither: ALTER PUBLICATION %s SET (publish = "
+			"'insert'), or name another",
+			name, r->table, name);
+	if (t->partitioned && !t->by_root)
+		return ch_err_set(err, CH_ECONFIG,
+			"publication %s does not publish table %s under its "
+			"own name: ALTER PUBLICATION %s SET "
+			"(publish_via_partition_root = true)",
+			name, r->table, name);
 	return ch_err_set(err, CH_ECONFIG,
-		"publication %s %s table %s: CREATE PUBLICATION %s FOR TABLE "
-		"%s WITH (publish_via_partition_root), or name another",
-		r->publication, there ? "does not publish" : "is missing for",
-		r->table, r->publication, r->table);
+		"publication %s does not publish table %s: ALTER PUBLICATION "
+		"%s ADD TABLE %s, or name another",
+		name, r->table, name, r->table);
+}
+
+/* Rows of it may be written that no slot has. */
+static bool
+may_miss(const struct table *t)
+{
+	return t->has_publication && t->there && !(t->published && t->inserts);
+}
+
+int
+source_check_table(struct relay *r, bool *missed, struct ch_err *err)
+{
+	struct table t;
+	int rc = look_at_table(r, &t, err);
+
+	*missed = rc == CH_OK && may_miss(&t);
+	return rc == CH_OK ? check_published(r, &t, err) : rc;
+}
+
+int
+source_check_rows(struct relay *r, struct ch_err *err)
+{
+	struct table t;
+	int rc = look_at_table(r, &t, err);
+
+	if (rc != CH_OK || !t.hidden)
+		return rc;
+	return ch_err_set(err, CH_ECONFIG,
+		"row-level security may hide rows of %s from role %s, and they "
+		"must be read now: ALTER ROLE \"%s\" BYPASSRLS, as a superuser",
+		r->table, t.role, t.role);
+}
+
+int
+source_watch_table(struct relay *r, struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	struct table t;
+	int rc;
+
+	if (r->contract == NULL || ch_sm_state(&r->state) != RELAY_TAILING ||
+		r->unpublished[0] != '\0' ||
+		ch_mono_ms_since(r->now, r->table_at) < TABLE_MS)
+		return CH_OK;
+	r->table_at = r->now;
+	rc = look_at_table(r, &t, err);
+	if (rc != CH_OK || !may_miss(&t))
+		return rc;
+	(void)check_published(r, &t, &why);
+	return session_unpublished(r, t.lsn, &why, err);
 }
 
 int
@@ -151,13 +244,15 @@ bool
 source_wal_came(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
+	bool missed;
 
 	if (r->source != RELAY_SOURCE_AUTO ||
 		ch_mono_ms_since(r->now, r->state_since) < AGAIN_MS)
 		return false;
 	r->state_since = r->now;
 	if (source_open_wal(r, &err) == CH_OK &&
-		(r->contract == NULL || source_check_table(r, &err) == CH_OK))
+		(r->contract == NULL ||
+			source_check_table(r, &missed, &err) == CH_OK))
 		return true;
 	tail_disconnect(r->tail);
 	ch_debug("relay.still_polling", CH_ERR(&err));

@@ -29,6 +29,7 @@
 
 #define STATUS_MOVED_MS 100
 #define STATUS_IDLE_MS 5000
+#define STATUS_UNREAD_MS 1000 /* the server may have asked, unread */
 #define SILENT_MS 40000
 #define SILENT_DOUBLINGS 6
 #define RELATIONS_MAX 4096
@@ -278,6 +279,11 @@ learn_relation(struct tail *t, const struct pgoutput_message *m,
 	r->known = is_known(t, m, &r->source);
 	r->application = t->opt.contract != NULL &&
 		contract_is_of(t->opt.contract, m->schema, m->table);
+	if ((r->known || r->application) && m->count > PGOUTPUT_COLUMNS_MAX)
+		return ch_err_set(err, CH_ERANGE,
+			"table %s has %d columns, at most %d are read: publish "
+			"a column list",
+			r->name, m->count, PGOUTPUT_COLUMNS_MAX);
 	if (r->application)
 		return contract_learn(t->opt.contract, m->columns, m->count,
 			err);
@@ -540,13 +546,14 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	uint8_t bytes[PGOUTPUT_STATUS_LEN];
 	PGconn *conn = connection(t);
 	int64_t ago = ch_mono_ms_since(now, t->told_at), silent;
+	int64_t idle = t->dry ? STATUS_IDLE_MS : STATUS_UNREAD_MS;
 	int rc;
 
 	if (conn == NULL || !t->streaming)
 		return CH_OK;
 	if (flushed < t->told)
 		flushed = t->told;
-	if (!force && !t->asked && ago < STATUS_IDLE_MS &&
+	if (!force && !t->asked && ago < idle &&
 		(flushed == t->told || ago < STATUS_MOVED_MS))
 		return CH_OK;
 	silent = silence_ms(t, now);

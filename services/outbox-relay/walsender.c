@@ -6,6 +6,11 @@
  * long: while one runs, `alive` is asked five times a second. A command that
  * fails half-way ends the connection: nothing else could be told from its
  * answer.
+ *
+ * A slot is made in a transaction of its own snapshot, which PostgreSQL takes
+ * from the WAL: it is exactly what was committed before the slot begins. For one
+ * that runs meanwhile with very many subtransactions it may be too large; then
+ * the slot is made without.
  */
 #include "walsender.h"
 
@@ -19,6 +24,7 @@
 #include "base/mem.h"
 
 #define CREATE_MS 120000
+#define TOO_LARGE "40001" /* "initial slot snapshot too large" */
 
 struct walsender {
 	struct walsender_options opt;
@@ -303,17 +309,26 @@ walsender_slot_look(struct walsender *w, struct walsender_slot_found *out,
 	return rc;
 }
 
-int
-walsender_slot_create(struct walsender *w, uint64_t *lsn, struct ch_err *err)
+static int
+tell(struct walsender *w, const char *sql, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = walsender_command(w, sql, WALSENDER_COMMAND_MS, &res, err);
+
+	PQclear(res);
+	return rc;
+}
+
+static int
+create(struct walsender *w, const char *how, uint64_t *lsn, struct ch_err *err)
 {
 	char sql[256];
 	PGresult *res;
 	int rc;
 
 	(void)snprintf(sql, sizeof(sql),
-		"CREATE_REPLICATION_SLOT %s LOGICAL "
-		"pgoutput NOEXPORT_SNAPSHOT",
-		w->opt.slot);
+		"CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s", w->opt.slot,
+		how);
 	rc = walsender_command(w, sql, CREATE_MS, &res, err);
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "create slot %s", w->opt.slot);
@@ -322,6 +337,55 @@ walsender_slot_create(struct walsender *w, uint64_t *lsn, struct ch_err *err)
 		rc = ch_err_set(err, CH_EPROTO,
 			"CREATE_REPLICATION_SLOT answered something else");
 	PQclear(res);
+	return rc;
+}
+
+static int
+read_snapshot(struct walsender *w, char **out, struct ch_err *err)
+{
+	PGresult *res;
+	int rc = walsender_command(w, "SELECT pg_current_snapshot()",
+		WALSENDER_COMMAND_MS, &res, err);
+
+	if (rc == CH_OK && PQntuples(res) == 1)
+		*out = ch_xstrdup(PQgetvalue(res, 0, 0));
+	PQclear(res);
+	return rc;
+}
+
+static int
+create_and_see(struct walsender *w, uint64_t *lsn, char **before,
+	struct ch_err *err)
+{
+	int rc =
+		tell(w, "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ", err);
+
+	if (rc == CH_OK)
+		rc = create(w, "USE_SNAPSHOT", lsn, err);
+	if (rc == CH_OK)
+		rc = read_snapshot(w, before, err);
+	return rc == CH_OK ? tell(w, "COMMIT", err) : rc;
+}
+
+int
+walsender_slot_create(struct walsender *w, uint64_t *lsn, char **before,
+	struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	int rc;
+
+	*before = NULL;
+	rc = create_and_see(w, lsn, before, &why);
+	if (rc == CH_ESQL && strcmp(why.sqlstate, TOO_LARGE) == 0) {
+		rc = tell(w, "ROLLBACK", err);
+		return rc == CH_OK ? create(w, "NOEXPORT_SNAPSHOT", lsn, err)
+				   : rc;
+	}
+	if (rc != CH_OK) {
+		free(*before);
+		*before = NULL;
+		*err = why;
+	}
 	return rc;
 }
 

@@ -74,8 +74,10 @@ int walsender_command(struct walsender *w, const char *sql, int timeout_ms,
 
 int walsender_slot_look(struct walsender *w, struct walsender_slot_found *out,
 	struct ch_err *err);
-/* The position from which the slot has everything. */
-int walsender_slot_create(struct walsender *w, uint64_t *lsn,
+/* The position from which the slot has everything, and as a snapshot, which is
+ * the caller's to free(), what was committed before: some of it nobody may see
+ * yet. NULL: not known; nothing that begins later is of it. */
+int walsender_slot_create(struct walsender *w, uint64_t *lsn, char **before,
 	struct ch_err *err);
 int walsender_slot_drop(struct walsender *w, struct ch_err *err);
 

@@ -291,5 +291,10 @@ watch_ready(struct relay *r, struct ch_buf *verbose)
 	ok = ready_delivery(r, verbose) && ok;
 	if (r->undeleted[0] != '\0')
 		ok = ch_ready_line(verbose, "delete", false, r->undeleted);
+	if (r->unpublished[0] != '\0')
+		ok = ch_ready_line(verbose, "published", false, r->unpublished);
+	if (r->horizon.waits_for[0] != '\0')
+		ok = ch_ready_line(verbose, "scan", false,
+			r->horizon.waits_for);
 	return ready_slot(r, verbose) && ok;
 }

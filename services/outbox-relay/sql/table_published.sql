@@ -1,5 +1,17 @@
--- Does the publication exist, and does it publish the application's table
--- under that very name (and not only under those of its partitions)?
-SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = $1::text),
-	EXISTS (SELECT FROM pg_publication_tables WHERE pubname = $1::text
-		AND schemaname || '.' || tablename = $2::text)
+-- Does publication $1 publish the inserts of the application's table $2
+-- (<schema>.<table>), under that very name and not only under those of its
+-- partitions? And what else decides what to do when it does not.
+SELECT p.oid IS NOT NULL AS is_there,
+	coalesce(p.pubinsert, false) AS inserts,
+	EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname
+		AND t.schemaname || '.' || t.tablename = $2::text) AS published,
+	c.oid IS NOT NULL AS is_table,
+	coalesce(c.relkind = 'p', false) AS is_partitioned,
+	coalesce(p.pubviaroot, false) AS by_root,
+	coalesce(row_security_active(c.oid), false) AS is_hidden,
+	current_user::text AS role,
+	pg_current_wal_insert_lsn() AS lsn
+FROM (SELECT) one
+LEFT JOIN pg_publication p ON p.pubname = $1::text
+LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
+	ON n.nspname || '.' || c.relname = $2::text AND c.relkind IN ('r', 'p')

@@ -1,0 +1,205 @@
+"""What stands between an application's table and its relay is told, with what to
+do; and what is written meanwhile is delivered once it is mended."""
+
+import pytest
+
+from harness.wait import until
+
+
+@pytest.fixture
+def shop(bare):
+    bare.alone.install("public.outbox", "outbox_relay")
+    return bare
+
+
+@pytest.fixture
+def relay(bare, daemons):
+    def start(wait_ready=True, **flags):
+        return daemons("outbox-relay", wait_ready=wait_ready,
+                       **bare.flags(**flags))
+    return start
+
+
+def told(daemon, text):
+    def answered():
+        status, page = daemon.get("/readyz?verbose")
+        return status == 503 and text in page
+    until(answered, 60, "it is not ready: " + text)
+
+
+def swapped(shop):
+    """Another table has the name, as after a migration by hand."""
+    shop.sql("BEGIN; ALTER TABLE outbox RENAME TO outbox_old; "
+             "CREATE TABLE outbox (LIKE outbox_old INCLUDING ALL); "
+             "GRANT SELECT ON outbox TO ch_relay; COMMIT")
+    return ("ALTER PUBLICATION outbox_relay ADD TABLE public.outbox",
+            "ALTER PUBLICATION outbox_relay ADD TABLE outbox")
+
+
+def without_inserts(shop):
+    shop.sql("ALTER PUBLICATION outbox_relay SET (publish = 'update, delete')")
+    return ("ALTER PUBLICATION outbox_relay SET (publish = 'insert')",) * 2
+
+
+def by_leaves(shop):
+    shop.sql("ALTER PUBLICATION outbox_relay SET "
+             "(publish_via_partition_root = false)")
+    return ("ALTER PUBLICATION outbox_relay SET "
+            "(publish_via_partition_root = true)",) * 2
+
+
+def partitioned(shop):
+    shop.sql("DROP TABLE outbox")
+    shop.sql("CREATE TABLE outbox (n bigserial, id uuid NOT NULL, "
+             "aggregatetype text NOT NULL, aggregateid text NOT NULL, "
+             "type text NOT NULL, payload jsonb) PARTITION BY LIST (type)")
+    shop.sql("CREATE TABLE outbox_rest PARTITION OF outbox DEFAULT")
+    shop.alone.install("public.outbox", "outbox_relay")
+    shop.sql("ALTER PUBLICATION outbox_relay ADD TABLE outbox")
+
+
+@pytest.mark.parametrize("done", [swapped, without_inserts, by_leaves])
+def test_a_table_that_is_not_published_any_more(shop, relay, done):
+    """Rows before come from the WAL, those of meanwhile from the table, in the
+    order of their key."""
+    if done is by_leaves:
+        partitioned(shop)
+    daemon = relay()
+    shop.order("k")
+    shop.arrived()
+    remedy, mended = done(shop)
+    rows = [shop.order("k") for n in range(3)]
+    told(daemon, remedy)
+    assert "event=relay.not_published" in daemon.logged()
+    until(lambda: shop.sql("SELECT 1 FROM outbox_relay.relay_progress WHERE "
+                           "lsn IS NULL"), 60, "durably")
+    assert not set(rows) & set(shop.ids(shop.topic))
+    told(daemon, "leading: publication outbox_relay")
+    shop.sql(mended)
+    rows.append(shop.order("k"))
+    shop.arrived()
+    until(lambda: daemon.get("/readyz")[0] == 200, 60, "ready")
+
+
+@pytest.mark.parametrize("mended_by", ["the same", "another"])
+def test_a_table_that_was_not_published_while_no_relay_ran(shop, relay,
+                                                           mended_by):
+    daemon = relay()
+    shop.order("k")
+    shop.arrived()
+    assert daemon.stop() == 0
+    _, mended = swapped(shop)
+    shop.order("k")
+    daemon = relay(wait_ready=False)
+    told(daemon, "does not publish table public.outbox")
+    if mended_by == "another":
+        assert daemon.kill() != 0
+    shop.sql(mended)
+    if mended_by == "another":
+        relay()
+    shop.order("k")
+    shop.arrived()
+
+
+def test_what_is_published_when_the_table_is_left_comes_first(shop, relay,
+                                                              kafka):
+    """Kafka takes nothing while the table is swapped and mended."""
+    daemon = relay(topic_wait="1h")
+    topic = f"{shop.prefix}Later"
+    rows = [shop.order("k", kind="Later") for n in range(3)]
+    daemon.wait_metric(3, "relay_in_flight_rows")
+    _, mended = swapped(shop)
+    rows += [shop.order("k", kind="Later") for n in range(3)]
+    told(daemon, "[-]published")
+    kafka.create(topic)
+    told(daemon, "leading: publication outbox_relay")
+    assert shop.ids(topic) == rows[:3]
+    shop.sql(mended)
+    until(lambda: shop.ids(topic) == rows, 60, "those of the new table, after")
+
+
+def test_a_publication_without_inserts_is_refused(shop, relay):
+    shop.sql("CREATE PUBLICATION odd FOR TABLE outbox WITH (publish = "
+             "'update, delete')")
+    daemon = relay(wait_ready=False, publication="odd")
+    told(daemon, "ALTER PUBLICATION odd SET (publish = 'insert')")
+    shop.order("k")
+    shop.sql("ALTER PUBLICATION odd SET (publish = 'insert')")
+    assert shop.arrived() == 0
+
+
+@pytest.fixture
+def bound(shop, cell):
+    """The relay's role, to whom policies apply."""
+    boss = cell.connect("superuser", shop.database)
+
+    def may(what):
+        with boss.cursor() as cur:
+            cur.execute(f"ALTER ROLE ch_relay {what}")
+    may("NOBYPASSRLS")
+    yield may
+    may("BYPASSRLS")
+    boss.close()
+
+
+def test_rows_that_a_policy_hides_are_not_passed_over(shop, relay, bound):
+    shop.sql("ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
+    for n in range(3):
+        shop.order(f"k{n}")
+    daemon = relay(wait_ready=False)
+    told(daemon, 'rows of public.outbox from role ch_relay, and they must be '
+         'read now: ALTER ROLE "ch_relay" BYPASSRLS')
+    shop.order("k0")  # the slot has it already
+    shop.sql("DELETE FROM outbox WHERE n = 4")
+    bound("BYPASSRLS")
+    shop.arrived()
+
+
+def test_rows_from_the_wal_need_no_right_to_pass_policies(shop, relay, bound):
+    """No policy applies there: a relay at work is not held up."""
+    daemon = relay()
+    shop.order("k")
+    shop.arrived()
+    shop.sql("ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
+    assert daemon.stop() == 0
+    relay()
+    shop.order("k")
+    assert shop.arrived() == 0
+
+
+def test_a_wide_table_beside_the_outbox(shop, relay):
+    """Is passed over, whatever it has; of the outbox itself it is said."""
+    columns = ", ".join(f"c{n} int" for n in range(1590))
+    shop.sql(f"CREATE TABLE wide ({columns})")
+    shop.sql("CREATE PUBLICATION two FOR TABLE outbox, wide")
+    daemon = relay(publication="two")
+    shop.sql("INSERT INTO wide (c0, c1589) VALUES (1, 2)")
+    shop.order("k")
+    assert shop.arrived() == 0
+    assert daemon.metric("relay_streams_total") == 1
+    columns = ", ".join(f"ADD c{n} int" for n in range(130))
+    shop.sql(f"ALTER TABLE outbox {columns}")
+    shop.order("k")
+    told(daemon, "table outbox has 136 columns, at most 128 are read")
+    shop.sql("ALTER TABLE outbox " + ", ".join(
+        f"DROP c{n}" for n in range(130)))
+
+
+def test_keepalives_are_answered_while_kafka_takes_nothing(shop, daemons):
+    """One walsender lives, through many of its timeouts."""
+    daemon = daemons("outbox-relay", env={
+        "PGOPTIONS": "-c wal_sender_timeout=3s"},
+        **shop.flags(inflight="64KiB", topic_wait="1h"))
+    shop.order("k")
+    shop.arrived()
+    for n in range(300):
+        shop.order(f"k{n}", kind="Later", payload="x" * 300)
+    until(lambda: daemon.metric("relay_in_flight_bytes") >= 65536, 60, "full")
+    since, = shop.sql("SELECT clock_timestamp()")[0]
+    until(lambda: shop.sql(
+        "SELECT 1 FROM pg_stat_replication WHERE application_name = "
+        "'outbox-relay' AND reply_time > %s + interval '4 s'", (since,)), 60,
+        "it is answered")
+    assert daemon.metric("relay_streams_total") == 1
+    shop.kafka.create(f"{shop.prefix}Later")
+    until(lambda: len(shop.records(f"{shop.prefix}Later")) == 300, 60, "all")
