@@ -55,6 +55,7 @@ struct inflight {
 	struct commit *cursor; /* NULL: everything was looked at */
 	size_t cursor_at;
 	size_t events, bytes;
+	uint64_t ended;
 	struct marks marks;
 	char *mark;
 	struct inflight_position position;
@@ -136,6 +137,7 @@ inflight_clear(struct inflight *f)
 	}
 	f->tail = f->cursor = NULL;
 	f->cursor_at = 0;
+	f->ended = f->position.commits;
 }
 
 void
@@ -250,6 +252,7 @@ inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
 
 	assert(c != NULL);
 	f->reading = NULL;
+	f->ended++;
 	c->end_lsn = end_lsn;
 	c->mark = mark != NULL ? ch_xstrdup(mark) : NULL;
 	if (c->count > 1)
@@ -416,12 +419,18 @@ inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq)
 }
 
 void
-inflight_forget(struct inflight *f)
+inflight_unmark(struct inflight *f)
 {
 	free(f->mark);
 	f->mark = NULL;
-	f->marks.count = 0;
 	f->position.mark = NULL;
+}
+
+void
+inflight_forget(struct inflight *f)
+{
+	inflight_unmark(f);
+	f->marks.count = 0;
 	f->position.lsn = 0;
 }
 
@@ -474,6 +483,12 @@ const struct inflight_position *
 inflight_position(const struct inflight *f)
 {
 	return &f->position;
+}
+
+uint64_t
+inflight_ended(const struct inflight *f)
+{
+	return f->ended;
 }
 
 int64_t

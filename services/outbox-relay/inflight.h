@@ -75,6 +75,11 @@ bool inflight_advance(struct inflight *f);
  * position moves there with the last commit read, or at once. */
 void inflight_position_at(struct inflight *f, uint64_t lsn);
 const struct inflight_position *inflight_position(const struct inflight *f);
+/* What was delivered so far has no mark any more: another reading begins. */
+void inflight_unmark(struct inflight *f);
+/* Commits that were ended: once position's `commits` has come there, all of
+ * them are delivered. Those that are dropped do not count. */
+uint64_t inflight_ended(const struct inflight *f);
 /* Delivered log_seq of a stream; 0: none known. */
 int64_t inflight_delivered(const struct inflight *f, int32_t stream);
 /* Sets it, when a stored progress is read. Never goes back. */
