@@ -56,6 +56,8 @@ struct inflight {
 	size_t cursor_at;
 	size_t events, bytes;
 	uint64_t ended;
+	void (*done)(void *ctx, const struct event *e); /* or NULL */
+	void *done_ctx;
 	struct marks marks;
 	char *mark;
 	struct inflight_position position;
@@ -323,6 +325,8 @@ inflight_done(struct inflight *f, struct event *e)
 		e->settled = true;
 		return;
 	}
+	if (f->done != NULL)
+		f->done(f->done_ctx, e);
 	c->events[e->place] = NULL;
 	c->left--;
 	f->events--;
@@ -333,6 +337,14 @@ inflight_done(struct inflight *f, struct event *e)
 	event_free(e);
 	if (c->left == 0)
 		commit_done(f, c);
+}
+
+void
+inflight_watch(struct inflight *f,
+	void (*done)(void *ctx, const struct event *e), void *ctx)
+{
+	f->done = done;
+	f->done_ctx = ctx;
 }
 
 void

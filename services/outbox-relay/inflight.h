@@ -56,6 +56,9 @@ struct event *inflight_next(struct inflight *f);
 /* The row is acknowledged or durably parked: freed. While it is held it stays
  * in flight (PARKING, so that nothing sends it again) until it is let go. */
 void inflight_done(struct inflight *f, struct event *e);
+/* Hears of each row that is done, before it is freed. */
+void inflight_watch(struct inflight *f,
+	void (*done)(void *ctx, const struct event *e), void *ctx);
 /* Something else, beside its target, must be durable before it counts. */
 void inflight_hold(struct event *e);
 void inflight_let_go(struct inflight *f, struct event *e);

@@ -270,7 +270,7 @@ has_room(const struct relay *r)
 static bool
 may_read(const struct relay *r)
 {
-	if (r->draining || r->surplus > 0)
+	if (r->draining)
 		return false;
 	return has_room(r) ||
 		(inflight_is_reading(r->inflight) &&

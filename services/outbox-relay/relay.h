@@ -166,7 +166,9 @@ struct relay {
 	int64_t partitions_missing; /* at the last look */
 	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
 	struct ch_mono kept_at;	    /* the SQL session, while a slot is made */
-	size_t surplus; /* shards to be given up; nothing is read meanwhile */
+	size_t leaving_rows;	    /* taken of shards to be given up */
+	/* fewer than before, then; or, of none, not to be chosen before */
+	struct ch_mono leaving_at;
 	struct ch_mono state_since;
 	bool other_leads; /* asked for while STANDBY, and refused */
 	bool left; /* so, since we led last: nothing is in flight any more */
