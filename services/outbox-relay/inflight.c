@@ -58,6 +58,9 @@ struct inflight {
 	size_t cursor_at;
 	size_t events, bytes;
 	size_t reading_bytes, interrupted_bytes;
+	uint64_t ended;
+	void (*done)(void *ctx, const struct event *e); /* or NULL */
+	void *done_ctx;
 	struct marks marks;
 	char *mark;
 	struct inflight_position position;
@@ -139,6 +142,7 @@ inflight_clear(struct inflight *f)
 	}
 	f->tail = f->cursor = NULL;
 	f->cursor_at = 0;
+	f->ended = f->position.commits;
 }
 
 void
@@ -255,6 +259,7 @@ inflight_end(struct inflight *f, uint64_t end_lsn, const char *mark)
 
 	assert(c != NULL);
 	f->reading = NULL;
+	f->ended++;
 	c->end_lsn = end_lsn;
 	c->mark = mark != NULL ? ch_xstrdup(mark) : NULL;
 	if (c->count > 1)
@@ -343,6 +348,8 @@ inflight_done(struct inflight *f, struct event *e)
 		e->settled = true;
 		return;
 	}
+	if (f->done != NULL)
+		f->done(f->done_ctx, e);
 	c->events[e->place] = NULL;
 	c->left--;
 	f->events--;
@@ -353,6 +360,14 @@ inflight_done(struct inflight *f, struct event *e)
 	event_free(e);
 	if (c->left == 0)
 		commit_done(f, c);
+}
+
+void
+inflight_watch(struct inflight *f,
+	void (*done)(void *ctx, const struct event *e), void *ctx)
+{
+	f->done = done;
+	f->done_ctx = ctx;
 }
 
 void
@@ -439,12 +454,18 @@ inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq)
 }
 
 void
-inflight_forget(struct inflight *f)
+inflight_unmark(struct inflight *f)
 {
 	free(f->mark);
 	f->mark = NULL;
-	f->marks.count = 0;
 	f->position.mark = NULL;
+}
+
+void
+inflight_forget(struct inflight *f)
+{
+	inflight_unmark(f);
+	f->marks.count = 0;
 	f->position.lsn = 0;
 }
 
@@ -497,6 +518,12 @@ const struct inflight_position *
 inflight_position(const struct inflight *f)
 {
 	return &f->position;
+}
+
+uint64_t
+inflight_ended(const struct inflight *f)
+{
+	return f->ended;
 }
 
 int64_t

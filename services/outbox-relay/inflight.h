@@ -61,6 +61,9 @@ struct event *inflight_next(struct inflight *f);
 /* The row is acknowledged or durably parked: freed. While it is held it stays
  * in flight (PARKING, so that nothing sends it again) until it is let go. */
 void inflight_done(struct inflight *f, struct event *e);
+/* Hears of each row that is done, before it is freed. */
+void inflight_watch(struct inflight *f,
+	void (*done)(void *ctx, const struct event *e), void *ctx);
 /* Something else, beside its target, must be durable before it counts. */
 void inflight_hold(struct event *e);
 void inflight_let_go(struct inflight *f, struct event *e);
@@ -80,6 +83,11 @@ bool inflight_advance(struct inflight *f);
  * position moves there with the last commit read, or at once. */
 void inflight_position_at(struct inflight *f, uint64_t lsn);
 const struct inflight_position *inflight_position(const struct inflight *f);
+/* What was delivered so far has no mark any more: another reading begins. */
+void inflight_unmark(struct inflight *f);
+/* Commits that were ended: once position's `commits` has come there, all of
+ * them are delivered. Those that are dropped do not count. */
+uint64_t inflight_ended(const struct inflight *f);
 /* Delivered log_seq of a stream; 0: none known. */
 int64_t inflight_delivered(const struct inflight *f, int32_t stream);
 /* Sets it, when a stored progress is read. Never goes back. */

@@ -28,6 +28,9 @@
  * delivered, at most so long, or when the slot would keep so much WAL. */
 #define IDLE_SAVE_MAX_MS 600000
 #define IDLE_SAVE_BYTES ((uint64_t)32 << 20)
+/* A round of the tables that found rows is followed by the next one when they
+ * are delivered, or when one of them has waited for so long. */
+#define ROUND_MS 1000
 #define IDLE_MS 1000
 #define LOOK_MS 1000
 #define PUBLISH_MS 100
@@ -275,7 +278,7 @@ has_room(const struct relay *r)
 static bool
 may_read(const struct relay *r)
 {
-	return !r->draining && r->surplus == 0 && has_room(r);
+	return !r->draining && has_room(r);
 }
 
 /* Once a read, however many there were: an application that marks its rows
@@ -339,7 +342,17 @@ rows_of_scan(const struct relay *r)
 	return r->reread != NULL ? reread_rows(r->reread) : scan_rows(r->scan);
 }
 
-/* One page of the tables; when a round is delivered, perhaps the next. */
+static struct ch_mono
+round_due(const struct relay *r)
+{
+	int64_t ms = r->poll_ms;
+
+	if (scan_rows(r->scan) > 0 && ms > ROUND_MS)
+		ms = ROUND_MS;
+	return (struct ch_mono){r->now.ns + ms * 1000000};
+}
+
+/* One page of the tables. */
 static bool
 read_tables(struct relay *r)
 {
@@ -365,26 +378,18 @@ read_tables(struct relay *r)
 	if (rc < 0)
 		session_lose(r, &err);
 	r->scan_done = rc == 0;
+	if (r->scan_done)
+		r->poll_at = round_due(r);
 	return rc > 0;
 }
 
-static void
-next_round(struct relay *r)
+/* A row that waits keeps no other from being read. */
+static bool
+round_is_due(const struct relay *r)
 {
-	bool quiet = scan_rows(r->scan) == 0, saved;
-
-	if (!r->scan_done || !pump_is_idle(r) || r->poll_at.ns > r->now.ns)
-		return;
-	/* a quiet round needs no write: the older snapshot says as much */
-	saved = r->progress.saved_snapshot;
-	progress_snapshot_set(&r->progress,
-		inflight_position(r->inflight)->mark);
-	if (quiet)
-		r->progress.saved_snapshot = saved;
-	scan_begin(r->scan, r->inflight, r->progress.snapshot);
-	r->scan_done = r->released = false;
-	r->poll_at = (struct ch_mono){
-		r->now.ns + (quiet ? r->poll_ms * 1000000 : 0)};
+	return r->scan_done &&
+		(r->poll_at.ns <= r->now.ns ||
+			(scan_rows(r->scan) > 0 && pump_is_idle(r)));
 }
 
 static bool
@@ -392,8 +397,11 @@ read_rows(struct relay *r)
 {
 	int state = ch_sm_state(&r->state);
 
-	if (state == RELAY_POLLING && !r->draining && r->queue == NULL)
-		next_round(r);
+	if (state == RELAY_POLLING && !r->draining && r->queue == NULL &&
+		round_is_due(r)) {
+		scan_next(r->scan);
+		r->scan_done = false;
+	}
 	if (!may_read(r) || r->read_at.ns > r->now.ns)
 		return false;
 	if (state == RELAY_TAILING)
@@ -407,12 +415,27 @@ read_rows(struct relay *r)
 
 /* ---- acknowledging ---- */
 
+/* The last round of the tables before which nothing waits. */
+static void
+take_round(struct relay *r)
+{
+	const char *mark = inflight_position(r->inflight)->mark;
+	const char *known = r->progress.snapshot;
+
+	if (r->queue == NULL && mark != NULL &&
+		(known == NULL || strcmp(known, mark) != 0))
+		progress_snapshot_set(&r->progress, mark);
+}
+
 static void
 take_position(struct relay *r)
 {
 	uint64_t lsn = inflight_position(r->inflight)->lsn;
+	int state = ch_sm_state(&r->state);
 
-	if (ch_sm_state(&r->state) != RELAY_TAILING)
+	if (state == RELAY_POLLING)
+		take_round(r);
+	if (state != RELAY_TAILING || !session_has_position(r))
 		return;
 	if (lsn > r->progress.lsn)
 		r->progress.lsn = lsn;
@@ -551,6 +574,15 @@ until_then(const struct relay *r, int64_t *ms, struct ch_mono then)
 		earlier(ms, (then.ns - r->now.ns + 999999) / 1000000);
 }
 
+static bool
+polls_now(const struct relay *r)
+{
+	if (r->queue == NULL)
+		return !r->draining && round_is_due(r);
+	return r->poll_at.ns <= r->now.ns && may_read(r) &&
+		queue_has_room(r->queue);
+}
+
 static int
 sleep_ms(const struct relay *r)
 {
@@ -566,15 +598,12 @@ sleep_ms(const struct relay *r)
 		earlier(&ms, POLL_BALANCE_MS);
 	if (ch_sm_state(&r->state) == RELAY_POLLING) {
 		ms = ms < r->poll_ms ? ms : r->poll_ms;
-		if (r->poll_at.ns > r->now.ns)
-			until_then(r, &ms, r->poll_at);
-		else if (r->queue != NULL
-				? may_read(r) && queue_has_room(r->queue)
-				: r->scan_done && pump_is_idle(r))
+		until_then(r, &ms, r->poll_at);
+		if (polls_now(r))
 			ms = 0;
 	}
 	if (ch_sm_state(&r->state) == RELAY_SCANNING && r->scan_done &&
-		pump_is_idle(r))
+		!r->draining)
 		ms = 0;
 	earlier(&ms, save_ms(r));
 	return (int)ms;

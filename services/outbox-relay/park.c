@@ -183,6 +183,29 @@ ask_blocking(struct ch_pg *pg, const struct queue_part *part, PGresult **res,
 }
 
 int
+park_leave(struct park *p, struct ch_pg *pg, const struct queue_part *part,
+	struct ch_err *err)
+{
+	struct route_topic *topic;
+	PGresult *res;
+	int rc = ask_blocking(pg, part, &res, err), i;
+
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "leave blocked keys");
+	for (i = 0; i < PQntuples(res); i++) {
+		struct ch_pg_row r = ch_pg_row(res, i);
+
+		(void)ch_pg_next_uuid(&r);
+		topic = route_stored(p->routes, ch_pg_next_text(&r), NULL);
+		if (topic != NULL)
+			retry_unblock(p->retry, topic->number,
+				ch_pg_next_bytea(&r));
+	}
+	PQclear(res);
+	return CH_OK;
+}
+
+int
 park_load(struct park *p, struct ch_pg *pg, const struct queue_part *part,
 	struct ch_err *err)
 {

@@ -40,6 +40,10 @@ int park_load(struct park *p, struct ch_pg *pg, const struct queue_part *part,
 /* The same of a further part, beside what is known. */
 int park_add(struct park *p, struct ch_pg *pg, const struct queue_part *part,
 	struct ch_err *err);
+/* Forgets which keys of a part are blocked: it becomes another's. Of none of
+ * its rows is anything queued, or in flight. */
+int park_leave(struct park *p, struct ch_pg *pg, const struct queue_part *part,
+	struct ch_err *err);
 
 /* Takes the row (PARKING from now on). topic may be NULL when there is no
  * legal one. class: "too_large", ...; both texts are copied. */

@@ -4,9 +4,10 @@
  * delivered deleted, and the relay's share of it.
  *
  * A shard changes hands only with nothing of it in flight: who has too many
- * reads no more until all is delivered and deleted, then lets them go. What a
- * dead relay had in flight is still in the table, and comes again from whoever
- * takes its shard.
+ * reads no more of some until all of them is delivered and deleted, then lets
+ * them go. Of a shard with a row that waits that may take for ever: when it comes
+ * no further it is read again, and another one is tried. What a dead relay had
+ * in flight is still in the table, and comes again from whoever takes its shard.
  *
  * A DELETE that PostgreSQL refuses is tried again each second; its rows stay
  * taken meanwhile and are not sent again, and the relay is not ready.
@@ -20,6 +21,10 @@
 /* A read that found nothing passed over what others have taken, which may be
  * much: it is not repeated before so many times as long as it took. */
 #define REST 4
+/* Shards to be given are not read as long as their rows become fewer, and
+ * so long after; then they are, before others are tried. */
+#define LEAVE_MS 2000
+#define STAY_MS 5000
 
 void
 poll_open(struct relay *r, const struct ch_params *p)
@@ -34,6 +39,7 @@ poll_open(struct relay *r, const struct ch_params *p)
 		.time = ch_params_str(p, "outbox_time"),
 		.first_whole = r->first_whole,
 		.shared = shards > 1});
+	inflight_watch(r->inflight, queue_done, r->queue);
 	if (shards > 1)
 		r->shards = shards_new(r->slot, shards);
 }
@@ -51,6 +57,8 @@ rest(struct relay *r)
 bool
 poll_read(struct relay *r)
 {
+	struct queue_part part =
+		r->shards != NULL ? shards_read(r->shards) : queue_whole;
 	uint64_t before = queue_rows(r->queue);
 	struct ch_err err = CH_ERR_INIT;
 	int64_t rows;
@@ -58,14 +66,14 @@ poll_read(struct relay *r)
 
 	if (r->poll_at.ns > r->now.ns || !queue_has_room(r->queue))
 		return false;
-	if (session_part(r)->count == 0) {
+	if (part.count == 0) {
 		rest(r);
 		return false;
 	}
 	rc = progress_settle(&r->progress, r->pg, &err);
 	if (rc == CH_OK)
-		rc = queue_read(r->queue, r->pg, session_part(r), r->inflight,
-			r->wall, &err);
+		rc = queue_read(r->queue, r->pg, &part, r->inflight, r->wall,
+			&err);
 	rows = (int64_t)(queue_rows(r->queue) - before);
 	ch_metric_add(r->rt->metrics, RELAY_SCANNED, rows);
 	rhythm_rows(&r->rhythm, rows, false, false, r->now);
@@ -94,11 +102,11 @@ poll_delete(struct relay *r)
 
 	if (r->queue == NULL || !session_is_leader(r) ||
 		r->delete_at.ns > r->now.ns ||
-		!queue_has_delivered(r->queue, r->inflight))
+		!queue_has_delivered(r->queue, r->now))
 		return;
 	rc = progress_settle(&r->progress, r->pg, &err);
 	if (rc == CH_OK)
-		rc = queue_delete(r->queue, r->pg, r->inflight, &err);
+		rc = queue_delete(r->queue, r->pg, r->now, &err);
 	if (rc == CH_OK)
 		r->undeleted[0] = '\0';
 	else if (rc == CH_ESQL && ch_pg_is_up(r->pg))
@@ -109,35 +117,78 @@ poll_delete(struct relay *r)
 
 /* ---- the share of a table ---- */
 
-/* Everything of the shards that we have is delivered and deleted. */
+static size_t
+taken_of(void *ctx, int32_t shard)
+{
+	const struct relay *r = ctx;
+
+	return queue_taken_of(r->queue, shard);
+}
+
+/* Of a key that was released nobody knows here whose shard it is. */
 static bool
 may_give(const struct relay *r)
 {
-	return pump_is_idle(r) && queue_taken(r->queue) == 0 &&
-		!park_wants_release(r->park);
+	return !park_wants_release(r->park) && park_queued(r->park) == 0 &&
+		inflight_events(r->inflight) == queue_undone(r->queue);
+}
+
+static int
+give_last(struct relay *r, struct ch_err *err)
+{
+	struct queue_part last = *session_part(r);
+	int rc = park_sweep(r->park, r->pg, err);
+
+	last.shards += last.count - 1;
+	last.count = 1;
+	if (rc == CH_OK)
+		rc = park_leave(r->park, r->pg, &last, err);
+	return rc == CH_OK ? shards_give(r->shards, r->pg, err) : rc;
 }
 
 static int
 give(struct relay *r, struct ch_err *err)
 {
-	int rc = park_sweep(r->park, r->pg, err);
+	size_t undone;
+	int rc = progress_settle(&r->progress, r->pg, err);
 
-	if (rc == CH_OK)
-		rc = shards_give(r->shards, r->pg, r->surplus, err);
-	r->surplus = 0;
-	/* the keys of what was given up are another's now */
-	return rc == CH_OK ? park_load(r->park, r->pg, session_part(r), err)
-			   : rc;
+	while (rc == CH_OK && may_give(r) &&
+		shards_find_left(r->shards, taken_of, r))
+		rc = give_last(r, err);
+	undone = shards_undone(r->shards, taken_of, r);
+	if (undone < r->leaving_rows)
+		r->leaving_at = r->now;
+	r->leaving_rows = undone;
+	if (ch_mono_ms_since(r->now, r->leaving_at) < LEAVE_MS)
+		return rc;
+	shards_stay(r->shards);
+	r->leaving_at = (struct ch_mono){r->now.ns + STAY_MS * 1000000LL};
+	return rc;
+}
+
+static void
+leave(struct relay *r, size_t surplus)
+{
+	if (surplus == 0 || shards_leaving(r->shards) > 0 ||
+		r->leaving_at.ns > r->now.ns)
+		return;
+	shards_leave(r->shards, surplus, taken_of, r);
+	r->leaving_rows = shards_undone(r->shards, taken_of, r);
+	r->leaving_at = r->now;
 }
 
 static int
 take(struct relay *r, struct ch_err *err)
 {
 	struct queue_part new;
-	size_t taken;
-	int rc = shards_balance(r->shards, r->pg, &taken, &r->surplus, err);
+	size_t taken, surplus;
+	int rc = shards_balance(r->shards, r->pg, &taken, &surplus, err);
 
 	r->balanced_at = r->now;
+	if (surplus < shards_leaving(r->shards))
+		shards_stay(r->shards);
+	if (rc == CH_OK)
+		leave(r, surplus);
 	if (rc != CH_OK || taken == 0)
 		return rc;
 	new = *session_part(r);
@@ -155,7 +206,7 @@ poll_balance(struct relay *r)
 
 	if (r->shards == NULL)
 		return;
-	if (r->surplus > 0 && may_give(r))
+	if (shards_leaving(r->shards) > 0)
 		rc = give(r, &err);
 	if (rc == CH_OK &&
 		ch_mono_ms_since(r->now, r->balanced_at) >= POLL_BALANCE_MS)

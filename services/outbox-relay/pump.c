@@ -403,17 +403,6 @@ serve_sink(struct relay *r)
 	wake_suspects(r);
 }
 
-/* A round of the tables, and the end of a re-scan, begin with nothing in
- * flight: they come before the next page of released keys. */
-static bool
-tables_are_due(const struct relay *r)
-{
-	int state = ch_sm_state(&r->state);
-
-	return (state == RELAY_SCANNING && r->scan_done) ||
-		(state == RELAY_POLLING && r->queue == NULL && r->released);
-}
-
 /* Rows of released keys are read back while nothing else is to be sent: nothing
  * of a transaction that is half read is, however long it takes. */
 static int
@@ -421,7 +410,7 @@ release_keys(struct relay *r, struct ch_err *err)
 {
 	int rc;
 
-	if (!park_wants_release(r->park) || r->draining || tables_are_due(r)) {
+	if (!park_wants_release(r->park) || r->draining) {
 		r->unreleased.ns = 0;
 		return CH_OK;
 	}
@@ -433,7 +422,6 @@ release_keys(struct relay *r, struct ch_err *err)
 		return CH_OK;
 	}
 	r->unreleased.ns = 0;
-	r->released = true;
 	rc = progress_settle(&r->progress, r->pg, err);
 	if (rc != CH_OK)
 		return rc;
@@ -476,6 +464,7 @@ pump_drop(struct relay *r)
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
+	r->rounds = r->scanned = false;
 	r->wake_at.ns = 0;
 	if (r->queue != NULL)
 		queue_clear(r->queue);

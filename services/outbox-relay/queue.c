@@ -2,15 +2,16 @@
 /*
  * queue: pages that are taken, in the order of reading.
  *
- *	first                                        last
- *	 |                                            |
- *	[delivered] [delivered] [in flight] ... [in flight]
- *	 '-> DELETE
+ *	first                                  last
+ *	 |                                      |
+ *	[done] [done, waits, done] [done] ... [in flight]
+ *	 |      '-> DELETE, twice a second      |
+ *	 '-> DELETE                             '-> one commit of inflight
  *
- * A page is one commit of inflight, whose mark is the page's number; so the
- * mark of the last delivered commit says how far may be deleted. A row is known
- * by its number and its id together: a number alone may begin anew (TRUNCATE
- * ... RESTART IDENTITY) while a page waits to be deleted.
+ * An event's order is its row's place among all that was ever read, from ORDERS
+ * on, which no other source comes to: so it says whose row is done. In the table
+ * a row is known by its number and its id together: a number alone may begin
+ * anew (TRUNCATE ... RESTART IDENTITY) while a page waits to be deleted.
  */
 #include "queue.h"
 
@@ -25,14 +26,25 @@
 #include "outbox_relay_sql.h"
 #include "page.h"
 
-#define OWN_COLUMNS 2 /* behind the table's: number, id */
+#define OWN_COLUMNS 3 /* behind the table's: number, id, shard */
+#define ORDERS (INT64_C(1) << 62)
+#define PART_MS 500
+
+enum row_state { ROW_UNDONE, ROW_DONE, ROW_DELETED };
+
+struct row {
+	int64_t number;
+	char *id; /* NULL: null */
+	int32_t shard;
+	enum row_state state;
+};
 
 struct taken {
 	struct taken *next;
-	uint64_t mark;
-	size_t count;
-	struct ch_pg_array numbers, ids;
-	int64_t plain[]; /* the numbers */
+	uint64_t first;	   /* place of its first row */
+	size_t count;	   /* rows */
+	size_t left, done; /* of them: not done; done and not deleted */
+	struct row rows[];
 };
 
 struct queue {
@@ -41,8 +53,11 @@ struct queue {
 	bool timeless;	     /* the last page had no such column */
 	char *read, *delete; /* NULL: not looked at yet */
 	struct taken *first, **last;
-	size_t taken;
-	uint64_t mark, rows, deleted;
+	size_t taken, done; /* rows; those of them that may be deleted */
+	size_t whole;	    /* pages of which all may */
+	size_t of[QUEUE_SHARDS_MAX];
+	struct ch_mono parts_at; /* deleted last of other pages */
+	uint64_t rows, deleted;
 	struct page page; /* that is read */
 };
 
@@ -81,20 +96,21 @@ queue_new(const struct queue_options *opt)
 static void
 free_taken(struct taken *p)
 {
-	ch_pg_array_free(&p->numbers);
-	ch_pg_array_free(&p->ids);
+	size_t i;
+
+	for (i = 0; i < p->count; i++)
+		free(p->rows[i].id);
 	free(p);
 }
 
 static void
-drop_first(struct queue *q)
+drop_page(struct queue *q, struct taken **at)
 {
-	struct taken *p = q->first;
+	struct taken *p = *at;
 
-	q->first = p->next;
-	if (q->first == NULL)
-		q->last = &q->first;
-	q->taken -= p->count;
+	*at = p->next;
+	if (q->last == &p->next)
+		q->last = at;
 	free_taken(p);
 }
 
@@ -102,7 +118,9 @@ void
 queue_clear(struct queue *q)
 {
 	while (q->first != NULL)
-		drop_first(q);
+		drop_page(q, &q->first);
+	q->taken = q->done = q->whole = 0;
+	memset(q->of, 0, sizeof(q->of));
 }
 
 void
@@ -286,13 +304,16 @@ row_event(struct taking *t, const PGresult *res, int columns, struct ch_time at)
 	struct queue *q = t->q;
 	struct taken *p = t->p;
 	const struct contract_origin from = {
-		.number = (int64_t)(q->rows + p->count), .at = at};
+		.number = ORDERS + (int64_t)(p->first + p->count), .at = at};
+	struct row *row = &p->rows[p->count];
 
 	if (p->count == 0)
 		t->rc = contract_rows_learn(q->opt.contract, res, columns,
 			t->err);
 	if (t->rc == CH_OK &&
-		!ch_pg_get_i64(res, 0, columns, &p->plain[p->count]))
+		(!ch_pg_get_i64(res, 0, columns, &row->number) ||
+			!ch_pg_get_i32(res, 0, columns + 2, &row->shard) ||
+			row->shard < 0 || row->shard >= QUEUE_SHARDS_MAX))
 		t->rc = ch_err_set(t->err, CH_EPROTO, "a row without a number");
 	return t->rc == CH_OK ? contract_rows_event(q->opt.contract, res, 0,
 					columns, &from, t->err)
@@ -317,13 +338,8 @@ take_row(void *ctx, const PGresult *res)
 	inflight_add(t->f, e);
 	inflight_written(t->f, at);
 	t->q->timeless = time < 0;
-	ch_pg_array_i64(&p->numbers, p->plain[p->count]);
 	id = ch_pg_value(res, 0, columns + 1);
-	if (id.ptr != NULL)
-		ch_pg_array_text(&p->ids, id);
-	else
-		ch_pg_array_null(&p->ids);
-	p->count++;
+	p->rows[p->count++].id = id.ptr != NULL ? ch_xviewdup(id) : NULL;
 	return page_take(&t->q->page, e->size);
 }
 
@@ -344,7 +360,8 @@ ask(struct taking *t, struct ch_pg *pg, const struct queue_part *part,
 	ch_pg_array_init(&taken, CH_PG_INT8_ARRAY);
 	for (p = t->q->first; p != NULL; p = p->next)
 		for (i = 0; i < p->count; i++)
-			ch_pg_array_i64(&taken, p->plain[i]);
+			if (p->rows[i].state != ROW_DELETED)
+				ch_pg_array_i64(&taken, p->rows[i].number);
 	queue_part_shards(part, &shards);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_array(&args, &taken);
@@ -360,35 +377,35 @@ ask(struct taking *t, struct ch_pg *pg, const struct queue_part *part,
 }
 
 static struct taken *
-new_taken(int64_t rows)
+new_taken(const struct queue *q)
 {
-	struct taken *p =
-		ch_xcalloc(1, sizeof(*p) + (size_t)rows * sizeof(p->plain[0]));
+	struct taken *p = ch_xcalloc(1,
+		sizeof(*p) + (size_t)q->page.ask * sizeof(p->rows[0]));
 
-	ch_pg_array_init(&p->numbers, CH_PG_INT8_ARRAY);
-	ch_pg_array_init(&p->ids, CH_PG_TEXT_ARRAY);
+	p->first = q->rows;
 	return p;
 }
 
 static void
 keep(struct queue *q, struct taken *p, struct inflight *f)
 {
-	char mark[24];
+	size_t i;
 
-	p->mark = ++q->mark;
+	p->left = p->count;
+	for (i = 0; i < p->count; i++)
+		q->of[p->rows[i].shard]++;
 	*q->last = p;
 	q->last = &p->next;
 	q->taken += p->count;
 	q->rows += p->count;
-	(void)snprintf(mark, sizeof(mark), "%" PRIu64, p->mark);
-	inflight_end(f, 0, mark);
+	inflight_end(f, 0, NULL);
 }
 
 int
 queue_read(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 	struct inflight *f, struct ch_time now, struct ch_err *err)
 {
-	struct taking t = {q, new_taken(q->page.ask), f, now, CH_OK, err};
+	struct taking t = {q, new_taken(q), f, now, CH_OK, err};
 	int64_t found;
 	int rc;
 
@@ -409,53 +426,120 @@ queue_read(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 
 /* ---- deleting ---- */
 
-static uint64_t
-delivered_mark(const struct inflight *f)
+void
+queue_done(void *queue, const struct event *e)
 {
-	const char *mark = inflight_position(f)->mark;
+	struct queue *q = queue;
+	struct taken *p = q->first;
+	uint64_t place;
 
-	return mark != NULL ? strtoull(mark, NULL, 10) : 0;
+	if (e->source != EVENT_APPLICATION || e->order < ORDERS)
+		return;
+	place = (uint64_t)(e->order - ORDERS);
+	while (p != NULL && place >= p->first + p->count)
+		p = p->next;
+	if (p == NULL || place < p->first)
+		return;
+	p->rows[place - p->first].state = ROW_DONE;
+	p->done++;
+	q->done++;
+	if (--p->left == 0)
+		q->whole++;
+}
+
+static bool
+parts_are_due(const struct queue *q, struct ch_mono now)
+{
+	return ch_mono_ms_since(now, q->parts_at) >= PART_MS;
 }
 
 bool
-queue_has_delivered(const struct queue *q, const struct inflight *f)
+queue_has_delivered(const struct queue *q, struct ch_mono now)
 {
-	return q->first != NULL && q->first->mark <= delivered_mark(f);
+	return q->whole > 0 || (q->done > 0 && parts_are_due(q, now));
 }
 
 static int
-delete_first(struct queue *q, struct ch_pg *pg, struct ch_err *err)
+ask_delete(struct queue *q, struct ch_pg *pg, const struct taken *p,
+	struct ch_err *err)
 {
 	const struct ch_pg_stmt stmt = {"", q->delete};
-	struct taken *p = q->first;
+	struct ch_pg_array numbers, ids;
 	struct ch_pg_args args;
 	PGresult *res;
+	size_t i;
 	int rc;
 
+	ch_pg_array_init(&numbers, CH_PG_INT8_ARRAY);
+	ch_pg_array_init(&ids, CH_PG_TEXT_ARRAY);
+	for (i = 0; i < p->count; i++) {
+		if (p->rows[i].state != ROW_DONE)
+			continue;
+		ch_pg_array_i64(&numbers, p->rows[i].number);
+		if (p->rows[i].id != NULL)
+			ch_pg_array_text(&ids, ch_view_of(p->rows[i].id));
+		else
+			ch_pg_array_null(&ids);
+	}
 	ch_pg_args_clear(&args);
-	ch_pg_arg_array(&args, &p->numbers);
-	ch_pg_arg_array(&args, &p->ids);
+	ch_pg_arg_array(&args, &numbers);
+	ch_pg_arg_array(&args, &ids);
 	rc = ch_pg_query(pg, &stmt, &args, &res, err);
+	ch_pg_array_free(&numbers);
+	ch_pg_array_free(&ids);
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "delete %zu delivered rows of table %s",
-			p->count, q->table);
+			p->done, q->table);
 	CH_FAILPOINT("relay.after_delete");
 	q->deleted += (uint64_t)ch_pg_affected(res);
 	PQclear(res);
-	drop_first(q);
+	return CH_OK;
+}
+
+static int
+delete_done(struct queue *q, struct ch_pg *pg, struct taken *p,
+	struct ch_err *err)
+{
+	int rc = ask_delete(q, pg, p, err);
+	size_t i;
+
+	if (rc != CH_OK)
+		return rc;
+	for (i = 0; i < p->count; i++) {
+		if (p->rows[i].state != ROW_DONE)
+			continue;
+		p->rows[i].state = ROW_DELETED;
+		q->of[p->rows[i].shard]--;
+	}
+	q->taken -= p->done;
+	q->done -= p->done;
+	p->done = 0;
+	q->whole -= p->left == 0;
 	return CH_OK;
 }
 
 int
-queue_delete(struct queue *q, struct ch_pg *pg, const struct inflight *f,
+queue_delete(struct queue *q, struct ch_pg *pg, struct ch_mono now,
 	struct ch_err *err)
 {
+	bool parts = parts_are_due(q, now);
+	struct taken **at = &q->first;
 	int rc = CH_OK;
 
-	if (queue_has_delivered(q, f))
+	if (queue_has_delivered(q, now))
 		CH_FAILPOINT("relay.before_delete");
-	while (rc == CH_OK && queue_has_delivered(q, f))
-		rc = delete_first(q, pg, err);
+	while (rc == CH_OK && *at != NULL) {
+		struct taken *p = *at;
+
+		if (p->done > 0 && (p->left == 0 || parts))
+			rc = delete_done(q, pg, p, err);
+		if (p->left == 0 && p->done == 0)
+			drop_page(q, at);
+		else
+			at = &p->next;
+	}
+	if (parts)
+		q->parts_at = now;
 	return rc;
 }
 
@@ -469,6 +553,18 @@ size_t
 queue_taken(const struct queue *q)
 {
 	return q->taken;
+}
+
+size_t
+queue_taken_of(const struct queue *q, int32_t shard)
+{
+	return q->of[shard];
+}
+
+size_t
+queue_undone(const struct queue *q)
+{
+	return q->taken - q->done;
 }
 
 uint64_t

@@ -10,7 +10,9 @@
  * number; and since a number is drawn while the aggregate's row is locked, no
  * page holds a row of a key whose earlier ones are not taken, in the page
  * before it, or gone. What is taken is known here alone: a crash between
- * acknowledgement and DELETE reads those rows again, with their ids.
+ * acknowledgement and DELETE reads those rows again, with their ids. A page is
+ * deleted when all of it is done; and of one with a row that waits, now and then
+ * those that are done: so it holds no other, and no shard, back.
  *
  * Nobody else may read the same rows meanwhile: the leader's lock, or that of
  * a share (share.h), is held by the very session that deletes.
@@ -34,6 +36,7 @@
 #include "io/pg.h"
 
 #define QUEUE_TAKEN_MAX 10000 /* rows */
+#define QUEUE_SHARDS_MAX 64
 
 struct queue;
 
@@ -69,16 +72,22 @@ bool queue_has_room(const struct queue *q);
  * and nothing was taken. */
 int queue_read(struct queue *q, struct ch_pg *pg, const struct queue_part *part,
 	struct inflight *f, struct ch_time now, struct ch_err *err);
-/* Is a page delivered that is not deleted? */
-bool queue_has_delivered(const struct queue *q, const struct inflight *f);
-/* Deletes such pages. On an error the rest is kept for the next call. */
-int queue_delete(struct queue *q, struct ch_pg *pg, const struct inflight *f,
+/* For inflight_watch(): a row is delivered or parked. */
+void queue_done(void *queue, const struct event *e);
+/* Are there such rows, which should be deleted now? */
+bool queue_has_delivered(const struct queue *q, struct ch_mono now);
+/* Deletes them. On an error the rest is kept for the next call. */
+int queue_delete(struct queue *q, struct ch_pg *pg, struct ch_mono now,
 	struct ch_err *err);
 
 /* Had the last page the column `time`, as timestamptz? Without it rows are as
  * old as their reading. true while nothing was read. */
 bool queue_has_time(const struct queue *q);
 size_t queue_taken(const struct queue *q);
+/* Those of a shard. */
+size_t queue_taken_of(const struct queue *q, int32_t shard);
+/* Those that are not done. */
+size_t queue_undone(const struct queue *q);
 uint64_t queue_rows(const struct queue *q);    /* read */
 uint64_t queue_deleted(const struct queue *q); /* rows */
 

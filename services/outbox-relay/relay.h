@@ -149,12 +149,15 @@ struct relay {
 	struct ch_time wall;
 	bool draining;
 	struct ch_mono drain_since;
-	bool told_open;		 /* a series of RELAY_BREAKER is not 0 */
-	struct ch_mono wake_at;	 /* a held key may be tried again; 0: none */
-	bool scan_done;		 /* its rows may be in flight */
-	uint64_t slot_lsn;	 /* of a slot made for the re-scan */
-	struct horizon horizon;	 /* of that re-scan */
-	uint64_t read_lsn;	 /* end of the last commit read; 0: none */
+	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
+	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
+	bool scan_done;		/* its rows may be in flight */
+	bool rounds;		/* of the tables: the next is behind the last */
+	bool scanned;		/* since slot_lsn; its rows may be in flight */
+	uint64_t scan_end;	/* with so many commits they are delivered */
+	uint64_t slot_lsn;	/* where the slot was before the re-scan */
+	struct horizon horizon; /* of that re-scan */
+	uint64_t read_lsn;	/* end of the last commit read; 0: none */
 	uint64_t commits_before; /* that were read before this stream */
 	bool more;		 /* the pump stopped for fairness */
 	/* rows that the sink has not reported, by a hash of topic and key */
@@ -169,9 +172,10 @@ struct relay {
 	struct ch_mono delete_at, balanced_at, partitions_at;
 	int64_t partitions_missing; /* at the last look */
 	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
-	bool released; /* a page of keys, in this round of the tables */
-	struct ch_mono kept_at; /* the SQL session, while a slot is made */
-	size_t surplus; /* shards to be given up; nothing is read meanwhile */
+	struct ch_mono kept_at;	    /* the SQL session, while a slot is made */
+	size_t leaving_rows;	    /* taken of shards to be given up */
+	/* fewer than before, then; or, of none, not to be chosen before */
+	struct ch_mono leaving_at;
 	struct ch_mono state_since;
 	bool other_leads; /* asked for while STANDBY, and refused */
 	bool left; /* so, since we led last: nothing is in flight any more */
@@ -216,6 +220,9 @@ bool session_is_leader(const struct relay *r);
  * from the SQL session that was not asked for, and it has answered within
  * SESSION_TRUSTED_MS. Else it is asked first; it may be lost then. */
 bool session_may_send(struct relay *r);
+/* Is progress's position true? Not while rows of a re-scan are in flight, which
+ * no position says: a crash scans again. */
+bool session_has_position(struct relay *r);
 /* The rows of the polled table that are this relay's. */
 const struct queue_part *session_part(const struct relay *r);
 

@@ -14,6 +14,7 @@
  */
 #include "scan.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -32,7 +33,7 @@ struct scan {
 	enum phase phase;
 	struct cursor *cursors;
 	size_t count;
-	char *from;  /* delivered snapshot; NULL: none */
+	char *from;  /* snapshot of what is read; NULL: none */
 	char *until; /* the round's; NULL: not taken yet */
 	int64_t top; /* when all is read */
 	int64_t seq;
@@ -97,6 +98,20 @@ cursor_set(struct scan *s, int32_t stream, int64_t after)
 		s->cursors[i].after = after;
 }
 
+/* Takes `from`. */
+static void
+begin_behind(struct scan *s, char *from)
+{
+	s->phase = PHASE_LOG;
+	free(s->from);
+	s->from = from;
+	free(s->until);
+	s->until = NULL;
+	s->seq = INT64_MIN;
+	memset(&s->id, 0, sizeof(s->id));
+	s->rows = 0;
+}
+
 void
 scan_begin(struct scan *s, const struct inflight *f, const char *snapshot)
 {
@@ -104,17 +119,20 @@ scan_begin(struct scan *s, const struct inflight *f, const char *snapshot)
 	int64_t seq;
 	size_t i;
 
-	s->phase = PHASE_LOG;
 	s->count = 0;
 	for (i = 0; inflight_stream_at(f, i, &stream, &seq); i++)
 		cursor_set(s, stream, seq);
-	free(s->from);
-	s->from = snapshot != NULL ? ch_xstrdup(snapshot) : NULL;
-	free(s->until);
+	begin_behind(s, snapshot != NULL ? ch_xstrdup(snapshot) : NULL);
+}
+
+void
+scan_next(struct scan *s)
+{
+	char *read = s->until;
+
+	assert(s->phase == PHASE_DONE && read != NULL);
 	s->until = NULL;
-	s->seq = INT64_MIN;
-	memset(&s->id, 0, sizeof(s->id));
-	s->rows = 0;
+	begin_behind(s, read);
 }
 
 /* Columns of scan_log.sql: the source, rejected's fields in their places,
@@ -323,7 +341,7 @@ outbox_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 {
 	struct taking_outbox o = {
 		{s, &s->outbox, f, CH_OK, err}, s->seq, s->id};
-	bool more;
+	bool more, news;
 	int rc;
 
 	inflight_begin(f, now);
@@ -332,7 +350,8 @@ outbox_page(struct scan *s, struct ch_pg *pg, struct inflight *f,
 		return ch_err_wrap(err, "scan the outbox");
 	s->seq = o.seq;
 	s->id = o.id;
-	inflight_end(f, 0, more ? NULL : s->until);
+	news = s->rows > 0 || s->from == NULL;
+	inflight_end(f, 0, !more && news ? s->until : NULL);
 	if (!more)
 		s->phase = PHASE_DONE;
 	return more;
@@ -360,4 +379,20 @@ uint64_t
 scan_rows(const struct scan *s)
 {
 	return s->rows;
+}
+
+const char *
+scan_until(const struct scan *s)
+{
+	return s->until;
+}
+
+bool
+scan_stream_at(const struct scan *s, size_t i, int32_t *stream, int64_t *seq)
+{
+	if (i >= s->count)
+		return false;
+	*stream = s->cursors[i].stream;
+	*seq = s->cursors[i].after;
+	return true;
 }

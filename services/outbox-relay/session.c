@@ -21,9 +21,10 @@
  *
  * The position is forgotten (NULL) and written before a slot is made, and set
  * when the re-scan behind it is delivered: a crash in between scans again. So
- * it is with a slot that is further than we told it (progress.h). A slot that is
- * free is never dropped, whoever made it: it may have rows that are in no table
- * any more.
+ * it is with a slot that is further than we told it (progress.h). The stream
+ * begins when the re-scan is read, and passes over what that has read: so no row
+ * of it that waits holds up what comes after. A slot that is free is never
+ * dropped, whoever made it: it may have rows that are in no table any more.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -326,11 +327,13 @@ stand_by(struct relay *r)
 static void
 begin_scan(struct relay *r)
 {
-	r->scan_done = false;
-	if (r->reread != NULL)
+	r->scan_done = r->rounds = r->scanned = false;
+	if (r->reread != NULL) {
 		reread_begin(r->reread);
-	else
-		scan_begin(r->scan, r->inflight, r->progress.snapshot);
+		return;
+	}
+	inflight_unmark(r->inflight);
+	scan_begin(r->scan, r->inflight, r->progress.snapshot);
 }
 
 static void
@@ -338,25 +341,66 @@ begin_polling(struct relay *r)
 {
 	tail_disconnect(r->tail);
 	r->progress.begun = true;
-	if (r->queue == NULL)
-		begin_scan(r);
-	else
+	if (r->queue != NULL)
 		r->scan_done = true; /* the queue has its own pages */
+	else if (!r->rounds)
+		begin_scan(r);
+	r->rounds = r->queue == NULL;
 	r->trouble[0] = '\0';
 	ch_backoff_reset(&r->backoff);
 	move_to(r, RELAY_POLLING);
 }
 
+bool
+session_has_position(struct relay *r)
+{
+	if (r->progress.has_lsn)
+		return true;
+	if (!r->scanned ||
+		inflight_position(r->inflight)->commits < r->scan_end)
+		return false;
+	/* an application's table tells no snapshot: a row that was deleted
+	 * before it was read is in the slot alone */
+	if (r->reread == NULL)
+		progress_snapshot_set(&r->progress, scan_until(r->scan));
+	r->progress.has_lsn = true;
+	r->progress.lsn = r->slot_lsn;
+	return true;
+}
+
+/* Of the ledger's tables the re-scan is in flight, or delivered: its rows do not
+ * come again. */
+static int
+start_behind_scan(struct relay *r, uint64_t lsn, struct ch_err *err)
+{
+	int32_t stream;
+	int64_t seq;
+	size_t i;
+	int rc =
+		tail_start(r->tail, lsn, r->inflight, scan_until(r->scan), err);
+
+	for (i = 0; scan_stream_at(r->scan, i, &stream, &seq); i++)
+		tail_pass(r->tail, stream, seq);
+	return rc;
+}
+
 static int
 begin_tailing(struct relay *r, struct ch_err *err)
 {
-	uint64_t lsn =
-		r->read_lsn > r->progress.lsn ? r->read_lsn : r->progress.lsn;
-	int rc = tail_start(r->tail, lsn, r->inflight, r->progress.snapshot,
-		err);
+	bool undelivered = !session_has_position(r);
+	uint64_t lsn = undelivered ? r->slot_lsn : r->progress.lsn;
+	int rc;
 
+	if (r->read_lsn > lsn)
+		lsn = r->read_lsn;
+	if (undelivered && r->reread == NULL)
+		rc = start_behind_scan(r, lsn, err);
+	else
+		rc = tail_start(r->tail, lsn, r->inflight, r->progress.snapshot,
+			err);
 	if (rc != CH_OK)
 		return rc;
+	r->rounds = false;
 	ch_info("relay.tail", CH_S("slot", r->slot), CH_U("lsn", lsn));
 	ch_metric_add(r->rt->metrics, RELAY_SESSIONS, 1);
 	r->reader = 0;
@@ -370,7 +414,7 @@ begin_tailing(struct relay *r, struct ch_err *err)
 static int
 forget_position(struct relay *r, struct ch_err *err)
 {
-	r->progress.has_lsn = false;
+	r->progress.has_lsn = r->scanned = false;
 	r->progress.lsn = r->read_lsn = 0;
 	return progress_save(&r->progress, r->pg, r->inflight, err);
 }
@@ -402,7 +446,8 @@ leave_unpublished(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
 
-	if (r->unpublished[0] == '\0' || r->progress.lsn < r->unpublished_lsn)
+	if (r->unpublished[0] == '\0' ||
+		inflight_position(r->inflight)->lsn < r->unpublished_lsn)
 		return;
 	ch_err_set(&err, CH_ECONFIG, "%s", r->unpublished);
 	session_restart(r, &err);
@@ -438,15 +483,25 @@ make_slot(struct relay *r, bool drop, char **before, struct ch_err *err)
 	return rc;
 }
 
+/* The slot is no further, unless somebody else has moved it: it was told so
+ * much, or was there before the re-scan. 0: nothing is known of it. */
+static uint64_t
+known_lsn(const struct relay *r)
+{
+	if (r->scanned && r->slot_lsn > r->progress.kept_lsn)
+		return r->slot_lsn;
+	return r->progress.has_lsn ? r->progress.kept_lsn : 0;
+}
+
 /* Further than we ever told: made anew, or moved, by somebody else. What lies
  * between it will not send. */
 static int
-leave_moved(struct relay *r, struct ch_err *err)
+leave_moved(struct relay *r, uint64_t slot_lsn, struct ch_err *err)
 {
 	char ours[PROGRESS_LSN_TEXT_MAX], its[PROGRESS_LSN_TEXT_MAX];
 
-	progress_lsn_text(r->progress.kept_lsn, ours);
-	progress_lsn_text(r->slot_lsn, its);
+	progress_lsn_text(known_lsn(r), ours);
+	progress_lsn_text(slot_lsn, its);
 	ch_warn("relay.slot_moved", CH_S("slot", r->slot),
 		CH_S("delivered_lsn", ours), CH_S("slot_lsn", its),
 		CH_S("then", "re-scan of the tables"));
@@ -465,6 +520,7 @@ begin_scanning(struct relay *r, char *before, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	r->progress.begun = true;
+	r->read_lsn = 0;
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
 	if (!whole)
@@ -512,6 +568,7 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 	struct ch_err *err)
 {
 	char *before = NULL;
+	uint64_t known = known_lsn(r);
 	int rc = CH_OK;
 
 	if (slot->is == WALSENDER_SLOT_ACTIVE)
@@ -521,14 +578,15 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 			"slot %s belongs to "
 			"another plugin or database: set `slot`",
 			r->slot);
+	if (slot->is == WALSENDER_SLOT_FREE && known > 0 &&
+		slot->confirmed_lsn <= known)
+		return begin_tailing(r, err);
+	if (slot->is == WALSENDER_SLOT_FREE && known > 0)
+		rc = leave_moved(r, slot->confirmed_lsn, err);
 	r->slot_lsn = slot->confirmed_lsn;
 	if (slot->is != WALSENDER_SLOT_FREE)
 		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, &before,
 			err);
-	else if (r->progress.has_lsn && r->slot_lsn <= r->progress.kept_lsn)
-		return begin_tailing(r, err);
-	else if (r->progress.has_lsn)
-		rc = leave_moved(r, err);
 	return rc == CH_OK ? begin_scanning(r, before, err) : rc;
 }
 
@@ -607,9 +665,7 @@ lead(struct relay *r)
 		session_restart(r, &err);
 }
 
-/* The re-scan is delivered: what it saw is the past, the slot the rest. An
- * application's table tells no snapshot: a row that was deleted before it was
- * read is in the slot alone. */
+/* The re-scan is read: what it saw is the past, the slot the rest. */
 static void
 end_scan(struct relay *r)
 {
@@ -619,15 +675,8 @@ end_scan(struct relay *r)
 		CH_U("rows",
 			r->reread != NULL ? reread_rows(r->reread)
 					  : scan_rows(r->scan)));
-	if (r->reread == NULL)
-		progress_snapshot_set(&r->progress,
-			inflight_position(r->inflight)->mark);
-	r->progress.has_lsn = true;
-	r->progress.lsn = r->slot_lsn;
-	if (progress_save(&r->progress, r->pg, r->inflight, &err) != CH_OK) {
-		session_lose(r, &err);
-		return;
-	}
+	r->scanned = true;
+	r->scan_end = inflight_ended(r->inflight);
 	/* it may have been made anew while the tables were read */
 	if (look_at_slot(r, &err) != CH_OK)
 		session_restart(r, &err);
@@ -649,7 +698,7 @@ session_turn(struct relay *r)
 		lead(r);
 		break;
 	case RELAY_SCANNING:
-		if (r->scan_done && pump_is_idle(r))
+		if (r->scan_done)
 			end_scan(r);
 		break;
 	case RELAY_POLLING:

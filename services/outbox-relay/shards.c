@@ -7,6 +7,8 @@
  * over goes, one at a time, to whoever has fair and looks first; and a member
  * gives only when none is free and another one has fewer than fair, so that two
  * never wait for each other.
+ *
+ *	mine  [read] [read] [read] [left] [left]   the last `leaving` are not read
  */
 #include "shards.h"
 
@@ -22,6 +24,8 @@ struct shards {
 	int32_t of;
 	int32_t mine[SHARDS_MAX];
 	struct queue_part part;
+	size_t leaving;
+	uint64_t choices, chosen[SHARDS_MAX]; /* when each was, last */
 };
 
 static const struct ch_pg_stmt join_stmt = {
@@ -60,13 +64,22 @@ shards_free(struct shards *s)
 void
 shards_lose(struct shards *s)
 {
-	s->part.count = 0;
+	s->part.count = s->leaving = 0;
 }
 
 const struct queue_part *
 shards_part(const struct shards *s)
 {
 	return &s->part;
+}
+
+struct queue_part
+shards_read(const struct shards *s)
+{
+	struct queue_part part = s->part;
+
+	part.count -= s->leaving;
+	return part;
 }
 
 static void
@@ -109,7 +122,7 @@ shards_join(struct shards *s, struct ch_pg *pg, bool *joined,
 	int32_t other;
 	int rc;
 
-	s->part.count = 0;
+	shards_lose(s);
 	*joined = false;
 	args_begin(s, &args);
 	rc = ch_pg_query(pg, &join_stmt, &args, &res, err);
@@ -216,6 +229,8 @@ shards_balance(struct shards *s, struct ch_pg *pg, size_t *taken,
 	if (rc != CH_OK)
 		return rc;
 	wish = shards_wish(&v);
+	if (wish >= 0)
+		shards_stay(s); /* what is taken comes behind */
 	if (wish > 0)
 		rc = take(s, pg, wish, err);
 	else
@@ -224,24 +239,91 @@ shards_balance(struct shards *s, struct ch_pg *pg, size_t *taken,
 	return rc;
 }
 
-int
-shards_give(struct shards *s, struct ch_pg *pg, size_t count,
-	struct ch_err *err)
+/* ---- giving ---- */
+
+static void
+swap(int32_t *a, int32_t *b)
 {
+	int32_t was = *a;
+
+	*a = *b;
+	*b = was;
+}
+
+void
+shards_leave(struct shards *s, size_t count, shards_taken_fn *taken, void *ctx)
+{
+	size_t i;
+
+	s->choices++;
+	for (s->leaving = 0; s->leaving < count && s->leaving < s->part.count;
+		s->leaving++) {
+		size_t end = s->part.count - s->leaving, best = 0;
+
+		for (i = 1; i < end; i++) {
+			int32_t a = s->mine[i], b = s->mine[best];
+			bool none = taken(ctx, a) == 0;
+
+			if (none != (taken(ctx, b) == 0)
+					? none
+					: s->chosen[a] < s->chosen[b])
+				best = i;
+		}
+		swap(&s->mine[best], &s->mine[end - 1]);
+		s->chosen[s->mine[end - 1]] = s->choices;
+	}
+}
+
+void
+shards_stay(struct shards *s)
+{
+	s->leaving = 0;
+}
+
+size_t
+shards_leaving(const struct shards *s)
+{
+	return s->leaving;
+}
+
+size_t
+shards_undone(const struct shards *s, shards_taken_fn *taken, void *ctx)
+{
+	size_t i, rows = 0;
+
+	for (i = s->part.count - s->leaving; i < s->part.count; i++)
+		rows += taken(ctx, s->mine[i]);
+	return rows;
+}
+
+bool
+shards_find_left(struct shards *s, shards_taken_fn *taken, void *ctx)
+{
+	size_t i;
+
+	for (i = s->part.count - s->leaving; i < s->part.count; i++) {
+		if (taken(ctx, s->mine[i]) > 0)
+			continue;
+		swap(&s->mine[i], &s->mine[s->part.count - 1]);
+		return true;
+	}
+	return false;
+}
+
+int
+shards_give(struct shards *s, struct ch_pg *pg, struct ch_err *err)
+{
+	int32_t shard = s->mine[s->part.count - 1];
 	struct ch_pg_args args;
 	int rc;
 
-	for (; count > 0 && s->part.count > 0; count--) {
-		int32_t shard = s->mine[s->part.count - 1];
-
-		args_begin(s, &args);
-		ch_pg_arg_i32(&args, shard);
-		rc = ch_pg_query(pg, &give_stmt, &args, NULL, err);
-		if (rc != CH_OK)
-			return ch_err_wrap(err, "give up a shard");
-		s->part.count--;
-		ch_info("relay.shard_given", CH_I("shard", shard),
-			CH_I("of", s->of));
-	}
+	args_begin(s, &args);
+	ch_pg_arg_i32(&args, shard);
+	rc = ch_pg_query(pg, &give_stmt, &args, NULL, err);
+	if (rc != CH_OK)
+		return ch_err_wrap(err, "give up a shard");
+	s->part.count--;
+	s->leaving--;
+	ch_info("relay.shard_given", CH_I("shard", shard), CH_I("of", s->of));
 	return CH_OK;
 }

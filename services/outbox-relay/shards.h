@@ -29,7 +29,7 @@
 #include "io/pg.h"
 #include "queue.h"
 
-#define SHARDS_MAX 64
+#define SHARDS_MAX QUEUE_SHARDS_MAX
 
 struct shards;
 
@@ -45,14 +45,31 @@ void shards_lose(struct shards *s);
 
 /* Looks at all of them and takes what it should have of what is free; *taken:
  * how many, the last of the part. *surplus: how many others should have
- * instead: shards_give() when nothing of theirs is in flight. */
+ * instead: shards_leave(). */
 int shards_balance(struct shards *s, struct ch_pg *pg, size_t *taken,
 	size_t *surplus, struct ch_err *err);
-/* Gives up the last `count`. */
-int shards_give(struct shards *s, struct ch_pg *pg, size_t count,
-	struct ch_err *err);
 
-const struct queue_part *shards_part(const struct shards *s);
+/* How many rows of a shard are taken. */
+typedef size_t shards_taken_fn(void *ctx, int32_t shard);
+
+/* Chooses `count` to be left, which are no part of shards_read() any more: those
+ * of which nothing is taken first, then those not chosen for longest. They are
+ * the last of the part. */
+void shards_leave(struct shards *s, size_t count, shards_taken_fn *taken,
+	void *ctx);
+/* Leaves none of those that it still has. */
+void shards_stay(struct shards *s);
+size_t shards_leaving(const struct shards *s);
+/* Rows taken of those. */
+size_t shards_undone(const struct shards *s, shards_taken_fn *taken, void *ctx);
+/* Makes one of them the last of the part of which nothing is taken; false: there
+ * is none. */
+bool shards_find_left(struct shards *s, shards_taken_fn *taken, void *ctx);
+/* Gives up the last of the part, which is left. */
+int shards_give(struct shards *s, struct ch_pg *pg, struct ch_err *err);
+
+const struct queue_part *shards_part(const struct shards *s); /* all it has */
+struct queue_part shards_read(const struct shards *s);
 
 /* What to do, of what is seen. Pure. */
 struct shards_view {

@@ -153,18 +153,31 @@ broken(struct tail *t, struct ch_err *err)
 
 /* ---- the stream begins and ends ---- */
 
+void
+tail_pass(struct tail *t, int32_t stream, int64_t seq)
+{
+	size_t i = 0;
+
+	while (i < t->floor_count && t->floors[i].stream != stream)
+		i++;
+	if (i == t->floor_count) {
+		t->floors = ch_xrealloc(t->floors, ++t->floor_count,
+			sizeof(*t->floors));
+		t->floors[i] = (struct floor_mark){stream, seq};
+	}
+	if (seq > t->floors[i].seq)
+		t->floors[i].seq = seq;
+}
+
 static void
 take_floors(struct tail *t, const struct inflight *f)
 {
 	struct floor_mark m;
+	size_t i;
 
-	for (t->floor_count = 0;
-		inflight_stream_at(f, t->floor_count, &m.stream, &m.seq);
-		t->floor_count++) {
-		t->floors =
-			ch_xrealloc(t->floors, t->floor_count + 1, sizeof(m));
-		t->floors[t->floor_count] = m;
-	}
+	t->floor_count = 0;
+	for (i = 0; inflight_stream_at(f, i, &m.stream, &m.seq); i++)
+		tail_pass(t, m.stream, m.seq);
 }
 
 int

@@ -61,6 +61,9 @@ struct walsender *tail_walsender(struct tail *t);
  * delivered snapshot (NULL: none) sees. CH_EEXIST: the slot is active. */
 int tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	const char *snapshot, struct ch_err *err);
+/* Rows of this stream of the log are passed over further than f says: they are
+ * in it, not delivered yet. After tail_start(). */
+void tail_pass(struct tail *t, int32_t stream, int64_t seq);
 
 /* Takes frames that are there into f, at most max_bytes of them. 1: more may
  * be there; 0: none now; negative: the connection is gone or broken. */

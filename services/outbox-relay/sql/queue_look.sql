@@ -30,7 +30,9 @@ SELECT c.relkind IN ('r', 'p') AS is_table,
 		'uuid'::regtype, 'int2'::regtype, 'int4'::regtype,
 		'int8'::regtype), false) AS is_hashed,
 	current_user::text AS role,
-	format('SELECT t.*, t.%1$I::int8, t.%2$I::text FROM %4$I.%5$I t '
+	format('SELECT t.*, t.%1$I::int8, t.%2$I::text, '
+		'(coalesce(hashtext(t.%3$I::text COLLATE "C"), 0) '
+		'& 2147483647) %% $2::int4 FROM %4$I.%5$I t '
 		'WHERE CASE WHEN t.%1$I = ANY ($1::int8[]) THEN false '
 		'ELSE (coalesce(hashtext(t.%3$I::text COLLATE "C"), 0) '
 		'& 2147483647) %% $2::int4 = ANY ($3::int4[]) END '

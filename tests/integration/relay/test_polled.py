@@ -420,6 +420,49 @@ def test_what_is_in_flight_is_not_given_away(shop, relay, kafka):
     empty(shop)
 
 
+def test_a_row_that_waits_keeps_its_own_shard_only(shop, relay, kafka):
+    """Beside it in its page are rows of all the others, which are deleted;
+    a relay that joins gets its share of those."""
+    missing = f"{shop.prefix}Missing"
+    for n in range(30):
+        shop.order(f"k{n}")
+    stuck = shop.order("k0", kind="Missing")
+    first = relay(shards=SHARDS, topic_wait="1h", ready_delay="1s",
+                  wait_ready=False)
+    until(lambda: shop.left() == 1, 60, "the others are deleted")
+    second = relay(shards=SHARDS, topic_wait="1h")
+    settled([first, second])
+    for n in range(30):
+        shop.order(f"k{n}")
+    assert shop.arrived() == 0
+    until(lambda: shop.left() == 1, 60, "the others are deleted")
+    assert second.metric("relay_rows_deleted_total") > 0
+    assert first.get("/readyz")[0] == 503
+    kafka.create(missing)
+    empty(shop)
+    assert shop.ids(missing) == [stuck]
+
+
+def test_shards_that_cannot_be_given_are_read(shop, relay, kafka):
+    """A row waits in each of them: other rows flow, and nobody gets one."""
+    first = relay(shards=SHARDS, topic_wait="1h")
+    settled([first])
+    topic = f"{shop.prefix}Late"
+    for n in range(40):
+        shop.sent.append((topic, f"k{n}", shop.order(f"k{n}", kind="Late")))
+    first.wait_metric(40, "relay_in_flight_rows")
+    second = relay(shards=SHARDS, topic_wait="1h")
+    second.wait_metric(1, "relay_polling")
+    for n in range(40):
+        shop.order(f"k{n}")
+    until(lambda: shop.left() == 40, 60, "they are delivered and deleted")
+    assert shares([first, second]) == [0, SHARDS]
+    kafka.create(topic)
+    settled([first, second])
+    assert shop.arrived() == 0
+    empty(shop)
+
+
 def test_more_relays_than_shards(shop, relay):
     relays = [relay(source="poll", shards=2) for _ in range(3)]
     until(lambda: shares(relays) == [0, 1, 1], 90, "one stands by")

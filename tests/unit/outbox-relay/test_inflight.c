@@ -416,6 +416,37 @@ START_TEST(a_commit_in_between_comes_before_what_is_half_read)
 }
 END_TEST
 
+/* However commits were joined or dropped. */
+START_TEST(what_was_ended_is_delivered_with_as_many_commits)
+{
+	struct inflight *f = inflight_new();
+	struct event *first, *e;
+	uint64_t end;
+	int64_t i;
+
+	commit_of(f, 0, (const int64_t[]){1}, 1);
+	first = inflight_next(f);
+	first->state = EVENT_SENT;
+	for (i = 2; i < 10; i++) {
+		commit_of(f, 0, &i, 1);
+		e = inflight_next(f);
+		e->state = EVENT_SENT;
+		inflight_done(f, e);
+	}
+	end = inflight_ended(f);
+	commit_of(f, 0, &i, 1);
+	inflight_next(f)->state = EVENT_SENT;
+	(void)inflight_advance(f);
+	ck_assert_uint_lt(inflight_position(f)->commits, end);
+	inflight_done(f, first);
+	ck_assert(inflight_advance(f));
+	ck_assert_uint_eq(inflight_position(f)->commits, end);
+	inflight_clear(f);
+	ck_assert_uint_eq(inflight_ended(f), end);
+	inflight_free(f);
+}
+END_TEST
+
 /* As is usual: nothing is read while a page is. */
 START_TEST(an_interruption_of_nothing_is_none)
 {
@@ -432,8 +463,58 @@ START_TEST(an_interruption_of_nothing_is_none)
 }
 END_TEST
 
+START_TEST(another_reading_begins_without_a_mark)
+{
+	struct inflight *f = inflight_new();
+
+	inflight_begin(f, (struct ch_time){0});
+	inflight_end(f, 7, "1:1:");
+	ck_assert(inflight_advance(f));
+	ck_assert_str_eq(inflight_position(f)->mark, "1:1:");
+	inflight_unmark(f);
+	ck_assert_ptr_null(inflight_position(f)->mark);
+	ck_assert_uint_eq(inflight_position(f)->lsn, 7);
+	inflight_begin(f, (struct ch_time){0});
+	inflight_end(f, 0, "2:2:");
+	ck_assert(inflight_advance(f));
+	ck_assert_str_eq(inflight_position(f)->mark, "2:2:");
+	inflight_free(f);
+}
+END_TEST
+
+static void
+add_order(void *ctx, const struct event *e)
+{
+	*(int64_t *)ctx += e->order;
+}
+
+START_TEST(who_watches_hears_of_a_row_once_it_counts)
+{
+	struct inflight *f = inflight_new();
+	struct event *e;
+	int64_t orders = 0;
+
+	inflight_watch(f, add_order, &orders);
+	commit_of(f, 10, (const int64_t[]){4, 5, 6}, 3);
+	e = inflight_next(f);
+	inflight_hold(e);
+	inflight_done(f, e);
+	ck_assert_int_eq(orders, 0);
+	inflight_let_go(f, e);
+	ck_assert_int_eq(orders, 4);
+	inflight_done(f, inflight_next(f));
+	ck_assert_int_eq(orders, 9);
+	inflight_clear(f); /* what is dropped is not done */
+	ck_assert_int_eq(orders, 9);
+	inflight_free(f);
+}
+END_TEST
+
 SUITE_MAIN("inflight", a_commit_in_between_comes_before_what_is_half_read,
 	an_interruption_of_nothing_is_none,
+	what_was_ended_is_delivered_with_as_many_commits,
+	another_reading_begins_without_a_mark,
+	who_watches_hears_of_a_row_once_it_counts,
 	a_woken_row_leaves_the_others_passed,
 	what_passed_a_waiting_row_costs_nothing,
 	a_held_row_counts_only_when_it_is_let_go,
