@@ -363,6 +363,7 @@ open_desk(struct api *a, struct ch_err *err)
 	a->desk = (struct api_desk){.rt = a->rt,
 		.run = api_run_new(a->rt),
 		.two_person = relay_params_two_person(p),
+		.rule = relay_params_two_person(p),
 		.read_only = read_only};
 	a->desk.pg = ch_pg_new(&params, err);
 	a->waiting = ch_ring_new(API_WAITING + 1, API_WAITING * CALL_MAX);

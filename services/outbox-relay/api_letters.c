@@ -21,6 +21,21 @@
 
 /* ---- reading ---- */
 
+/* Where PostgreSQL does not answer nothing can be changed either. */
+static void
+learn_rule(struct api_desk *d)
+{
+	const char *rule = d->two_person;
+	int rc = CH_EIO;
+
+	if (ch_pg_is_up(d->pg))
+		rc = plans_rule(d->pg, &rule, NULL);
+	if (!ch_pg_is_up(d->pg) && ch_pg_connect(d->pg, NULL) == CH_OK)
+		rc = plans_rule(d->pg, &rule, NULL);
+	if (rc == CH_OK)
+		d->rule = rule;
+}
+
 static int
 get_status(struct api_desk *d, struct api_call *c, struct ch_err *err)
 {
@@ -28,6 +43,7 @@ get_status(struct api_desk *d, struct api_call *c, struct ch_err *err)
 	int64_t plan = api_run_plan(d->run, 0, said);
 
 	(void)err;
+	learn_rule(d);
 	ch_buf_addc(&c->out, '{');
 	ch_json_add_member(&c->out, "service", ch_view_of(d->rt->service));
 	ch_json_add_member(&c->out, "version", ch_view_of(d->rt->version));

@@ -41,6 +41,7 @@ struct api_desk {
 	struct ch_pg *pg;
 	struct api_run *run;
 	const char *two_person; /* the configuration's */
+	const char *rule;	/* or the database's, as last seen */
 	bool read_only;
 };
 

@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "plans.h"
 #include "replay.h"
 
 /* One call's letters, and those of them that were not sent and stay open: what
@@ -140,12 +141,17 @@ write_audit(const struct letter_change *c, const PGresult *res,
 }
 
 static int
-refuse_alone(const struct letter_change *c, struct ch_err *err)
+check_alone(const struct letter_change *c, struct ch_err *err)
 {
+	const char *rule = c->two_person;
+	int rc = plans_rule(c->pg, &rule, err);
+
+	if (rc != CH_OK || strcmp(rule, "off") == 0)
+		return rc;
 	return ch_err_set(err, CH_EFENCED,
 		"two_person is %s: nobody %s alone; dlq plan%s it, and let "
 		"somebody else approve it",
-		c->two_person, c->replaying ? "replays" : "discards",
+		rule, c->replaying ? "replays" : "discards",
 		c->replaying ? "" : " --discard");
 }
 
@@ -154,11 +160,11 @@ letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err)
 {
 	struct batch b = {.c = c, .res = res};
-	int rc;
+	int rc = c->dry_run ? CH_OK : check_alone(c, err);
 
 	*out = (struct letter_changes){.failed = false};
-	if (!c->dry_run && strcmp(c->two_person, "off") != 0)
-		return refuse_alone(c, err);
+	if (rc != CH_OK)
+		return rc;
 	if (c->replaying && !c->dry_run) {
 		b.replay = replay_open(c->params,
 			&(struct replay_options){.actor = c->actor,

@@ -71,6 +71,9 @@ int plans_stop(struct ch_pg *pg, int64_t plan, bool for_good, const char *actor,
 /* Ends the transaction of any of the above, of which rc came: commits, unless
  * it failed or it is a dry run. */
 int plans_settle(struct ch_pg *pg, int rc, bool dry_run, struct ch_err *err);
+/* *rule: what the configuration asks for; becomes what the schema's owner does
+ * where that is stricter. */
+int plans_rule(struct ch_pg *pg, const char **rule, struct ch_err *err);
 /* CH_EEXIST: it is not approved, or nothing is left of it, or two_person asks
  * for more now than it was approved under. */
 int plans_runnable(struct ch_pg *pg, int64_t plan, const char *two_person,

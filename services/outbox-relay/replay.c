@@ -440,7 +440,7 @@ int
 replay_one(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err)
 {
-	int rc = letters_lock(pg, row, err);
+	int rc = letters_claim(pg, row, r->opt.actor, r->opt.reason, err);
 	struct ch_err failed = CH_ERR_INIT;
 
 	if (rc != CH_OK)
