@@ -87,12 +87,13 @@ count_of(const struct letters_row *row)
 	return before > row->replays ? before : row->replays;
 }
 
+/* One that is replayed has not come back: quarantined it could be edited, and
+ * count twice when it is taken after all. */
 bool
 replay_looped(const struct letters_row *row, int32_t replays_max)
 {
 	return count_of(row) >= replays_max &&
 		(row->state == LETTER_PENDING ||
-			row->state == LETTER_REPLAYED ||
 			row->state == LETTER_QUARANTINED);
 }
 

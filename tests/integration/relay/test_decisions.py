@@ -588,6 +588,25 @@ def test_a_replayed_letter_is_sent_again_on_purpose_only(relay_cell):
     assert cell.letters("--state", "replayed")[0]["replay_count"] == 3
 
 
+def test_a_letter_under_way_is_not_quarantined(relay_cell):
+    """Nothing says that it came back: it may be taken still."""
+    cell = relay_cell
+    letter = cell.rejected(key=b"a")
+    cell.dlq("replay", letter, "--reason", "go", "--max-replays", "1")
+    for more, why in (([], "it was replayed already"),
+                      (["--again"], "raise --max-replays")):
+        args = [letter, "--max-replays", "1", *more]
+        ran = cell.run_dlq("replay", "--reason", "r", *args)
+        assert ran.returncode == 2 and why in ran.stderr
+        ran = cell.run_dlq("run", approved(cell, *args))
+        assert ran.returncode == 0 and why in ran.stderr
+    assert states(cell) == {letter: "replayed"}
+    assert audits(cell, "dlq.quarantine") == []
+    assert len(cell.records(cell.commands)) == 1
+    cell.dlq("edit", letter, "--set-file", "/etc/hostname", "--reason", "r",
+             status=2)
+
+
 # ---- the same over HTTP
 
 def test_over_http(relay_cell, api):
