@@ -22,6 +22,33 @@ struct batch {
 	size_t open_count;
 };
 
+static bool
+is_same(const struct ch_uuid *a, const struct ch_uuid *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* Is the letter an edit of this one, or of an edit of it in the same call? They
+ * are decided together. */
+static bool
+stands_for(const struct batch *b, const struct letters_row *row,
+	const struct ch_uuid *first)
+{
+	struct letters_row at = *row, other;
+	int i = 0;
+
+	while (at.is_edit && !is_same(&at.original, first) &&
+		i < PQntuples(b->res)) {
+		if (letters_row(b->res, i++, &other, NULL) != CH_OK)
+			return false;
+		if (is_same(&other.id, &at.original)) {
+			at = other;
+			i = 0;
+		}
+	}
+	return at.is_edit && is_same(&at.original, first);
+}
+
 /* CH_EEXIST with the reason in err when an earlier letter of its key stays
  * open. */
 static int
@@ -37,7 +64,8 @@ check_behind(const struct batch *b, const struct letters_row *row,
 			return CH_EPROTO;
 		(void)replay_redirect(&first, b->c->to, NULL);
 		if (!ch_view_eq(first.topic, row->topic) ||
-			!ch_view_eq(first.key, row->key))
+			!ch_view_eq(first.key, row->key) ||
+			stands_for(b, row, &first.id))
 			continue;
 		ch_uuid_format(&first.id, id);
 		return ch_err_set(err, CH_EEXIST,
@@ -47,6 +75,20 @@ check_behind(const struct batch *b, const struct letters_row *row,
 			id);
 	}
 	return CH_OK;
+}
+
+/* What the letter stood for is decided with it. */
+static void
+close_originals(struct batch *b, const struct letters_row *row)
+{
+	struct letters_row first;
+	size_t i, kept = 0;
+
+	for (i = 0; i < b->open_count; i++)
+		if (letters_row(b->res, b->open[i], &first, NULL) != CH_OK ||
+			!stands_for(b, row, &first.id))
+			b->open[kept++] = b->open[i];
+	b->open_count = kept;
 }
 
 static int
@@ -104,6 +146,8 @@ change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
 		out->failed = rc != CH_OK && rc != CH_EEXIST && rc != CH_ERANGE;
 		if (stays_open)
 			b->open[b->open_count++] = i;
+		else if (rc == CH_OK && row.is_edit)
+			close_originals(b, &row);
 	}
 	return CH_OK;
 }

@@ -327,6 +327,59 @@ def test_what_a_plan_would_overtake_is_said(relay_cell):
     assert ran.stderr == ""
 
 
+def edited(cell, tmp_path, letter, value):
+    """Another letter in its place; its id."""
+    (tmp_path / "value").write_bytes(value)
+    out = cell.dlq("edit", letter, "--set-file", str(tmp_path / "value"),
+                   "--reason", "r")
+    return out.splitlines()[-1].split()[0]
+
+
+def key_with_an_edit_of_an_edit(cell, tmp_path):
+    """All in one call, the originals first: what is sent, in its order."""
+    first = "00000000-0000-7000-8000-000000000001"
+    cell.sql("UPDATE rejected SET letter_id = %s WHERE letter_id = %s",
+             (first, cell.rejected(key=b"a", value=b"x")))
+    behind = cell.rejected(key=b"a", value=b"y")
+    once = edited(cell, tmp_path, first, b"x1")
+    twice = edited(cell, tmp_path, once, b"x2")
+    return [first, once, twice, behind], [twice, behind]
+
+
+def test_an_edit_goes_in_the_plan_of_its_original(relay_cell, tmp_path):
+    cell = relay_cell
+    letters, sent = key_with_an_edit_of_an_edit(cell, tmp_path)
+    number = approved(cell, *letters)
+    ran = cell.run_dlq("run", number)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("held: it was edited") == 2
+    assert [letter_headers(r)["ch_letter_id"]
+            for r in cell.records(cell.commands)] == sent
+    done = shown(cell, number)
+    assert (done["sent"], done["held"]) == (2, 2)
+    assert states(cell)[letters[0]] == states(cell)[letters[1]] == "resolved"
+
+
+def test_an_edit_goes_by_hand_in_the_call_of_its_original(relay_cell,
+                                                          tmp_path):
+    cell = relay_cell
+    letters, sent = key_with_an_edit_of_an_edit(cell, tmp_path)
+    ran = cell.run_dlq("replay", *letters, "--reason", "r")
+    assert ran.returncode == 2 and ran.stderr.count("it was edited") == 2
+    assert [letter_headers(r)["ch_letter_id"]
+            for r in cell.records(cell.commands)] == sent
+    assert {states(cell)[x] for x in letters[:2]} == {"resolved"}
+
+
+def test_an_original_without_its_edit_holds_its_key(relay_cell, tmp_path):
+    cell = relay_cell
+    letters, _ = key_with_an_edit_of_an_edit(cell, tmp_path)
+    number = approved(cell, letters[0], letters[3])
+    ran = cell.run_dlq("run", number)
+    assert f"{letters[3]}  held: behind {letters[0]}" in ran.stderr
+    assert cell.records(cell.commands) == []
+
+
 def test_one_letter_that_is_too_large_is_held_and_the_plan_goes_on(
         relay_cell, kafka):
     cell = relay_cell
