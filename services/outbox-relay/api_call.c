@@ -235,6 +235,7 @@ take_ids(struct api_call *c, size_t most, struct letters_filter *f,
 				"ids (UUIDs)",
 				(int)(v->text.len < 64 ? v->text.len : 64),
 				v->text.ptr);
+	f->id_count = letters_ids_once(ids, f->id_count);
 	return CH_OK;
 }
 

@@ -330,7 +330,7 @@ take_ids(struct dlq *d, int argc, char **argv)
 			return "a letter is named by its id (a UUID; see "
 			       "`dlq list`)";
 	d->filter.ids = d->ids;
-	d->filter.id_count = (size_t)argc;
+	d->filter.id_count = letters_ids_once(d->ids, (size_t)argc);
 	return NULL;
 }
 

@@ -345,6 +345,7 @@ plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
 	out->again = ch_pg_next_bool(&r);
 	out->discards = ch_view_eq_str(ch_pg_next_text(&r), "discard");
 	out->discarded = ch_pg_next_i64(&r);
+	out->missing = ch_pg_next_i64(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 

@@ -93,6 +93,7 @@ struct plans_row {
 	struct ch_view to; /* of foreign letters; empty: where they came from */
 	bool again, discards;
 	int64_t discarded;
+	int64_t missing; /* of those named: not there, or not fitting */
 };
 /* plan 0: the newest `limit` ones; else CH_ENOTFOUND when there is none. */
 int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,

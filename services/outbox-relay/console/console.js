@@ -936,6 +936,10 @@ function outlook(plan) {
 			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
 				(n) => [String(n), "number"])))));
 	}
+	if (plan.missing > 0)
+		parts.push(make("p", {className: "warning", role: "note"},
+			`Careful: ${plan.missing} of the letters named are not in it: they ` +
+			"do not exist, or do not fit."));
 	if (plan.overtaken > 0)
 		parts.push(make("p", {className: "warning", role: "note"},
 			`Careful: ${count(plan.overtaken, "older open letter")} of these keys ` +

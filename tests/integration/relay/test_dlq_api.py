@@ -435,6 +435,18 @@ def test_a_plan_from_dry_run_to_done(relay_cell, api):
     assert asked.get(f"plans/{named['plan']}")["state"] == "cancelled"
 
 
+def test_a_plan_says_which_of_the_named_are_not_in_it(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+    wish = {"ids": [letter, letter, str(uuid.uuid4())], "reason": "r"}
+    assert asked.post("plans", {**wish, "dry_run": True})["missing"] == 1
+    made = asked.post("plans", wish, status=201)
+    assert (made["letters"], made["missing"]) == (1, 1)
+    assert asked.get(f"plans/{made['plan']}")["missing"] == 1
+    assert asked.post("letters/discard", {"ids": [letter, letter],
+                                          "reason": "r"})["missing"] == 0
+
+
 def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):
     cell, asked = relay_cell, api()
     letters = [cell.rejected() for _ in range(60)]

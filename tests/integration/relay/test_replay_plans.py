@@ -4,6 +4,7 @@ import collections
 import json
 import random
 import subprocess
+import uuid
 
 import pytest
 
@@ -378,6 +379,18 @@ def test_an_original_without_its_edit_holds_its_key(relay_cell, tmp_path):
     ran = cell.run_dlq("run", number)
     assert f"{letters[3]}  held: behind {letters[0]}" in ran.stderr
     assert cell.records(cell.commands) == []
+
+
+def test_letters_that_are_not_there_are_said(relay_cell):
+    cell = relay_cell
+    letter, unknown = cell.rejected(), str(uuid.uuid4())
+    for more in (["--dry-run"], ["--reason", "r"]):
+        ran = cell.run_dlq("plan", letter, letter.upper(), unknown, *more)
+        assert ran.returncode == 2 and "planned" in ran.stdout
+        assert "1 of the letters named do not exist" in ran.stderr
+    [made] = [json.loads(x) for x in cell.dlq("plans", "--json").splitlines()]
+    assert (made["letters"], made["missing"]) == (1, 1)
+    cell.dlq("plan", letter, letter, "--reason", "r")  # named twice, and there
 
 
 def test_one_letter_that_is_too_large_is_held_and_the_plan_goes_on(
