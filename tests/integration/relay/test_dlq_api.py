@@ -491,7 +491,7 @@ def test_a_plan_that_another_session_runs_is_left_alone(relay_cell, api):
                       status=201)["plan"]
     asked.post(f"plans/{plan}/approve", {"reason": "ok"})
     lock = ("hashtextextended('countinghouse replay plan ' "
-            f"|| {plan}::int8, 0)")
+            f"|| {plan}::int8, 'ch.replay_plans'::regclass::oid::bigint)")
     cell.sql(f"SELECT pg_advisory_lock({lock})")
     asked.post(f"plans/{plan}/run", {}, status=202)
     left = until(lambda: (p := asked.get(f"plans/{plan}"))["last_run"] and p,

@@ -32,9 +32,9 @@ def shown(cell, number):
     return json.loads(cell.dlq("plans", number, "--json"))
 
 
-def start(cell, *args):
+def start(cell, *args, **more):
     """dlq in the background, to be killed."""
-    flags = [f"--{k}={v}" for k, v in cell.flags().items()
+    flags = [f"--{k}={v}" for k, v in cell.flags(**more).items()
              if k != "database_url"]
     return subprocess.Popen(
         [str(OUT / "bin" / "outbox-relay"), *flags,
@@ -391,6 +391,41 @@ def test_letters_that_are_not_there_are_said(relay_cell):
     [made] = [json.loads(x) for x in cell.dlq("plans", "--json").splitlines()]
     assert (made["letters"], made["missing"]) == (1, 1)
     cell.dlq("plan", letter, letter, "--reason", "r")  # named twice, and there
+
+
+def test_schemas_of_one_database_run_their_plans_by_themselves(bare):
+    """Both have a plan 1."""
+    schemas = ["relay_a", "relay_b"]
+    for name in schemas:
+        bare.alone.install("public.outbox", name)
+        bare.sql(f"INSERT INTO {name}.dead_letters (letter_id, source, row_id, "
+                 "topic, error_class, reason, attempts, blocks_key) VALUES "
+                 f"(gen_random_uuid(), 's', '1', '{bare.topic}', 'c', 'r', 1, "
+                 "false)")
+
+    def dlq(name, *args):
+        return start(bare, *args, schema=name)
+    for name in schemas:
+        for args in (["plan", "--where", "attempts > 0", "--reason", "r"],
+                     ["approve", "1", "--reason", "r"]):
+            status, out = ended(dlq(name, *args))
+            assert status == 0, out
+    held = bare.alone.connect()
+    held.autocommit = False
+    with held.cursor() as cur:
+        cur.execute("LOCK TABLE relay_a.letter_states IN SHARE MODE")
+    first = dlq("relay_a", "run", "1")
+    until(lambda: bare.sql(
+        "SELECT pid FROM pg_locks WHERE NOT granted AND "
+        "relation = 'relay_a.letter_states'::regclass"), 60, "it runs")
+    for name, ends, word in (("relay_a", 2, "another session"),
+                             ("relay_b", 0, "done")):
+        status, out = ended(dlq(name, "run", "1"))
+        assert status == ends and word in out, out
+    held.close()
+    status, out = ended(first)
+    assert status == 0, out
+    assert len(bare.records(bare.topic)) == 2
 
 
 def test_one_letter_that_is_too_large_is_held_and_the_plan_goes_on(
