@@ -50,7 +50,8 @@ get_status(struct api_desk *d, struct api_call *c, struct ch_err *err)
 	ch_json_add_member(&c->out, "actor",
 		ch_view_of(c->actor != NULL ? c->actor : ""));
 	ch_json_add_member_bool(&c->out, "read_only", d->read_only);
-	ch_json_add_member(&c->out, "two_person", ch_view_of(d->two_person));
+	ch_json_add_member_bool(&c->out, "may_change", c->may_change);
+	ch_json_add_member(&c->out, "two_person", ch_view_of(d->rule));
 	ch_json_add_member_i64(&c->out, "running", plan);
 	ch_json_add_member(&c->out, "last_run", ch_view_of(said));
 	ch_buf_addc(&c->out, '}');

@@ -252,6 +252,24 @@ def test_reading_may_need_a_token(relay_cell, api):
     assert asked.ask("GET", "/", raw=True)[0] == 200  # the page says nothing
 
 
+def test_a_token_may_be_given_reading_alone(relay_cell, api):
+    cell, asked = relay_cell, api(api_read_token="true")
+    letter = cell.rejected()
+    status = asked.get("status", who="wall")
+    assert (status["actor"], status["may_change"]) == ("wall", False)
+    assert asked.get("status", who="ann")["may_change"] is True
+    assert ids(asked.get("letters", who="wall")) == [letter]
+    for path, body in (("letters/discard", {"ids": [letter], "reason": "r"}),
+                       ("letters/discard", {"ids": [letter], "dry_run": True}),
+                       ("plans", {"ids": [letter], "reason": "r"}),
+                       ("plans/1/approve", {"reason": "r"}),
+                       ("plans/1/run", {}), ("plans/1/stop", {"reason": "r"}),
+                       (f"letters/{letter}/edit", {"value": "x"})):
+        error = asked.post(path, body, status=403, who="wall")["error"]
+        assert "only reads" in error["message"]
+    assert states(cell) == {letter: "pending"} and audits(cell) == []
+
+
 def test_configurations_that_are_refused(relay_cell, tmp_path):
     url = relay_cell.cell.url("operator", relay_cell.database)
 
