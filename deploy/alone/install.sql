@@ -502,6 +502,26 @@ BEGIN
 		FROM letter_states s WHERE s.letter_id = letter FOR UPDATE;
 END $$;
 
+-- The same for whoever decides a letter by hand, before anything is sent: what
+-- decide_letter() would refuse when it was sent already. The rule of two people
+-- stays what it is until the transaction ends.
+CREATE OR REPLACE FUNCTION claim_letter(letter uuid, actor text, reason text,
+	OUT state text, OUT replay_count int4)
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+	PERFORM insist_who_and_why('claim_letter', actor, reason);
+	PERFORM FROM plan_settings s WHERE s.two_person = 'off' FOR SHARE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'letter % is not decided by one person alone: plan it '
+			'(dlq plan), and let somebody else approve it', letter
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'plan_settings.two_person asks for it';
+	END IF;
+	SELECT l.state, l.replay_count
+		INTO claim_letter.state, claim_letter.replay_count
+		FROM lock_letter(letter) l;
+END $$;
+
 -- The delivery of a webhook's letter, or of an edit of one, is pending again in
 -- its old place: its number. NULL: it is not dead now. Of an edit it goes out
 -- under its own letter's id: whoever drops repeated ids must not drop it.
@@ -1031,6 +1051,13 @@ BEGIN
 			USING ERRCODE = 'object_not_in_prerequisite_state',
 			HINT = 'see dlq plans ' || plan;
 	END IF;
+	IF become = 'running' AND EXISTS (SELECT FROM plan_settings s
+		WHERE strictest(s.two_person, p.two_person) <> p.two_person) THEN
+		RAISE EXCEPTION 'plan % was approved under two_person = %, and more '
+			'is asked for now', plan, p.two_person
+			USING ERRCODE = 'insufficient_privilege',
+			HINT = 'plan it again';
+	END IF;
 	UPDATE replay_plans q SET state = become, state_reason = detail,
 		changed_at = clock_timestamp() WHERE q.plan_id = plan;
 	INSERT INTO audit_events (actor, action, subject, reason, before, after)
@@ -1219,7 +1246,7 @@ BEGIN
 	RETURN to_jsonb(old);
 END $$;
 
-REVOKE ALL ON FUNCTION forget_slot, lock_letter, put_delivery_back,
+REVOKE ALL ON FUNCTION forget_slot, lock_letter, claim_letter, put_delivery_back,
 	letter_delivered, decide_letter, edit_letter, insist_import, import_letter,
 	move_import, audit_letters, locked_plan, strictest, set_two_person,
 	make_plan, store_letters, choose_letters, plan_overtakes, approve_plan,
@@ -1261,7 +1288,7 @@ GRANT EXECUTE ON FUNCTION letter_delivered TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
-GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, decide_letter, edit_letter,
+GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, claim_letter, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan,
 	choose_letters, plan_overtakes, approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
 GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters,

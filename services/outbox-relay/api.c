@@ -140,7 +140,7 @@ find_endpoint(enum ch_http_method method, struct ch_view path,
 /* Refuses by itself. */
 static bool
 may_pass(struct api *a, struct ch_http_req *req, bool changes,
-	const char **actor)
+	const struct api_bearer **who)
 {
 	struct api_visitor v = {.changes = changes};
 	struct ch_err err = CH_ERR_INIT;
@@ -149,7 +149,7 @@ may_pass(struct api *a, struct ch_http_req *req, bool changes,
 	(void)ch_http_req_header(req, "host", &v.host);
 	(void)ch_http_req_header(req, "origin", &v.origin);
 	(void)ch_http_req_header(req, "authorization", &v.authorization);
-	status = api_guard_check(&a->guard, &v, actor, &err);
+	status = api_guard_check(&a->guard, &v, who, &err);
 	if (status == 0)
 		return true;
 	ch_warn("api.refused", CH_I("status", status),
@@ -163,11 +163,11 @@ static void
 take(struct api *a, struct ch_http_req *req, enum ch_http_method method)
 {
 	const struct api_endpoint *e;
-	const char *actor = NULL;
+	const struct api_bearer *who = NULL;
 	struct ch_view name;
 	struct api_call *c;
 
-	if (!may_pass(a, req, method != CH_HTTP_GET, &actor))
+	if (!may_pass(a, req, method != CH_HTTP_GET, &who))
 		return;
 	e = find_endpoint(method, ch_http_req_rest(req), &name);
 	if (e == NULL) {
@@ -181,7 +181,7 @@ take(struct api *a, struct ch_http_req *req, enum ch_http_method method)
 			"ask again in a moment");
 		return;
 	}
-	c = api_call_new(e, req, name, actor);
+	c = api_call_new(e, req, name, who);
 	c->ref = ch_http_req_defer(req);
 	if (ch_ring_push(a->waiting, c, sizeof(*c) + c->arena.used) != 0)
 		api_call_free(c); /* closing: so is the connection */
@@ -206,14 +206,14 @@ send_page(struct api *a, struct ch_http_req *req, const char *type,
 {
 	struct api_visitor v = {.changes = false};
 	struct ch_err err = CH_ERR_INIT;
-	const char *actor;
+	const struct api_bearer *who;
 	struct api_guard open = a->guard;
 	int status;
 
 	open.read_token = false;
 	(void)ch_http_req_header(req, "host", &v.host);
 	(void)ch_http_req_header(req, "origin", &v.origin);
-	status = api_guard_check(&open, &v, &actor, &err);
+	status = api_guard_check(&open, &v, &who, &err);
 	if (status != 0)
 		refuse(req, status, "forbidden", err.text, "ask as it says");
 	else
@@ -363,6 +363,7 @@ open_desk(struct api *a, struct ch_err *err)
 	a->desk = (struct api_desk){.rt = a->rt,
 		.run = api_run_new(a->rt),
 		.two_person = relay_params_two_person(p),
+		.rule = relay_params_two_person(p),
 		.read_only = read_only};
 	a->desk.pg = ch_pg_new(&params, err);
 	a->waiting = ch_ring_new(API_WAITING + 1, API_WAITING * CALL_MAX);

@@ -28,14 +28,15 @@ static const char *const argument_names[API_ARGUMENTS] = {
 
 struct api_call *
 api_call_new(const struct api_endpoint *e, struct ch_http_req *req,
-	struct ch_view name, const char *actor)
+	struct ch_view name, const struct api_bearer *who)
 {
 	struct api_call *c = ch_xcalloc(1, sizeof(*c));
 	struct ch_view v;
 	size_t i;
 
 	c->endpoint = e;
-	c->actor = actor;
+	c->actor = who != NULL ? who->name : NULL;
+	c->may_change = who != NULL && !who->reads_only;
 	c->name = ch_arena_str(&c->arena, name);
 	c->status = 200;
 	c->content_type = "application/json";
@@ -235,6 +236,7 @@ take_ids(struct api_call *c, size_t most, struct letters_filter *f,
 				"ids (UUIDs)",
 				(int)(v->text.len < 64 ? v->text.len : 64),
 				v->text.ptr);
+	f->id_count = letters_ids_once(ids, f->id_count);
 	return CH_OK;
 }
 

@@ -105,8 +105,21 @@ check_origin(const struct api_visitor *v, struct ch_err *err)
 }
 
 static int
+check_rights(const struct api_visitor *v, const struct api_bearer *who,
+	struct ch_err *err)
+{
+	if (!v->changes || !who->reads_only)
+		return 0;
+	ch_err_set(err, CH_EINVAL,
+		"the token of %s only reads: its line in api_token_file ends "
+		"in :read",
+		who->name);
+	return 403;
+}
+
+static int
 check_token(const struct api_guard *g, const struct api_visitor *v,
-	const char **actor, struct ch_err *err)
+	const struct api_bearer **who, struct ch_err *err)
 {
 	struct ch_view token = v->authorization;
 
@@ -126,10 +139,10 @@ check_token(const struct api_guard *g, const struct api_visitor *v,
 	}
 	if (g->tokens != NULL && token.len > 7 &&
 		strncasecmp(token.ptr, "Bearer ", 7) == 0)
-		*actor = api_tokens_name(g->tokens,
+		*who = api_tokens_find(g->tokens,
 			(struct ch_view){token.ptr + 7, token.len - 7});
-	if (*actor != NULL)
-		return 0;
+	if (*who != NULL)
+		return check_rights(v, *who, err);
 	ch_err_set(err, CH_EINVAL,
 		"the token is not known: expected Authorization: Bearer "
 		"<token>, one of api_token_file");
@@ -138,12 +151,12 @@ check_token(const struct api_guard *g, const struct api_visitor *v,
 
 int
 api_guard_check(const struct api_guard *g, const struct api_visitor *v,
-	const char **actor, struct ch_err *err)
+	const struct api_bearer **who, struct ch_err *err)
 {
 	int status = check_host(g, v, err);
 
-	*actor = NULL;
+	*who = NULL;
 	if (status == 0)
 		status = check_origin(v, err);
-	return status != 0 ? status : check_token(g, v, actor, err);
+	return status != 0 ? status : check_token(g, v, who, err);
 }

@@ -35,9 +35,9 @@ struct api_visitor {
 
 /* "127.0.0.1:9604", "[::1]:9604", "localhost:9604": nobody from outside. */
 bool api_guard_is_loopback(const char *listen);
-/* 0, or the HTTP status to refuse with, and why. *actor: the token's name;
+/* 0, or the HTTP status to refuse with, and why. *who: whose token it is;
  * NULL without one. */
 int api_guard_check(const struct api_guard *g, const struct api_visitor *v,
-	const char **actor, struct ch_err *err);
+	const struct api_bearer **who, struct ch_err *err);
 
 #endif

@@ -21,6 +21,21 @@
 
 /* ---- reading ---- */
 
+/* Where PostgreSQL does not answer nothing can be changed either. */
+static void
+learn_rule(struct api_desk *d)
+{
+	const char *rule = d->two_person;
+	int rc = CH_EIO;
+
+	if (ch_pg_is_up(d->pg))
+		rc = plans_rule(d->pg, &rule, NULL);
+	if (!ch_pg_is_up(d->pg) && ch_pg_connect(d->pg, NULL) == CH_OK)
+		rc = plans_rule(d->pg, &rule, NULL);
+	if (rc == CH_OK)
+		d->rule = rule;
+}
+
 static int
 get_status(struct api_desk *d, struct api_call *c, struct ch_err *err)
 {
@@ -28,13 +43,15 @@ get_status(struct api_desk *d, struct api_call *c, struct ch_err *err)
 	int64_t plan = api_run_plan(d->run, 0, said);
 
 	(void)err;
+	learn_rule(d);
 	ch_buf_addc(&c->out, '{');
 	ch_json_add_member(&c->out, "service", ch_view_of(d->rt->service));
 	ch_json_add_member(&c->out, "version", ch_view_of(d->rt->version));
 	ch_json_add_member(&c->out, "actor",
 		ch_view_of(c->actor != NULL ? c->actor : ""));
 	ch_json_add_member_bool(&c->out, "read_only", d->read_only);
-	ch_json_add_member(&c->out, "two_person", ch_view_of(d->two_person));
+	ch_json_add_member_bool(&c->out, "may_change", c->may_change);
+	ch_json_add_member(&c->out, "two_person", ch_view_of(d->rule));
 	ch_json_add_member_i64(&c->out, "running", plan);
 	ch_json_add_member(&c->out, "last_run", ch_view_of(said));
 	ch_buf_addc(&c->out, '}');

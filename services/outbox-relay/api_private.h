@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "api_run.h"
+#include "api_tokens.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -41,6 +42,7 @@ struct api_desk {
 	struct ch_pg *pg;
 	struct api_run *run;
 	const char *two_person; /* the configuration's */
+	const char *rule;	/* or the database's, as last seen */
 	bool read_only;
 };
 
@@ -80,6 +82,7 @@ struct api_call {
 	struct ch_view body;
 	const struct ch_json *doc; /* of the body: an object */
 	const char *actor;	   /* NULL: nobody said who */
+	bool may_change;	   /* by the token that came with it */
 	struct ch_time now;
 	/* the answer */
 	int status;
@@ -91,7 +94,8 @@ struct api_call {
 
 /* A copy of the request; the caller's. Thread: network. */
 struct api_call *api_call_new(const struct api_endpoint *e,
-	struct ch_http_req *req, struct ch_view name, const char *actor);
+	struct ch_http_req *req, struct ch_view name,
+	const struct api_bearer *who);
 void api_call_free(struct api_call *c);
 /* Reads the body against the endpoint's members. */
 int api_call_read(struct api_call *c, struct ch_err *err);

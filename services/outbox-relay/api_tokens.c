@@ -18,7 +18,7 @@
 #define TOKEN_MAX 256
 
 struct token {
-	char name[API_NAME_MAX + 1];
+	struct api_bearer bearer;
 	struct ch_sha256 digest;
 };
 
@@ -53,25 +53,42 @@ is_token(struct ch_view v)
 	return true;
 }
 
+/* Is ":read" behind the token? Takes it away. */
+static bool
+take_read(struct ch_view *token)
+{
+	struct ch_view word = CH_VIEW(":read");
+
+	if (token->len < word.len ||
+		memcmp(token->ptr + token->len - word.len, word.ptr,
+			word.len) != 0)
+		return false;
+	token->len -= word.len;
+	return true;
+}
+
 /* NULL, or what is wrong with the line. */
 static const char *
 add_line(struct api_tokens *t, struct ch_view line)
 {
 	struct ch_view name = {NULL, 0}, token = line;
 	struct token *fresh = &t->tokens[t->count];
+	bool reads_only;
 
 	if (!ch_view_split(&token, ':', &name) || name.len == line.len)
-		return "expected <name>:<token>";
+		return "expected <name>:<token>, or <name>:<token>:read";
 	if (!is_name(name))
 		return "the name has 1 to 64 printable characters, no space";
+	reads_only = take_read(&token);
 	if (!is_token(token))
 		return "the token has 20 to 256 printable characters, no "
 		       "space; make one with: openssl rand -hex 24";
 	if (t->count == API_TOKENS_MAX)
 		return "more than 256 tokens";
-	ch_view_copy(name, fresh->name, sizeof(fresh->name));
+	ch_view_copy(name, fresh->bearer.name, sizeof(fresh->bearer.name));
+	fresh->bearer.reads_only = reads_only;
 	fresh->digest = ch_sha256_of(token);
-	if (api_tokens_name(t, token) != NULL)
+	if (api_tokens_find(t, token) != NULL)
 		return "the token stands in an earlier line: who is it?";
 	t->count++;
 	return NULL;
@@ -158,15 +175,15 @@ api_tokens_free(struct api_tokens *t)
 	free(t);
 }
 
-const char *
-api_tokens_name(const struct api_tokens *t, struct ch_view token)
+const struct api_bearer *
+api_tokens_find(const struct api_tokens *t, struct ch_view token)
 {
 	struct ch_sha256 digest = ch_sha256_of(token);
-	const char *found = NULL;
+	const struct api_bearer *found = NULL;
 	size_t i;
 
 	for (i = 0; i < t->count; i++)
 		if (ch_digest_eq(&digest, &t->tokens[i].digest, sizeof(digest)))
-			found = t->tokens[i].name;
+			found = &t->tokens[i].bearer;
 	return found;
 }

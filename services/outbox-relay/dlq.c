@@ -330,7 +330,7 @@ take_ids(struct dlq *d, int argc, char **argv)
 			return "a letter is named by its id (a UUID; see "
 			       "`dlq list`)";
 	d->filter.ids = d->ids;
-	d->filter.id_count = (size_t)argc;
+	d->filter.id_count = letters_ids_once(d->ids, (size_t)argc);
 	return NULL;
 }
 
@@ -442,6 +442,10 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		return "a change needs --reason";
 	if (*d->actor == '\0')
 		return "--actor is empty: who are you?";
+	if (!ch_view_is_utf8(ch_view_of(d->actor)) ||
+		(d->reason != NULL && !ch_view_is_utf8(ch_view_of(d->reason))))
+		return "--reason and --actor are stored as text: write them in "
+		       "UTF-8";
 	if (d->new_id && !is_verb(d, "edit"))
 		return "--new-id is an option of edit";
 	if ((d->to != NULL || d->again) && !is_verb(d, "replay") &&

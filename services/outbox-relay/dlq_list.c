@@ -40,10 +40,23 @@ print_all(struct dlq *d, const PGresult *res)
 }
 
 int
+dlq_report_missing(const struct dlq *d, int64_t found)
+{
+	int64_t named = (int64_t)d->filter.id_count;
+
+	if (found >= named)
+		return DLQ_DONE;
+	(void)fprintf(stderr,
+		"dlq: %" PRId64 " of the letters named do not exist, or do not "
+		"fit the filter\n",
+		named - found);
+	return DLQ_REFUSED;
+}
+
+int
 dlq_report_rest(const struct dlq *d, const PGresult *res, bool changes)
 {
 	struct letters_row first = {.fitting = 0};
-	int64_t named = (int64_t)d->filter.id_count;
 	int64_t seen = PQntuples(res);
 
 	if (seen > 0 && letters_row(res, 0, &first, NULL) != CH_OK)
@@ -55,12 +68,8 @@ dlq_report_rest(const struct dlq *d, const PGresult *res, bool changes)
 			" more with --limit %" PRId64 "\n",
 			seen, first.fitting, first.fitting - seen,
 			first.fitting);
-	if (first.fitting < named) {
-		(void)fprintf(stderr,
-			"dlq: %" PRId64 " of the letters named do not exist\n",
-			named - first.fitting);
+	if (dlq_report_missing(d, first.fitting) != DLQ_DONE)
 		return DLQ_REFUSED;
-	}
 	if (changes && seen == 0) {
 		(void)fprintf(stderr, "dlq: no letter fits\n");
 		return DLQ_REFUSED;

@@ -146,7 +146,8 @@ print_outlook(const struct dlq *d, int64_t plan, struct ch_err *err)
 
 /* Inside of a transaction. */
 static int
-make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
+make(struct dlq *d, const char *selection, int64_t *plan, int64_t *letters,
+	struct ch_err *err)
 {
 	struct plans_wish wish = {.selection = selection,
 		.reason = d->reason != NULL ? d->reason : "dry run",
@@ -158,8 +159,7 @@ make(struct dlq *d, const char *selection, int64_t *plan, struct ch_err *err)
 		.canary_returns = d->canary_returns,
 		.replays_max = (int32_t)d->replays_max,
 		.discards = d->discard};
-	int64_t letters = 0;
-	int rc = plans_make(d->pg, &wish, &d->filter, plan, &letters, err);
+	int rc = plans_make(d->pg, &wish, &d->filter, plan, letters, err);
 
 	if (rc != CH_OK)
 		return rc;
@@ -172,12 +172,12 @@ dlq_plan(struct dlq *d)
 	struct plans_sending sending = {.to = d->to, .again = d->again};
 	struct ch_buf selection = CH_BUF_INIT;
 	struct ch_err err = CH_ERR_INIT;
-	int64_t plan = 0;
+	int64_t plan = 0, letters = 0;
 	int rc = ch_pg_begin(d->pg, &err);
 
 	plans_selection(&d->filter, d->where_text, &sending, &selection);
 	if (rc == CH_OK)
-		rc = make(d, ch_buf_str(&selection), &plan, &err);
+		rc = make(d, ch_buf_str(&selection), &plan, &letters, &err);
 	rc = plans_settle(d->pg, rc, d->dry_run, &err);
 	ch_buf_free(&selection);
 	if (rc != CH_OK)
@@ -188,7 +188,7 @@ dlq_plan(struct dlq *d)
 		printf("plan %" PRId64 " is planned: dlq approve %" PRId64
 		       " --reason ..., then dlq run %" PRId64 "\n",
 			plan, plan, plan);
-	return DLQ_DONE;
+	return dlq_report_missing(d, letters);
 }
 
 /* ---- approve, stop, cancel ---- */

@@ -89,6 +89,8 @@ int dlq_run(struct dlq *d);
 int dlq_stop(struct dlq *d);
 int dlq_plans(struct dlq *d);
 
+/* Of those named; DLQ_REFUSED when some are missing. */
+int dlq_report_missing(const struct dlq *d, int64_t found);
 /* Says what is not there, and what the limit has left out. */
 int dlq_report_rest(const struct dlq *d, const PGresult *res, bool changes);
 

@@ -81,21 +81,23 @@ letter_may(enum letter_action action, enum letter_state state, int32_t replays,
 			"beside it could count twice");
 		return false;
 	}
-	if ((action == LETTER_REPLAY || action == LETTER_REPLAY_AGAIN) &&
-		replays >= replays_max) {
-		ch_err_set(err, CH_ERANGE,
-			"it was replayed %" PRId32
-			" times already and came back: mend the cause, then "
-			"raise --max-replays (now %" PRId32 ")",
-			replays, replays_max);
-		return false;
-	}
 	if (action == LETTER_REPLAY && state == LETTER_REPLAYED) {
 		ch_err_set(err, CH_EEXIST,
 			"it was replayed already, %" PRId32
 			" times, and may have been taken: see dlq show, then "
 			"--again to send it once more",
 			replays);
+		return false;
+	}
+	if ((action == LETTER_REPLAY || action == LETTER_REPLAY_AGAIN) &&
+		replays >= replays_max) {
+		ch_err_set(err, CH_ERANGE,
+			"it was replayed %" PRId32
+			" times already%s: mend the cause, then "
+			"raise --max-replays (now %" PRId32 ")",
+			replays,
+			state == LETTER_REPLAYED ? "" : " and came back",
+			replays_max);
 		return false;
 	}
 	return true;

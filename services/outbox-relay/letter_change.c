@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "plans.h"
 #include "replay.h"
 
 /* One call's letters, and those of them that were not sent and stay open: what
@@ -20,6 +21,33 @@ struct batch {
 	int *open;
 	size_t open_count;
 };
+
+static bool
+is_same(const struct ch_uuid *a, const struct ch_uuid *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+/* Is the letter an edit of this one, or of an edit of it in the same call? They
+ * are decided together. */
+static bool
+stands_for(const struct batch *b, const struct letters_row *row,
+	const struct ch_uuid *first)
+{
+	struct letters_row at = *row, other;
+	int i = 0;
+
+	while (at.is_edit && !is_same(&at.original, first) &&
+		i < PQntuples(b->res)) {
+		if (letters_row(b->res, i++, &other, NULL) != CH_OK)
+			return false;
+		if (is_same(&other.id, &at.original)) {
+			at = other;
+			i = 0;
+		}
+	}
+	return at.is_edit && is_same(&at.original, first);
+}
 
 /* CH_EEXIST with the reason in err when an earlier letter of its key stays
  * open. */
@@ -36,7 +64,8 @@ check_behind(const struct batch *b, const struct letters_row *row,
 			return CH_EPROTO;
 		(void)replay_redirect(&first, b->c->to, NULL);
 		if (!ch_view_eq(first.topic, row->topic) ||
-			!ch_view_eq(first.key, row->key))
+			!ch_view_eq(first.key, row->key) ||
+			stands_for(b, row, &first.id))
 			continue;
 		ch_uuid_format(&first.id, id);
 		return ch_err_set(err, CH_EEXIST,
@@ -46,6 +75,20 @@ check_behind(const struct batch *b, const struct letters_row *row,
 			id);
 	}
 	return CH_OK;
+}
+
+/* What the letter stood for is decided with it. */
+static void
+close_originals(struct batch *b, const struct letters_row *row)
+{
+	struct letters_row first;
+	size_t i, kept = 0;
+
+	for (i = 0; i < b->open_count; i++)
+		if (letters_row(b->res, b->open[i], &first, NULL) != CH_OK ||
+			!stands_for(b, row, &first.id))
+			b->open[kept++] = b->open[i];
+	b->open_count = kept;
 }
 
 static int
@@ -103,6 +146,8 @@ change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
 		out->failed = rc != CH_OK && rc != CH_EEXIST && rc != CH_ERANGE;
 		if (stays_open)
 			b->open[b->open_count++] = i;
+		else if (rc == CH_OK && row.is_edit)
+			close_originals(b, &row);
 	}
 	return CH_OK;
 }
@@ -140,12 +185,17 @@ write_audit(const struct letter_change *c, const PGresult *res,
 }
 
 static int
-refuse_alone(const struct letter_change *c, struct ch_err *err)
+check_alone(const struct letter_change *c, struct ch_err *err)
 {
+	const char *rule = c->two_person;
+	int rc = plans_rule(c->pg, &rule, err);
+
+	if (rc != CH_OK || strcmp(rule, "off") == 0)
+		return rc;
 	return ch_err_set(err, CH_EFENCED,
 		"two_person is %s: nobody %s alone; dlq plan%s it, and let "
 		"somebody else approve it",
-		c->two_person, c->replaying ? "replays" : "discards",
+		rule, c->replaying ? "replays" : "discards",
 		c->replaying ? "" : " --discard");
 }
 
@@ -154,11 +204,11 @@ letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err)
 {
 	struct batch b = {.c = c, .res = res};
-	int rc;
+	int rc = c->dry_run ? CH_OK : check_alone(c, err);
 
 	*out = (struct letter_changes){.failed = false};
-	if (!c->dry_run && strcmp(c->two_person, "off") != 0)
-		return refuse_alone(c, err);
+	if (rc != CH_OK)
+		return rc;
 	if (c->replaying && !c->dry_run) {
 		b.replay = replay_open(c->params,
 			&(struct replay_options){.actor = c->actor,

@@ -24,8 +24,10 @@ struct letter_change {
 	struct ch_pg *pg;
 	const struct ch_params *params;
 	const char *actor, *reason;
-	const char *two_person; /* but for "off" nobody does it alone */
-	const char *selection;	/* JSON: how the letters were named */
+	/* The configuration's; but for "off", here or in the database, nobody
+	 * does it alone. */
+	const char *two_person;
+	const char *selection; /* JSON: how the letters were named */
 	int32_t replays_max;
 	const char *to; /* of foreign letters; NULL: where they came from */
 	bool again;	/* those too that were sent and may still be taken */
@@ -44,7 +46,7 @@ struct letter_changes {
 
 /* CH_OK: every letter up to the first that failed was told. CH_EFENCED: a
  * second person is asked for; CH_ECONFIG: no producer; CH_EPROTO: not a row of
- * letters_find(); or, the letters told, the audit row could not be written. */
+ * letters_find(); as in io/pg.h; or, the letters told, the audit row could not be written. */
 int letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err);
 

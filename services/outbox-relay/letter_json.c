@@ -143,6 +143,7 @@ letter_json_plan(struct ch_buf *b, const struct plans_row *p)
 	ch_json_add_member_bool(b, "canary_passed", p->canary_passed);
 	ch_json_add_member_i64(b, "max_replays", p->replays_max);
 	ch_json_add_member_i64(b, "letters", p->letters);
+	ch_json_add_member_i64(b, "missing", p->missing);
 	ch_json_add_member_i64(b, "next_place", p->next_place);
 	ch_json_add_member_i64(b, "sent", p->sent);
 	ch_json_add_member_i64(b, "returned", p->returned);

@@ -11,6 +11,8 @@
 
 static const struct ch_pg_stmt lock_stmt = {
 	"dlq_lock", outbox_relay_sql_letter_lock};
+static const struct ch_pg_stmt claim_stmt = {
+	"dlq_claim", outbox_relay_sql_letter_claim};
 static const struct ch_pg_stmt decide_stmt = {
 	"dlq_decide", outbox_relay_sql_letter_decide};
 static const struct ch_pg_stmt edit_stmt = {
@@ -259,18 +261,15 @@ letters_kind(const struct letters_row *row)
 	return row->is_delivery ? "delivery" : "rejected";
 }
 
-int
-letters_lock_state(struct ch_pg *pg, struct letters_row *row,
+static int
+lock_by(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
+	const struct ch_pg_args *args, struct letters_row *row,
 	struct ch_err *err)
 {
-	struct ch_pg_args args;
 	struct ch_pg_row r;
 	PGresult *res;
-	int rc;
+	int rc = ch_pg_query(pg, stmt, args, &res, err);
 
-	ch_pg_args_clear(&args);
-	ch_pg_arg_uuid(&args, &row->id);
-	rc = ch_pg_query(pg, &lock_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
 	r = ch_pg_row(res, 0);
@@ -282,12 +281,41 @@ letters_lock_state(struct ch_pg *pg, struct letters_row *row,
 }
 
 int
+letters_lock_state(struct ch_pg *pg, struct letters_row *row,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	return lock_by(pg, &lock_stmt, &args, row, err);
+}
+
+static int
 letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err)
 {
 	int rc = ch_pg_begin(pg, err);
 
 	if (rc == CH_OK)
 		rc = letters_lock_state(pg, row, err);
+	if (rc != CH_OK)
+		(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+int
+letters_claim(struct ch_pg *pg, struct letters_row *row, const char *actor,
+	const char *reason, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	int rc = ch_pg_begin(pg, err);
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_uuid(&args, &row->id);
+	ch_pg_arg_str(&args, actor);
+	ch_pg_arg_str(&args, reason);
+	if (rc == CH_OK)
+		rc = lock_by(pg, &claim_stmt, &args, row, err);
 	if (rc != CH_OK)
 		(void)ch_pg_rollback(pg, NULL);
 	return rc;
@@ -377,7 +405,7 @@ int
 letters_discard(struct ch_pg *pg, struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err)
 {
-	int rc = letters_lock(pg, row, err);
+	int rc = letters_claim(pg, row, w->actor, w->reason, err);
 
 	if (rc != CH_OK)
 		return rc;

@@ -86,8 +86,12 @@ int letters_sendings(struct ch_pg *pg, const struct ch_uuid *id, PGresult **out,
  * date. */
 int letters_lock_state(struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err);
-/* Begins a transaction and does the same. On an error there is none. */
-int letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err);
+/* Begins a transaction and does the same for whoever decides by hand: refuses,
+ * while nothing is sent yet, what letters_write() would refuse of them (the
+ * owner's rule of two people, which stays until the end; who and why that
+ * cannot be stored). On an error there is no transaction. */
+int letters_claim(struct ch_pg *pg, struct letters_row *row, const char *actor,
+	const char *reason, struct ch_err *err);
 
 struct letters_decision {
 	const char *actor, *reason;
@@ -115,7 +119,7 @@ struct letters_discard {
  * CH_EEXIST: as letters_may_discard(). */
 int letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err);
-/* The same in a transaction of its own. */
+/* The same by hand, in a transaction of its own. */
 int letters_discard(struct ch_pg *pg, struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err);
 

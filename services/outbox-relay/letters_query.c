@@ -4,7 +4,29 @@
  */
 #include "letters_query.h"
 
+#include <stdlib.h>
+
 #include "outbox_relay_sql.h"
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct ch_uuid));
+}
+
+size_t
+letters_ids_once(struct ch_uuid *ids, size_t count)
+{
+	size_t i, kept = 0;
+
+	if (count == 0)
+		return 0;
+	qsort(ids, count, sizeof(*ids), compare_ids);
+	for (i = 1; i < count; i++)
+		if (compare_ids(&ids[kept], &ids[i]) != 0)
+			ids[++kept] = ids[i];
+	return kept + 1;
+}
 
 void
 letters_query_put(struct letters_query *q, const char *name, const char *words)

@@ -46,6 +46,8 @@ struct letters_query {
 	struct ch_pg_stmt stmt; /* never prepared: each text is another */
 };
 
+/* In an order of their own, each once; returns how many are left. */
+size_t letters_ids_once(struct ch_uuid *ids, size_t count);
 /* What is meant without words: "any" is no wish; without ids, and without a
  * state in the expression, what is pending. */
 void letters_filter_complete(struct letters_filter *f);

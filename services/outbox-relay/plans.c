@@ -13,6 +13,7 @@
 #define STMT(name)                                                             \
 	static const struct ch_pg_stmt name##_stmt = {                         \
 		"dlq_plan_" #name, outbox_relay_sql_plan_##name}
+STMT(rule);
 STMT(make);
 STMT(approve);
 STMT(turn);
@@ -232,6 +233,27 @@ rank(struct ch_view two_person)
 	return ch_view_eq_str(two_person, "actor") ? 1 : 0;
 }
 
+int
+plans_rule(struct ch_pg *pg, const char **rule, struct ch_err *err)
+{
+	static const char *const names[] = {"off", "actor", "role"};
+	struct ch_pg_args args;
+	struct ch_view asked;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	rc = ch_pg_query(pg, &rule_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (!ch_pg_get_text(res, 0, 0, &asked))
+		rc = ch_err_set(err, CH_EPROTO, "plan_settings: no row");
+	else if (rank(asked) > rank(ch_view_of(*rule)))
+		*rule = names[rank(asked)];
+	PQclear(res);
+	return rc;
+}
+
 static int
 check_runnable(const struct plans_row *p, const char *two_person,
 	struct ch_err *err)
@@ -247,7 +269,7 @@ check_runnable(const struct plans_row *p, const char *two_person,
 			"plan %" PRId64 " is %.*s: nothing is left to run; "
 			"plan again what is still open",
 			p->id, CH_VIEW_ARG(p->state));
-	/* the configuration may have become stricter since the approval */
+	/* it may have become stricter since the approval */
 	if (rank(p->two_person) < rank(ch_view_of(two_person)))
 		return ch_err_set(err, CH_EEXIST,
 			"plan %" PRId64 " was approved under two_person = "
@@ -264,6 +286,8 @@ plans_runnable(struct ch_pg *pg, int64_t plan, const char *two_person,
 	PGresult *res;
 	int rc = find_one(pg, plan, &res, &row, err);
 
+	if (rc == CH_OK)
+		rc = plans_rule(pg, &two_person, err);
 	if (rc == CH_OK)
 		rc = check_runnable(&row, two_person, err);
 	PQclear(res);
@@ -321,6 +345,7 @@ plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
 	out->again = ch_pg_next_bool(&r);
 	out->discards = ch_view_eq_str(ch_pg_next_text(&r), "discard");
 	out->discarded = ch_pg_next_i64(&r);
+	out->missing = ch_pg_next_i64(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 

@@ -71,6 +71,9 @@ int plans_stop(struct ch_pg *pg, int64_t plan, bool for_good, const char *actor,
 /* Ends the transaction of any of the above, of which rc came: commits, unless
  * it failed or it is a dry run. */
 int plans_settle(struct ch_pg *pg, int rc, bool dry_run, struct ch_err *err);
+/* *rule: what the configuration asks for; becomes what the schema's owner does
+ * where that is stricter. */
+int plans_rule(struct ch_pg *pg, const char **rule, struct ch_err *err);
 /* CH_EEXIST: it is not approved, or nothing is left of it, or two_person asks
  * for more now than it was approved under. */
 int plans_runnable(struct ch_pg *pg, int64_t plan, const char *two_person,
@@ -90,6 +93,7 @@ struct plans_row {
 	struct ch_view to; /* of foreign letters; empty: where they came from */
 	bool again, discards;
 	int64_t discarded;
+	int64_t missing; /* of those named: not there, or not fitting */
 };
 /* plan 0: the newest `limit` ones; else CH_ENOTFOUND when there is none. */
 int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,

@@ -87,12 +87,13 @@ count_of(const struct letters_row *row)
 	return before > row->replays ? before : row->replays;
 }
 
+/* One that is replayed has not come back: quarantined it could be edited, and
+ * count twice when it is taken after all. */
 bool
 replay_looped(const struct letters_row *row, int32_t replays_max)
 {
 	return count_of(row) >= replays_max &&
 		(row->state == LETTER_PENDING ||
-			row->state == LETTER_REPLAYED ||
 			row->state == LETTER_QUARANTINED);
 }
 
@@ -440,7 +441,7 @@ int
 replay_one(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err)
 {
-	int rc = letters_lock(pg, row, err);
+	int rc = letters_claim(pg, row, r->opt.actor, r->opt.reason, err);
 	struct ch_err failed = CH_ERR_INIT;
 
 	if (rc != CH_OK)

@@ -65,7 +65,7 @@ bool replay_looped(const struct letters_row *row, int32_t replays_max);
  * failure it is to be rolled back. */
 int replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err);
-/* In a transaction of its own. CH_OK; as replay_check(), and CH_ERANGE has
+/* By hand, in a transaction of its own. CH_OK; as replay_check(), and CH_ERANGE has
  * quarantined it when it looped, or says that its partition is not there, that
  * its topic refuses this record for good (it is too large), or that a foreign
  * letter's topic is not there or refuses it (a header's word stops nobody

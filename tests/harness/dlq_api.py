@@ -10,13 +10,16 @@ import urllib.request
 from .wait import until
 
 TOKENS = {"ann": "ann-0123456789-0123456789",
-          "bob": "bob-0123456789-0123456789"}
+          "bob": "bob-0123456789-0123456789",
+          "wall": "wall-0123456789-0123456789"}
+READERS = ["wall"]
 
 
 def token_file(folder, mode=0o600):
     path = folder / "tokens"
     path.write_text("# who may change letters\n" + "".join(
-        f"{name}:{token}\n" for name, token in TOKENS.items()))
+        f"{name}:{token}{':read' if name in READERS else ''}\n"
+        for name, token in TOKENS.items()))
     path.chmod(mode)
     return path
 

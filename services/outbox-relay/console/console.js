@@ -21,7 +21,7 @@ const byId = (id) => document.getElementById(id);
 
 const now = {
 	token: "",
-	status: {read_only: true, two_person: "off", actor: ""},
+	status: {read_only: true, may_change: false, two_person: "off", actor: ""},
 	letters: [],
 	fitting: 0,
 	next: null,
@@ -147,12 +147,20 @@ function selection() {
 
 /* ---- the main page ---- */
 
+/* The relay has no token file, or this token only reads. */
+function onlyReads() {
+	return now.status.read_only ||
+		(now.status.actor !== "" && !now.status.may_change);
+}
+
 function showWho() {
 	const s = now.status;
 	const who = s.actor ? `as ${s.actor}` : "without a token";
 	let may = s.read_only ? "read only: the relay has no token file"
-		: s.actor ? "may change" : "reading only: give a token to change";
-	if (s.two_person !== "off" && !s.read_only)
+		: s.may_change ? "may change"
+			: s.actor ? "reading only: this token changes nothing"
+				: "reading only: give a token to change";
+	if (s.two_person !== "off" && !onlyReads())
 		may += "; replays need a second person";
 	if (s.running)
 		may += `; plan ${s.running} runs`;
@@ -199,6 +207,9 @@ function keyRow(k) {
 		if (now.status.read_only)
 			throw new Refusal(0, {message: "this relay's console only reads",
 				next: "set api_token_file"});
+		if (onlyReads())
+			throw new Refusal(0, {message: "this token changes nothing",
+				next: "give another one (t)"});
 		open([await decisiveLetter(row.key)]);
 	});
 	fillKey(row, k);
@@ -406,8 +417,8 @@ function showChosen() {
 	const some = now.letters.length;
 	byId("chosen").textContent = n > 0 ? `${count(n, "letter")} selected`
 		: `${some} of ${count(now.fitting, "letter")} shown, none selected`;
-	byId("plan").disabled = now.status.read_only || some === 0;
-	byId("discard").disabled = now.status.read_only || n === 0;
+	byId("plan").disabled = onlyReads() || some === 0;
+	byId("discard").disabled = onlyReads() || n === 0;
 	byId("export").disabled = some === 0;
 }
 
@@ -804,7 +815,7 @@ async function openLetter(id) {
 	await attempt(async () => {
 		const letter = await ask("GET", "letters/" + encodeURIComponent(id));
 		const buttons = [closeButton()];
-		if (!now.status.read_only)
+		if (!onlyReads())
 			buttons.unshift(
 				...(now.status.two_person === "off" ? [button("Replay now…",
 					"primary", () => openReplay([id]))] : []),
@@ -960,6 +971,10 @@ function outlook(plan) {
 			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
 				(n) => [String(n), "number"])))));
 	}
+	if (plan.missing > 0)
+		parts.push(make("p", {className: "warning", role: "note"},
+			`Careful: ${plan.missing} of the letters named are not in it: they ` +
+			"do not exist, or do not fit."));
 	if (plan.overtaken > 0)
 		parts.push(make("p", {className: "warning", role: "note"},
 			`Careful: ${count(plan.overtaken, "older open letter")} of these keys ` +
@@ -1114,12 +1129,12 @@ function showPlan(plan) {
 	const body = [make("progress", {id: "progress", max: plan.letters,
 		value: plan.next_place - 1}), planFields(plan)];
 	const reason = reasonField(list);
-	if (open && !now.status.read_only)
+	if (open && !onlyReads())
 		body.push(make("h3", {}, {planned: "Approve or cancel it",
 			running: "Stop it"}[plan.state] || "Cancel it"), list);
 	body.push(make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
-		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);
+		[...(onlyReads() ? [] : planButtons(plan, reason)), closeButton()]);
 	if (plan.runs_here || plan.state === "running")
 		poll(plan, polling, reason);
 }

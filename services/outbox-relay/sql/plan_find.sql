@@ -5,7 +5,8 @@ SELECT p.plan_id, p.state, p.state_reason, p.selection::text, p.reason,
 	p.canary_returns, p.canary_passed, p.replays_max, p.letters,
 	p.next_place, c.sent, c.refused, c.quarantined, c.held, r.judged,
 	r.returned, coalesce(p.selection->>'to', ''),
-	coalesce(p.selection->>'again', '') = 'true', p.kind, c.discarded
+	coalesce(p.selection->>'again', '') = 'true', p.kind, c.discarded,
+	greatest(coalesce((p.selection->>'named')::int8, 0) - p.letters, 0)
 FROM replay_plans p
 CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'sent') AS sent,
 	count(*) FILTER (WHERE outcome = 'discarded') AS discarded,

@@ -100,6 +100,68 @@ def test_plans_are_made_by_a_function_under_the_rule_of_the_owner(
     assert ran.returncode == 2 and "two roles are asked for" in ran.stderr
 
 
+def test_the_rule_of_the_owner_is_kept_before_anything_is_sent(
+        relay_cell, person, api):
+    """The configuration says off."""
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+    number = approved(cell, letter)
+    assert asked.get("status")["two_person"] == "off"
+    cell.sql("SELECT set_two_person('actor', 'dba', 'policy 7')")
+    assert asked.get("status")["two_person"] == "actor"
+    ran = cell.run_dlq("replay", letter, "--reason", "r", "--actor", "eve")
+    assert ran.returncode == 2 and "let somebody else approve" in ran.stderr
+    for what in ("replay", "discard"):
+        alone = asked.post(f"letters/{what}", {"ids": [letter], "reason": "r"},
+                           status=403)
+        assert alone["error"]["code"] == "two_people"
+    # what locks the letter asks too: the rule may come in between
+    with pytest.raises(DENIED, match="not decided by one person alone"):
+        person(f"SELECT claim_letter('{letter}', 'eve', 'r')")
+    # and so does the run of what was approved by less
+    ran = cell.run_dlq("run", number)
+    assert ran.returncode == 2 and "plan it again" in ran.stderr
+    asked.post(f"plans/{number}/run", {}, status=409)
+    with pytest.raises(DENIED, match="more is asked for now"):
+        person(f"SELECT turn_plan({number}, 'running', '', 'eve', 'r')")
+    assert cell.records(cell.commands) == []
+    assert states(cell) == {letter: "pending"}
+    assert audits(cell, "dlq.replay", "dlq.replayed") == []
+
+
+def test_the_rule_waits_for_the_letter_that_is_being_decided(relay_cell,
+                                                             person):
+    cell = relay_cell
+    letter = cell.rejected()
+    other = cell.cell.connect("owner", cell.database)
+    with other.cursor() as cur:
+        cur.execute("SET lock_timeout = '100ms'")
+        person("BEGIN")
+        assert person(f"SELECT * FROM claim_letter('{letter}', 'ann', 'r')") == [
+            ("pending", 0)]
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            cur.execute("SELECT ch.set_two_person('role', 'dba', 'r')")
+        person("COMMIT")
+        cur.execute("SELECT ch.set_two_person('role', 'dba', 'r')")
+    other.close()
+
+
+@pytest.mark.parametrize("who,why", [("ann", "gel\udcf6scht"),
+                                     ("\udcf6", "r")])
+def test_who_and_why_that_cannot_be_stored_send_nothing(relay_cell, person,
+                                                        who, why):
+    """In latin-1."""
+    cell = relay_cell
+    letter = cell.rejected()
+    ran = cell.run_dlq("replay", letter, "--actor", who, "--reason", why)
+    assert ran.returncode == 64 and "UTF-8" in ran.stderr
+    for who, why in (("", "r"), ("ann", "")):
+        with pytest.raises(psycopg2.errors.InvalidParameterValue):
+            person("SELECT claim_letter(%s, %s, %s)", (letter, who, why))
+    assert cell.records(cell.commands) == []
+    assert states(cell) == {letter: "pending"}
+
+
 def test_letters_are_imported_by_a_function_that_the_trail_has_seen(
         relay_cell, person):
     cell = relay_cell
@@ -524,6 +586,25 @@ def test_a_replayed_letter_is_sent_again_on_purpose_only(relay_cell):
     cell.dlq("run", number)
     assert len(cell.records(cell.commands)) == 3
     assert cell.letters("--state", "replayed")[0]["replay_count"] == 3
+
+
+def test_a_letter_under_way_is_not_quarantined(relay_cell):
+    """Nothing says that it came back: it may be taken still."""
+    cell = relay_cell
+    letter = cell.rejected(key=b"a")
+    cell.dlq("replay", letter, "--reason", "go", "--max-replays", "1")
+    for more, why in (([], "it was replayed already"),
+                      (["--again"], "raise --max-replays")):
+        args = [letter, "--max-replays", "1", *more]
+        ran = cell.run_dlq("replay", "--reason", "r", *args)
+        assert ran.returncode == 2 and why in ran.stderr
+        ran = cell.run_dlq("run", approved(cell, *args))
+        assert ran.returncode == 0 and why in ran.stderr
+    assert states(cell) == {letter: "replayed"}
+    assert audits(cell, "dlq.quarantine") == []
+    assert len(cell.records(cell.commands)) == 1
+    cell.dlq("edit", letter, "--set-file", "/etc/hostname", "--reason", "r",
+             status=2)
 
 
 # ---- the same over HTTP

@@ -252,6 +252,24 @@ def test_reading_may_need_a_token(relay_cell, api):
     assert asked.ask("GET", "/", raw=True)[0] == 200  # the page says nothing
 
 
+def test_a_token_may_be_given_reading_alone(relay_cell, api):
+    cell, asked = relay_cell, api(api_read_token="true")
+    letter = cell.rejected()
+    status = asked.get("status", who="wall")
+    assert (status["actor"], status["may_change"]) == ("wall", False)
+    assert asked.get("status", who="ann")["may_change"] is True
+    assert ids(asked.get("letters", who="wall")) == [letter]
+    for path, body in (("letters/discard", {"ids": [letter], "reason": "r"}),
+                       ("letters/discard", {"ids": [letter], "dry_run": True}),
+                       ("plans", {"ids": [letter], "reason": "r"}),
+                       ("plans/1/approve", {"reason": "r"}),
+                       ("plans/1/run", {}), ("plans/1/stop", {"reason": "r"}),
+                       (f"letters/{letter}/edit", {"value": "x"})):
+        error = asked.post(path, body, status=403, who="wall")["error"]
+        assert "only reads" in error["message"]
+    assert states(cell) == {letter: "pending"} and audits(cell) == []
+
+
 def test_configurations_that_are_refused(relay_cell, tmp_path):
     url = relay_cell.cell.url("operator", relay_cell.database)
 
@@ -435,6 +453,18 @@ def test_a_plan_from_dry_run_to_done(relay_cell, api):
     assert asked.get(f"plans/{named['plan']}")["state"] == "cancelled"
 
 
+def test_a_plan_says_which_of_the_named_are_not_in_it(relay_cell, api):
+    cell, asked = relay_cell, api()
+    letter = cell.rejected()
+    wish = {"ids": [letter, letter, str(uuid.uuid4())], "reason": "r"}
+    assert asked.post("plans", {**wish, "dry_run": True})["missing"] == 1
+    made = asked.post("plans", wish, status=201)
+    assert (made["letters"], made["missing"]) == (1, 1)
+    assert asked.get(f"plans/{made['plan']}")["missing"] == 1
+    assert asked.post("letters/discard", {"ids": [letter, letter],
+                                          "reason": "r"})["missing"] == 0
+
+
 def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):
     cell, asked = relay_cell, api()
     letters = [cell.rejected() for _ in range(60)]
@@ -479,7 +509,7 @@ def test_a_plan_that_another_session_runs_is_left_alone(relay_cell, api):
                       status=201)["plan"]
     asked.post(f"plans/{plan}/approve", {"reason": "ok"})
     lock = ("hashtextextended('countinghouse replay plan ' "
-            f"|| {plan}::int8, 0)")
+            f"|| {plan}::int8, 'ch.replay_plans'::regclass::oid::bigint)")
     cell.sql(f"SELECT pg_advisory_lock({lock})")
     asked.post(f"plans/{plan}/run", {}, status=202)
     left = until(lambda: (p := asked.get(f"plans/{plan}"))["last_run"] and p,

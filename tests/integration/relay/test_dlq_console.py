@@ -398,6 +398,47 @@ def test_without_tokens_the_page_only_reads(relay_cell, page, browser):
     assert browser.complaints() == []
 
 
+def buttons(browser):
+    return browser.js("return [...document.querySelectorAll("
+                      "'#dialog-buttons button')].map((b) => b.innerText)")
+
+
+def test_a_token_that_only_reads_is_offered_nothing_else(relay_cell, page,
+                                                         browser):
+    cell = relay_cell
+    cell.rejected()
+    page(1)
+    give_token(browser, "wall")
+    browser.wait(lambda: "this token changes nothing" in browser.text("#who"),
+                 "it says so")
+    browser.wait(lambda: browser.js(
+        "return ['plan', 'discard'].every("
+        "(id) => document.getElementById(id).disabled)"), "nothing to press")
+    browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    browser.keys(ENTER)
+    browser.wait(lambda: browser.text("#dialog-title"), "opened")
+    assert buttons(browser) == ["Close (Esc)"]
+    browser.keys(ESCAPE)
+    give_token(browser, "ann")
+    browser.wait(lambda: "may change" in browser.text("#who"), "another one")
+    assert browser.complaints() == []
+
+
+def test_the_owners_rule_leaves_no_replay_at_once(relay_cell, page, browser):
+    cell = relay_cell
+    cell.rejected()
+    cell.sql("SELECT set_two_person('actor', 'dba', 'r')")
+    page(1)
+    give_token(browser, "ann")
+    browser.wait(lambda: "second person" in browser.text("#who"), "it says so")
+    browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    browser.keys(ENTER)
+    browser.wait(lambda: browser.text("#dialog-title"), "opened")
+    assert "Replay now…" not in buttons(browser)
+    browser.keys(ESCAPE)
+    assert browser.complaints() == []
+
+
 # ---- blocked keys
 
 NOTHING = "Nothing is blocked: no key waits behind a letter."

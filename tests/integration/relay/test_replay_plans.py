@@ -4,6 +4,7 @@ import collections
 import json
 import random
 import subprocess
+import uuid
 
 import pytest
 
@@ -31,9 +32,9 @@ def shown(cell, number):
     return json.loads(cell.dlq("plans", number, "--json"))
 
 
-def start(cell, *args):
+def start(cell, *args, **more):
     """dlq in the background, to be killed."""
-    flags = [f"--{k}={v}" for k, v in cell.flags().items()
+    flags = [f"--{k}={v}" for k, v in cell.flags(**more).items()
              if k != "database_url"]
     return subprocess.Popen(
         [str(OUT / "bin" / "outbox-relay"), *flags,
@@ -325,6 +326,106 @@ def test_what_a_plan_would_overtake_is_said(relay_cell):
     assert "1 older open letters of these keys" in ran.stderr
     ran = cell.run_dlq("plan", "--where", "key = 'a'", "--dry-run")
     assert ran.stderr == ""
+
+
+def edited(cell, tmp_path, letter, value):
+    """Another letter in its place; its id."""
+    (tmp_path / "value").write_bytes(value)
+    out = cell.dlq("edit", letter, "--set-file", str(tmp_path / "value"),
+                   "--reason", "r")
+    return out.splitlines()[-1].split()[0]
+
+
+def key_with_an_edit_of_an_edit(cell, tmp_path):
+    """All in one call, the originals first: what is sent, in its order."""
+    first = "00000000-0000-7000-8000-000000000001"
+    cell.sql("UPDATE rejected SET letter_id = %s WHERE letter_id = %s",
+             (first, cell.rejected(key=b"a", value=b"x")))
+    behind = cell.rejected(key=b"a", value=b"y")
+    once = edited(cell, tmp_path, first, b"x1")
+    twice = edited(cell, tmp_path, once, b"x2")
+    return [first, once, twice, behind], [twice, behind]
+
+
+def test_an_edit_goes_in_the_plan_of_its_original(relay_cell, tmp_path):
+    cell = relay_cell
+    letters, sent = key_with_an_edit_of_an_edit(cell, tmp_path)
+    number = approved(cell, *letters)
+    ran = cell.run_dlq("run", number)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("held: it was edited") == 2
+    assert [letter_headers(r)["ch_letter_id"]
+            for r in cell.records(cell.commands)] == sent
+    done = shown(cell, number)
+    assert (done["sent"], done["held"]) == (2, 2)
+    assert states(cell)[letters[0]] == states(cell)[letters[1]] == "resolved"
+
+
+def test_an_edit_goes_by_hand_in_the_call_of_its_original(relay_cell,
+                                                          tmp_path):
+    cell = relay_cell
+    letters, sent = key_with_an_edit_of_an_edit(cell, tmp_path)
+    ran = cell.run_dlq("replay", *letters, "--reason", "r")
+    assert ran.returncode == 2 and ran.stderr.count("it was edited") == 2
+    assert [letter_headers(r)["ch_letter_id"]
+            for r in cell.records(cell.commands)] == sent
+    assert {states(cell)[x] for x in letters[:2]} == {"resolved"}
+
+
+def test_an_original_without_its_edit_holds_its_key(relay_cell, tmp_path):
+    cell = relay_cell
+    letters, _ = key_with_an_edit_of_an_edit(cell, tmp_path)
+    number = approved(cell, letters[0], letters[3])
+    ran = cell.run_dlq("run", number)
+    assert f"{letters[3]}  held: behind {letters[0]}" in ran.stderr
+    assert cell.records(cell.commands) == []
+
+
+def test_letters_that_are_not_there_are_said(relay_cell):
+    cell = relay_cell
+    letter, unknown = cell.rejected(), str(uuid.uuid4())
+    for more in (["--dry-run"], ["--reason", "r"]):
+        ran = cell.run_dlq("plan", letter, letter.upper(), unknown, *more)
+        assert ran.returncode == 2 and "planned" in ran.stdout
+        assert "1 of the letters named do not exist" in ran.stderr
+    [made] = [json.loads(x) for x in cell.dlq("plans", "--json").splitlines()]
+    assert (made["letters"], made["missing"]) == (1, 1)
+    cell.dlq("plan", letter, letter, "--reason", "r")  # named twice, and there
+
+
+def test_schemas_of_one_database_run_their_plans_by_themselves(bare):
+    """Both have a plan 1."""
+    schemas = ["relay_a", "relay_b"]
+    for name in schemas:
+        bare.alone.install("public.outbox", name)
+        bare.sql(f"INSERT INTO {name}.dead_letters (letter_id, source, row_id, "
+                 "topic, error_class, reason, attempts, blocks_key) VALUES "
+                 f"(gen_random_uuid(), 's', '1', '{bare.topic}', 'c', 'r', 1, "
+                 "false)")
+
+    def dlq(name, *args):
+        return start(bare, *args, schema=name)
+    for name in schemas:
+        for args in (["plan", "--where", "attempts > 0", "--reason", "r"],
+                     ["approve", "1", "--reason", "r"]):
+            status, out = ended(dlq(name, *args))
+            assert status == 0, out
+    held = bare.alone.connect()
+    held.autocommit = False
+    with held.cursor() as cur:
+        cur.execute("LOCK TABLE relay_a.letter_states IN SHARE MODE")
+    first = dlq("relay_a", "run", "1")
+    until(lambda: bare.sql(
+        "SELECT pid FROM pg_locks WHERE NOT granted AND "
+        "relation = 'relay_a.letter_states'::regclass"), 60, "it runs")
+    for name, ends, word in (("relay_a", 2, "another session"),
+                             ("relay_b", 0, "done")):
+        status, out = ended(dlq(name, "run", "1"))
+        assert status == ends and word in out, out
+    held.close()
+    status, out = ended(first)
+    assert status == 0, out
+    assert len(bare.records(bare.topic)) == 2
 
 
 def test_one_letter_that_is_too_large_is_held_and_the_plan_goes_on(

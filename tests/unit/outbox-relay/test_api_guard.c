@@ -36,7 +36,8 @@ guard(void)
 	api_tokens_free(tokens);
 	ck_assert_int_eq(read_tokens(&tokens,
 				 "ann:0123456789abcdefghij\n# a comment\n\n"
-				 "bob@team:abcdefghij0123456789 \n",
+				 "bob@team:abcdefghij0123456789 \n"
+				 "wall:a:b:0123456789abcdef:read\n",
 				 0600, NULL),
 		CH_OK);
 	return (struct api_guard){.listen = "127.0.0.1:9604",
@@ -46,14 +47,14 @@ guard(void)
 
 static int
 visit(const struct api_guard *g, const char *host, const char *origin,
-	const char *authorization, bool changes, const char **actor)
+	const char *authorization, bool changes, const struct api_bearer **who)
 {
 	struct api_visitor v = {.host = ch_view_of(host),
 		.origin = ch_view_of(origin),
 		.authorization = ch_view_of(authorization),
 		.changes = changes};
 	struct ch_err err = CH_ERR_INIT;
-	int status = api_guard_check(g, &v, actor, &err);
+	int status = api_guard_check(g, &v, who, &err);
 
 	ck_assert((status == 0) == (err.text[0] == '\0'));
 	return status;
@@ -62,7 +63,7 @@ visit(const struct api_guard *g, const char *host, const char *origin,
 START_TEST(only_its_own_hosts_are_answered)
 {
 	struct api_guard g = guard();
-	const char *actor;
+	const struct api_bearer *who;
 	size_t i;
 	const struct {
 		const char *host;
@@ -75,69 +76,90 @@ START_TEST(only_its_own_hosts_are_answered)
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		ck_assert_int_eq(visit(&g, cases[i].host, NULL, NULL, false,
-					 &actor),
+					 &who),
 			cases[i].status);
 	g.hosts = proxy_hosts;
-	ck_assert_int_eq(
-		visit(&g, "dlq.example.com", NULL, NULL, false, &actor), 0);
+	ck_assert_int_eq(visit(&g, "dlq.example.com", NULL, NULL, false, &who),
+		0);
 	g.listen = "10.1.2.3:9604";
-	ck_assert_int_eq(visit(&g, "10.1.2.3:9604", NULL, NULL, false, &actor),
+	ck_assert_int_eq(visit(&g, "10.1.2.3:9604", NULL, NULL, false, &who),
 		0);
 	g.listen = ":9604"; /* all addresses are no name */
-	ck_assert_int_eq(visit(&g, ":9604", NULL, NULL, false, &actor), 403);
+	ck_assert_int_eq(visit(&g, ":9604", NULL, NULL, false, &who), 403);
 }
 END_TEST
 
 START_TEST(pages_of_other_hosts_may_not_ask)
 {
 	struct api_guard g = guard();
-	const char *actor, *host = "localhost:9604";
+	const struct api_bearer *who;
+	const char *host = "localhost:9604";
 
-	ck_assert_int_eq(visit(&g, host, "http://localhost:9604", NULL, false,
-				 &actor),
-		0);
+	ck_assert_int_eq(
+		visit(&g, host, "http://localhost:9604", NULL, false, &who), 0);
 	ck_assert_int_eq(visit(&g, host, "https://localhost:9604", NULL, false,
-				 &actor),
+				 &who),
 		0);
-	ck_assert_int_eq(visit(&g, host, "http://localhost:80", NULL, false,
-				 &actor),
-		403);
-	ck_assert_int_eq(visit(&g, host, "http://evil.example", NULL, false,
-				 &actor),
-		403);
-	ck_assert_int_eq(visit(&g, host, "null", NULL, false, &actor), 403);
-	ck_assert_int_eq(visit(&g, host, "", NULL, false, &actor), 403);
+	ck_assert_int_eq(
+		visit(&g, host, "http://localhost:80", NULL, false, &who), 403);
+	ck_assert_int_eq(
+		visit(&g, host, "http://evil.example", NULL, false, &who), 403);
+	ck_assert_int_eq(visit(&g, host, "null", NULL, false, &who), 403);
+	ck_assert_int_eq(visit(&g, host, "", NULL, false, &who), 403);
 }
 END_TEST
 
 START_TEST(changes_need_a_known_token)
 {
 	struct api_guard g = guard();
-	const char *actor, *host = "localhost";
+	const struct api_bearer *who;
+	const char *host = "localhost";
 	const char *ann = "Bearer 0123456789abcdefghij";
 
-	ck_assert_int_eq(visit(&g, host, NULL, NULL, false, &actor), 0);
-	ck_assert_ptr_null(actor);
-	ck_assert_int_eq(visit(&g, host, NULL, NULL, true, &actor), 401);
-	ck_assert_int_eq(visit(&g, host, NULL, ann, true, &actor), 0);
-	ck_assert_str_eq(actor, "ann");
+	ck_assert_int_eq(visit(&g, host, NULL, NULL, false, &who), 0);
+	ck_assert_ptr_null(who);
+	ck_assert_int_eq(visit(&g, host, NULL, NULL, true, &who), 401);
+	ck_assert_int_eq(visit(&g, host, NULL, ann, true, &who), 0);
+	ck_assert_str_eq(who->name, "ann");
 	ck_assert_int_eq(visit(&g, host, NULL, "bearer abcdefghij0123456789",
-				 true, &actor),
+				 true, &who),
 		0);
-	ck_assert_str_eq(actor, "bob@team");
+	ck_assert_str_eq(who->name, "bob@team");
 	/* a wrong token is refused where none is needed: better said early */
-	ck_assert_int_eq(visit(&g, host, NULL, "Bearer nobody", false, &actor),
+	ck_assert_int_eq(visit(&g, host, NULL, "Bearer nobody", false, &who),
 		401);
-	ck_assert_int_eq(visit(&g, host, NULL, "0123456789abcdefghij", true,
-				 &actor),
-		401);
-	ck_assert_int_eq(visit(&g, host, NULL, "Bearer ", true, &actor), 401);
+	ck_assert_int_eq(
+		visit(&g, host, NULL, "0123456789abcdefghij", true, &who), 401);
+	ck_assert_int_eq(visit(&g, host, NULL, "Bearer ", true, &who), 401);
 	g.read_token = true;
-	ck_assert_int_eq(visit(&g, host, NULL, NULL, false, &actor), 401);
-	ck_assert_int_eq(visit(&g, host, NULL, ann, false, &actor), 0);
+	ck_assert_int_eq(visit(&g, host, NULL, NULL, false, &who), 401);
+	ck_assert_int_eq(visit(&g, host, NULL, ann, false, &who), 0);
 	g = guard();
 	g.tokens = NULL;
-	ck_assert_int_eq(visit(&g, host, NULL, ann, true, &actor), 403);
+	ck_assert_int_eq(visit(&g, host, NULL, ann, true, &who), 403);
+}
+END_TEST
+
+START_TEST(a_token_that_only_reads_changes_nothing)
+{
+	struct api_guard g = guard();
+	const struct api_bearer *who;
+	const char *host = "localhost", *wall = "Bearer a:b:0123456789abcdef";
+
+	g.read_token = true;
+	ck_assert_int_eq(visit(&g, host, NULL, wall, false, &who), 0);
+	ck_assert_str_eq(who->name, "wall");
+	ck_assert(who->reads_only);
+	ck_assert_int_eq(visit(&g, host, NULL, wall, true, &who), 403);
+	/* the word is no part of it, and other words are no right */
+	ck_assert_int_eq(visit(&g, host, NULL,
+				 "Bearer a:b:0123456789abcdef:read", false,
+				 &who),
+		401);
+	ck_assert_int_eq(visit(&g, host, NULL, "Bearer 0123456789abcdefghij",
+				 true, &who),
+		0);
+	ck_assert(!who->reads_only);
 }
 END_TEST
 
@@ -178,6 +200,10 @@ START_TEST(broken_token_files_are_refused_by_line)
 	refused("a:0123456789abcdefghij\nb:0123456789abcdefghij",
 		"line 2: the token stands in an earlier line");
 	refused("a:0123456789 abcdefghij", "no space");
+	refused("a:0123456789:read", "the token has 20");
+	refused("a::read", "the token has 20");
+	refused("a:0123456789abcdefghij\nb:0123456789abcdefghij:read",
+		"line 2: the token stands in an earlier line");
 }
 END_TEST
 
@@ -205,5 +231,6 @@ END_TEST
 
 SUITE_MAIN("api_guard", only_its_own_hosts_are_answered,
 	pages_of_other_hosts_may_not_ask, changes_need_a_known_token,
-	loopback_is_loopback_only, broken_token_files_are_refused_by_line,
+	a_token_that_only_reads_changes_nothing, loopback_is_loopback_only,
+	broken_token_files_are_refused_by_line,
 	a_token_file_is_its_owners_alone)

@@ -34,8 +34,10 @@ START_TEST(what_is_decided_is_not_done_again)
 	ck_assert(!letter_may(LETTER_REPLAY_AGAIN, LETTER_REPLAYED, 5, 5,
 		&err));
 	ck_assert_int_eq(err.code, CH_ERANGE);
+	ck_assert_ptr_null(strstr(err.text, "came back"));
+	/* whatever the count: it is under way */
 	ck_assert(!letter_may(LETTER_REPLAY, LETTER_REPLAYED, 5, 5, &err));
-	ck_assert_int_eq(err.code, CH_ERANGE);
+	ck_assert_int_eq(err.code, CH_EEXIST);
 	ck_assert(!letter_may(LETTER_REPLAY, LETTER_RESOLVED, 0, 5, &err));
 	ck_assert(!letter_may(LETTER_DISCARD, LETTER_DISCARDED, 0, 5, &err));
 	ck_assert(letter_may(LETTER_DISCARD, LETTER_PENDING, 9, 5, &err));

@@ -1,0 +1,1 @@
+SELECT state, replay_count FROM claim_letter($1, $2, $3)
