@@ -363,12 +363,17 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
 	last_status   int4,               -- 0: no answer
 	last_response bytea,
 	done_at       timestamptz,
-	letter_id     uuid,
-	UNIQUE (endpoint, event_id)
+	letter_id     uuid
 );
 ALTER TABLE webhook_deliveries
 	ADD COLUMN IF NOT EXISTS refused_at timestamptz,
-	ADD COLUMN IF NOT EXISTS quota_since timestamptz;
+	ADD COLUMN IF NOT EXISTS quota_since timestamptz,
+	ADD COLUMN IF NOT EXISTS content int4,
+	-- of before: ids come again with other events
+	DROP CONSTRAINT IF EXISTS webhook_deliveries_endpoint_event_id_key;
+SELECT 'ALTER TABLE webhook_deliveries ADD UNIQUE (endpoint, event_id, content)'
+WHERE NOT EXISTS (SELECT FROM pg_constraint
+	WHERE conrelid = 'webhook_deliveries'::regclass AND contype = 'u') \gexec
 CREATE INDEX IF NOT EXISTS webhook_deliveries_next ON webhook_deliveries
 	(endpoint, key_digest, delivery_id) WHERE done_at IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_deliveries_pending ON webhook_deliveries
