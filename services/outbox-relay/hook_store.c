@@ -281,8 +281,9 @@ hook_store_empty(struct ch_pg *pg, const char *endpoint,
 
 /* ---- what became of them ---- */
 
-/* $1 to $3: its number alone may be another's, where the database was set back
- * to an earlier state while it was in hand. */
+/* $1 to $4: its number alone may be another's, where the database was set back
+ * to an earlier state while it was in hand; and it may have been put back from a
+ * letter since, which this answer says nothing of. */
 static void
 name_delivery(struct ch_pg_args *args, const struct endpoint *e,
 	const struct hook_flight *f)
@@ -291,6 +292,7 @@ name_delivery(struct ch_pg_args *args, const struct endpoint *e,
 	ch_pg_arg_i64(args, f->delivery.id);
 	ch_pg_arg_text(args, f->delivery.event_id);
 	ch_pg_arg_str(args, e->name);
+	ch_pg_arg_i32(args, f->delivery.replays);
 }
 
 static int

@@ -62,7 +62,8 @@ int hook_store_empty(struct ch_pg *pg, const char *endpoint,
 /* As the flight's verdict says. */
 int hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
 	const struct hook_flight *f, struct ch_time now, struct ch_err *err);
-/* Of its result: the row is that event's still. False: nothing was written. */
+/* Of its result: the row is that event's still, as it was taken. False: nothing
+ * was written. */
 bool hook_store_settled(const PGresult *res);
 
 /* names: of all endpoints, a text array. */

@@ -335,7 +335,7 @@ drop_judged(struct hooks *h)
 	hook_sender_done(h->sender, f);
 }
 
-/* What took its number is no part of this answer, and is due by itself. */
+/* What has its number now is no part of this answer, and is due by itself. */
 static void
 log_unknown(const struct hooks *h, const struct hook_flight *f)
 {
@@ -344,8 +344,9 @@ log_unknown(const struct hooks *h, const struct hook_flight *f)
 		CH_V("id", f->delivery.webhook_id),
 		CH_I("delivery", f->delivery.id), CH_I("status", f->status),
 		CH_S("then",
-			"nothing is written; was PostgreSQL put back to an "
-			"earlier state?"));
+			"nothing is written; an operator has put it back "
+			"meanwhile, or PostgreSQL was put back to an earlier "
+			"state"));
 }
 
 static void
