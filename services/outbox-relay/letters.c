@@ -343,26 +343,11 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 		CH_VIEW_ARG(row->topic));
 }
 
-bool
-letters_may_discard(const struct letters_row *row, struct ch_err *err)
-{
-	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err))
-		return false;
-	/* a topic's is resolved as soon as it is sent */
-	if (!row->is_delivery || row->state != LETTER_REPLAYED)
-		return true;
-	ch_err_set(err, CH_EEXIST,
-		"it is on its way: its delivery is pending again, or came back "
-		"as another letter: see dlq list --topic %.*s",
-		CH_VIEW_ARG(row->topic));
-	return false;
-}
-
 int
 letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err)
 {
-	if (!letters_may_discard(row, err))
+	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err))
 		return err->code;
 	return letters_write(pg, row,
 		&(struct letters_decision){.actor = w->actor,

@@ -1,5 +1,7 @@
-"""Webhooks' dead letters: what an answer that comes late must not touch."""
+"""Webhooks' dead letters: what came back, what an answer that comes late must
+not touch."""
 
+import json
 import threading
 
 import pytest
@@ -8,8 +10,77 @@ from harness.hook_server import all_done
 from harness.wait import until
 
 
+def letters_of(cell, count):
+    return until(lambda: (x := cell.letters()) and len(x) == count and x, 60,
+                 f"{count} letters")
+
+
 def states(cell):
     return dict(cell.sql("SELECT letter_id::text, state FROM letters"))
+
+
+def planned(cell, *args):
+    out = cell.dlq("plan", "--topic", "webhook:a", "--reason", "mended",
+                   "--actor", "ann", *args)
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    cell.dlq("approve", number, "--reason", "yes", "--actor", "bob")
+    return number
+
+
+def shown(cell, number):
+    return json.loads(cell.dlq("plans", number, "--json"))
+
+
+def judged(cell, number):
+    return cell.sql("SELECT judged FROM replay_plan_returns(%s)",
+                    (number,))[0][0]
+
+
+def test_a_canary_waits_for_the_endpoints_word(relay_cell, relay, hooks,
+                                               server):
+    cell = relay_cell
+    server.answer = lambda r: 410
+    relay(webhooks=hooks())
+    for n in range(6):
+        cell.event(f"k{n}")
+    old = [x["letter_id"] for x in letters_of(cell, 6)]
+    number = planned(cell, "--canary", "2")
+    ran = cell.run_dlq("run", number, "--actor", "cyd")
+    assert ran.returncode == 2
+    assert "of 2 letters came back, at most 0 may" in ran.stderr
+    until(lambda: shown(cell, number)["returned"] == 2, 60, "both came back")
+    plan = shown(cell, number)
+    assert (plan["state"], plan["sent"],
+            plan["canary_passed"]) == ("stopped", 2, False)
+    assert judged(cell, number) == 2
+    # what came back is decided: another letter stands for it
+    letters = letters_of(cell, 6)
+    fresh = [x["letter_id"] for x in letters if x["letter_id"] not in old]
+    assert len(fresh) == 2
+    found = states(cell)
+    gone = [i for i in old if found[i] == "resolved"]
+    assert len(gone) == 2
+    assert {r for r, in cell.sql(
+        "SELECT reason FROM letter_states WHERE letter_id::text = ANY (%s)",
+        (gone,))} == {f"came back as letter {i}" for i in fresh}
+    assert set(cell.sql("SELECT came_back::text, letter_id::text FROM "
+                        "dead_letters WHERE came_back IS NOT NULL")) == {
+        (g, r.rsplit(" ", 1)[1]) for g, r in cell.sql(
+            "SELECT letter_id::text, reason FROM letter_states "
+            "WHERE letter_id::text = ANY (%s)", (gone,))}
+    assert cell.run_dlq("discard", gone[0], "--reason", "r").returncode == 2
+
+    server.answer = lambda r: 204
+    cell.dlq("cancel", number, "--reason", "mended")
+    number = planned(cell, "--canary", "2")
+    cell.dlq("run", number)
+    all_done(cell, 6)
+    assert judged(cell, number) == 6
+    plan = shown(cell, number)
+    assert (plan["state"], plan["sent"], plan["returned"],
+            plan["canary_passed"]) == ("done", 6, 0, True)
+    assert cell.letters() == []
+    assert set(states(cell).values()) == {"resolved"}
 
 
 @pytest.mark.parametrize("status,attempts", [(204, 2), (500, 2), (429, 2),
