@@ -127,6 +127,9 @@ struct letters_command {
 };
 int letters_command(struct ch_pg *pg, const struct letters_row *row,
 	struct letters_command *out, struct ch_err *err);
+/* Of an endpoint's: do the relays run, and none of them has the endpoint? */
+int letters_endpoint_missing(struct ch_pg *pg, struct ch_view topic,
+	bool *missing, struct ch_err *err);
 
 struct letters_edit {
 	struct ch_view value; /* the new one */

@@ -1,5 +1,5 @@
-"""Webhooks' dead letters: what came back, what an answer that comes late must
-not touch."""
+"""Webhooks' dead letters: what came back, what nobody has an endpoint for, what
+an answer that comes late must not touch."""
 
 import json
 import threading
@@ -81,6 +81,56 @@ def test_a_canary_waits_for_the_endpoints_word(relay_cell, relay, hooks,
             plan["canary_passed"]) == ("done", 6, 0, True)
     assert cell.letters() == []
     assert set(states(cell).values()) == {"resolved"}
+
+
+def test_what_an_endpoint_that_is_gone_has_is_told(relay_cell, relay, hooks,
+                                                   server):
+    """Its letters stay where they are seen, and may be discarded when they are
+    on their way; it goes on when the endpoint is back."""
+    cell = relay_cell
+    server.answer = lambda r: 410
+    daemon = relay(webhooks=hooks())
+    bad = [cell.event("k1"), cell.event("k2")]
+    of = {x["row_id"]: x["letter_id"] for x in letters_of(cell, 2)}
+    behind = cell.event("k1")
+    daemon.wait_metric(1, "relay_webhook_pending", endpoint="a")
+    assert daemon.stop() == 0
+    # nobody knows which endpoints the next relay has
+    cell.dlq("replay", of[bad[0]], "--reason", "try")
+    sent = len(server.ids())
+
+    daemon = relay(webhooks=hooks(b={"aggregatetype": "none"}))
+    daemon.wait_metric(2, "relay_webhook_orphaned", endpoint="a")
+    assert "event=webhook.orphaned endpoint=a" in daemon.logged()
+    status, text = daemon.get("/readyz?verbose")
+    assert status == 200 and "[+]webhooks" in text and " a " in text
+    for more in (["--dry-run"], []):
+        ran = cell.run_dlq("replay", of[bad[1]], "--reason", "r", *more)
+        assert ran.returncode == 2
+        assert "no running relay has the endpoint" in ran.stderr + ran.stdout
+    assert states(cell)[of[bad[1]]] == "pending"
+    dry = cell.dlq("discard", of[bad[0]], "--dry-run")
+    assert "would discard" in dry
+    cell.dlq("discard", of[bad[0]], "--reason", "nobody wants it")
+    assert states(cell)[of[bad[0]]] == "discarded"
+    assert cell.sql("SELECT body IS NULL, done_at IS NOT NULL FROM "
+                    "webhook_deliveries WHERE event_id = %s", (bad[0],)) == [
+        (True, True)]
+    daemon.wait_metric(1, "relay_webhook_orphaned", endpoint="a")
+    assert daemon.stop() == 0
+
+    # without any endpoint it is told as well
+    daemon = relay()
+    daemon.wait_metric(1, "relay_webhook_orphaned", endpoint="a")
+    assert len(server.ids()) == sent
+    assert daemon.stop() == 0
+    server.answer = lambda r: 204
+    daemon = relay(webhooks=hooks())
+    until(lambda: server.ids()[sent:] == [behind], 60, "its key goes on")
+    cell.dlq("replay", of[bad[1]], "--reason", "it is back")
+    all_done(cell, 3)
+    assert server.ids()[sent:] == [behind, bad[1]]
+    assert "[+]webhooks" not in daemon.get("/readyz?verbose")[1]
 
 
 @pytest.mark.parametrize("status,attempts", [(204, 2), (500, 2), (429, 2),
