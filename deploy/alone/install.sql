@@ -103,13 +103,16 @@ LOCK TABLE dead_letters IN ACCESS EXCLUSIVE MODE;
 SELECT pg_current_wal_insert_lsn() AS parked_lsn \gset
 ALTER TABLE dead_letters
 	ADD COLUMN IF NOT EXISTS is_open boolean NOT NULL DEFAULT true,
-	ADD COLUMN IF NOT EXISTS parked_lsn pg_lsn NOT NULL DEFAULT :'parked_lsn';
+	ADD COLUMN IF NOT EXISTS parked_lsn pg_lsn NOT NULL DEFAULT :'parked_lsn',
+	ADD COLUMN IF NOT EXISTS came_back uuid;
 ALTER TABLE dead_letters
 	ALTER parked_lsn SET DEFAULT pg_current_wal_insert_lsn();
 CREATE INDEX IF NOT EXISTS dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX IF NOT EXISTS dead_letters_open ON dead_letters (parked_at)
 	WHERE is_open;
 CREATE INDEX IF NOT EXISTS dead_letters_row ON dead_letters (source, row_id);
+CREATE INDEX IF NOT EXISTS dead_letters_back ON dead_letters (came_back)
+	WHERE came_back IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS outbox_retry (
 	retry_id      int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -363,12 +366,17 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
 	last_status   int4,               -- 0: no answer
 	last_response bytea,
 	done_at       timestamptz,
-	letter_id     uuid,
-	UNIQUE (endpoint, event_id)
+	letter_id     uuid
 );
 ALTER TABLE webhook_deliveries
 	ADD COLUMN IF NOT EXISTS refused_at timestamptz,
-	ADD COLUMN IF NOT EXISTS quota_since timestamptz;
+	ADD COLUMN IF NOT EXISTS quota_since timestamptz,
+	ADD COLUMN IF NOT EXISTS content int4,
+	-- of before: ids come again with other events
+	DROP CONSTRAINT IF EXISTS webhook_deliveries_endpoint_event_id_key;
+SELECT 'ALTER TABLE webhook_deliveries ADD UNIQUE (endpoint, event_id, content)'
+WHERE NOT EXISTS (SELECT FROM pg_constraint
+	WHERE conrelid = 'webhook_deliveries'::regclass AND contype = 'u') \gexec
 CREATE INDEX IF NOT EXISTS webhook_deliveries_next ON webhook_deliveries
 	(endpoint, key_digest, delivery_id) WHERE done_at IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_deliveries_pending ON webhook_deliveries
@@ -377,6 +385,16 @@ CREATE INDEX IF NOT EXISTS webhook_deliveries_done ON webhook_deliveries (done_a
 	WHERE letter_id IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_deliveries_letter ON webhook_deliveries (letter_id)
 	WHERE letter_id IS NOT NULL;
+-- What came back was left open: no delivery has it, and none ever will.
+UPDATE letter_states s SET state = 'resolved', actor = 'install.sql',
+	reason = 'came back as another letter', changed_at = clock_timestamp()
+WHERE s.state = 'replayed'
+AND (EXISTS (SELECT FROM dead_letters d
+		WHERE d.letter_id = s.letter_id AND d.source = 'webhook')
+	OR EXISTS (SELECT FROM letter_edits e
+		WHERE e.letter_id = s.letter_id AND e.topic LIKE 'webhook:%'))
+AND NOT EXISTS (SELECT FROM webhook_deliveries w
+	WHERE w.letter_id = s.letter_id);
 
 CREATE TABLE IF NOT EXISTS webhook_keys (
 	endpoint   text NOT NULL,
@@ -429,12 +447,19 @@ CREATE OR REPLACE FUNCTION letter_fingerprint(class text, reason text) RETURNS t
 		|| letter_pattern(reason), 'UTF8')), 'hex'), 12) $$;
 
 -- A letter is done when it is acknowledged, unless an import has found it in a
--- dead-letter topic since.
+-- dead-letter topic since; an endpoint's when it was taken, was refused again, or
+-- was discarded.
 CREATE OR REPLACE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	OUT judged int8, OUT returned int8)
 	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-	SELECT count(*), count(*), count(DISTINCT r.letter_id) FILTER (WHERE EXISTS (
-		SELECT FROM foreign_letters f WHERE f.came_back = r.letter_id))
+	SELECT count(*), count(*) FILTER (WHERE r.topic NOT LIKE 'webhook:%'
+			OR EXISTS (SELECT FROM letter_states s
+			WHERE s.letter_id = r.letter_id
+			AND s.state IN ('resolved', 'discarded'))),
+		count(DISTINCT r.letter_id) FILTER (WHERE EXISTS (
+			SELECT FROM foreign_letters f WHERE f.came_back = r.letter_id)
+			OR EXISTS (SELECT FROM dead_letters d
+			WHERE d.came_back = r.letter_id))
 	FROM letter_replays r WHERE r.plan_id = plan $$;
 
 -- As in core.sql.
@@ -550,8 +575,9 @@ CREATE OR REPLACE FUNCTION put_delivery_back(letter uuid, times int4) RETURNS in
 	)
 	SELECT delivery_id FROM back $$;
 
--- An endpoint has taken what was put back: its letter is resolved. All that a relay
--- says of a letter; who and why are those of the replay.
+-- An endpoint has taken what was put back: its letter is resolved. This and
+-- letter_returned() are all that a relay says of a letter; who and why are those of
+-- the replay.
 CREATE OR REPLACE FUNCTION letter_delivered(delivery int8) RETURNS void
 	LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 	UPDATE letter_states s SET state = 'resolved',
@@ -563,6 +589,37 @@ CREATE OR REPLACE FUNCTION letter_delivered(delivery int8) RETURNS void
 		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
 		UNION ALL SELECT e.topic FROM letter_edits e
 		WHERE e.letter_id = s.letter_id) $$;
+
+-- An endpoint has refused again what was put back so often: its letter came back
+-- as another one, which stands for it.
+CREATE OR REPLACE FUNCTION letter_returned(delivery int8, times int4, became uuid)
+	RETURNS void
+	LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+	UPDATE letter_states s SET state = 'resolved', actor = 'outbox-relay',
+		reason = 'came back as letter ' || became,
+		changed_at = clock_timestamp()
+	FROM webhook_deliveries d
+	WHERE d.delivery_id = delivery AND d.replays = times AND d.done_at IS NULL
+	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+	AND 'webhook:' || d.endpoint IN (
+		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
+		UNION ALL SELECT e.topic FROM letter_edits e
+		WHERE e.letter_id = s.letter_id) $$;
+
+-- A delivery that was put back for the letter is not made any more; its key goes
+-- on. One that an endpoint is just being sent may arrive.
+CREATE OR REPLACE FUNCTION stop_delivery(letter uuid) RETURNS void
+	LANGUAGE sql SET search_path FROM CURRENT AS $$
+	WITH stopped AS (
+		UPDATE webhook_deliveries d SET done_at = clock_timestamp(),
+			body = NULL, last_response = NULL
+		WHERE d.letter_id = letter AND d.done_at IS NULL
+		RETURNING d.endpoint, d.key_digest
+	)
+	UPDATE webhook_keys k SET version = k.version + 1,
+		next_at = clock_timestamp()
+	FROM stopped s WHERE k.endpoint = s.endpoint
+	AND k.key_digest = s.key_digest $$;
 
 -- Decides a letter: discarded or quarantined; or sent to a topic and place
 -- there, which makes it replayed (what becomes of it is seen later) or resolved.
@@ -629,6 +686,9 @@ BEGIN
 		actor = decide_letter.actor, reason = decide_letter.reason,
 		changed_at = clock_timestamp()
 		WHERE s.letter_id = letter;
+	IF become = 'discarded' AND was.state = 'replayed' THEN
+		PERFORM stop_delivery(letter);
+	END IF;
 	IF sends THEN
 		INSERT INTO letter_replays (letter_id, replay_count, topic, part,
 			log_offset, actor, reason, org, command_id, command_day, plan_id)
@@ -1247,7 +1307,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION forget_slot, lock_letter, claim_letter, put_delivery_back,
-	letter_delivered, decide_letter, edit_letter, insist_import, import_letter,
+	letter_delivered, letter_returned, stop_delivery, decide_letter, edit_letter, insist_import, import_letter,
 	move_import, audit_letters, locked_plan, strictest, set_two_person,
 	make_plan, store_letters, choose_letters, plan_overtakes, approve_plan,
 	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
@@ -1284,7 +1344,7 @@ GRANT SELECT, INSERT ON dead_letters TO :"role";
 GRANT SELECT ON letter_states, letter_replays, letter_edits, replay_plans,
 	replay_plan_letters, foreign_letters, foreign_cursors, audit_events,
 	letters, blocked_keys TO :"role";
-GRANT EXECUTE ON FUNCTION letter_delivered TO :"role";
+GRANT EXECUTE ON FUNCTION letter_delivered, letter_returned TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";

@@ -28,6 +28,7 @@ struct hook_delivery {
 	struct ch_view key, body, traceparent; /* ptr NULL: none */
 	struct ch_time at;
 	int32_t attempts, replays;
+	uint32_t content; /* as event_content() has it; 0: not known, too */
 	/* without an attempt: last; by a quota: first; us 0: never */
 	struct ch_time refused_at, quota_since;
 };

@@ -60,6 +60,7 @@ hook_rows_init(struct hook_rows *r)
 	ch_pg_array_init(&r->body, CH_PG_BYTEA_ARRAY);
 	ch_pg_array_init(&r->traceparent, CH_PG_TEXT_ARRAY);
 	ch_pg_array_init(&r->at, CH_PG_TIMESTAMPTZ_ARRAY);
+	ch_pg_array_init(&r->content, CH_PG_INT4_ARRAY);
 	r->count = r->bytes = 0;
 }
 
@@ -68,7 +69,7 @@ each_array(struct hook_rows *r, void (*fn)(struct ch_pg_array *a))
 {
 	struct ch_pg_array *all[] = {&r->endpoint, &r->digest, &r->key,
 		&r->event, &r->aggregatetype, &r->type, &r->body,
-		&r->traceparent, &r->at};
+		&r->traceparent, &r->at, &r->content};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -174,6 +175,7 @@ hook_rows_add(struct hook_rows *r, const char *endpoint, const struct event *e)
 	add_bytes(&r->body, m.value);
 	add_text(&r->traceparent, header_of(&m, "traceparent"));
 	ch_pg_array_time(&r->at, event_time(e));
+	ch_pg_array_i32(&r->content, (int32_t)event_content(e));
 	r->count++;
 	r->bytes += m.value.len + key.len;
 	ch_arena_free(&arena);
@@ -194,7 +196,18 @@ hook_store_put(struct ch_pg *pg, struct hook_rows *r, struct ch_err *err)
 	ch_pg_arg_array(&args, &r->body);
 	ch_pg_arg_array(&args, &r->traceparent);
 	ch_pg_arg_array(&args, &r->at);
+	ch_pg_arg_array(&args, &r->content);
 	return ch_pg_send(pg, &put_stmt, &args, err);
+}
+
+int64_t
+hook_store_reused(const PGresult *res, struct ch_view *id)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+	int64_t rows = ch_pg_next_i64(&r);
+
+	*id = ch_pg_next_text_null(&r);
+	return rows;
 }
 
 /* ---- deliveries go out ---- */
@@ -248,6 +261,7 @@ hook_store_row(const PGresult *res, int i, struct ch_arena *arena,
 	out->replays = ch_pg_next_i32(&r);
 	out->refused_at = ch_pg_next_time_null(&r, &none);
 	out->quota_since = ch_pg_next_time_null(&r, &none);
+	out->content = (uint32_t)ch_pg_next_i32(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
@@ -267,8 +281,9 @@ hook_store_empty(struct ch_pg *pg, const char *endpoint,
 
 /* ---- what became of them ---- */
 
-/* $1 to $3: its number alone may be another's, where the database was set back
- * to an earlier state while it was in hand. */
+/* $1 to $4: its number alone may be another's, where the database was set back
+ * to an earlier state while it was in hand; and it may have been put back from a
+ * letter since, which this answer says nothing of. */
 static void
 name_delivery(struct ch_pg_args *args, const struct endpoint *e,
 	const struct hook_flight *f)
@@ -277,6 +292,7 @@ name_delivery(struct ch_pg_args *args, const struct endpoint *e,
 	ch_pg_arg_i64(args, f->delivery.id);
 	ch_pg_arg_text(args, f->delivery.event_id);
 	ch_pg_arg_str(args, e->name);
+	ch_pg_arg_i32(args, f->delivery.replays);
 }
 
 static int
@@ -353,7 +369,8 @@ letter_headers_of(struct letter_headers *h, const struct hook_flight *f)
 		add_header(h, "ch_replay_count", ch_view_of(number));
 }
 
-/* Another letter each time that it comes back from a replay. */
+/* Another letter each time that it comes back from a replay, and of each event
+ * that has this id. */
 static struct ch_uuid
 letter_of(const struct endpoint *e, const struct hook_delivery *d)
 {
@@ -361,6 +378,8 @@ letter_of(const struct endpoint *e, const struct hook_delivery *d)
 	struct ch_uuid id;
 
 	ch_buf_addv(&row, d->event_id);
+	if (d->content != 0)
+		ch_buf_printf(&row, "/%08" PRIx32, d->content);
 	if (d->replays > 0)
 		ch_buf_printf(&row, "#%" PRId32, d->replays);
 	id = letter_id(d->at, CH_VIEW("webhook"), ch_buf_view(&row),

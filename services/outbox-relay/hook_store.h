@@ -27,7 +27,7 @@ int hook_store_own(struct ch_pg *session, struct ch_pg_array *endpoints,
 /* Rows to be inserted, column by column. */
 struct hook_rows {
 	struct ch_pg_array endpoint, digest, key, event, aggregatetype, type,
-		body, traceparent, at;
+		body, traceparent, at, content;
 	size_t count, bytes;
 };
 
@@ -42,6 +42,9 @@ void hook_rows_add(struct hook_rows *r, const char *endpoint,
 
 int hook_store_put(struct ch_pg *pg, struct hook_rows *rows,
 	struct ch_err *err);
+/* Of its result: how many of the rows have an id that another event of their
+ * endpoint has; *id is one of them, in the result. */
+int64_t hook_store_reused(const PGresult *res, struct ch_view *id);
 
 /* newest: only keys that were not refused yet, the newest first. */
 int hook_store_page(struct ch_pg *pg, const char *endpoint,
@@ -59,7 +62,8 @@ int hook_store_empty(struct ch_pg *pg, const char *endpoint,
 /* As the flight's verdict says. */
 int hook_store_settle(struct ch_pg *pg, const struct endpoint *e,
 	const struct hook_flight *f, struct ch_time now, struct ch_err *err);
-/* Of its result: the row is that event's still. False: nothing was written. */
+/* Of its result: the row is that event's still, as it was taken. False: nothing
+ * was written. */
 bool hook_store_settled(const PGresult *res);
 
 /* names: of all endpoints, a text array. */

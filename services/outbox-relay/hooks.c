@@ -142,8 +142,9 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	return CH_OK;
 }
 
-/* An event is known by its id alone: of two tables, one would lose to the
- * other those that both have, and both relays would send the rows of both. */
+/* An event is known by its id and content, not by its table: of two tables, one
+ * would lose to the other those that both have, and both relays would send the
+ * rows of both. */
 int
 hooks_own(struct hooks *h, struct ch_pg *session, struct ch_err *err)
 {
@@ -231,12 +232,28 @@ send_put(struct hooks *h, struct ch_err *err)
 }
 
 static void
-put_done(struct hooks *h)
+log_reused(const PGresult *res)
+{
+	struct ch_view id;
+	int64_t rows = hook_store_reused(res, &id);
+
+	if (rows > 0)
+		ch_warn("webhook.id_reused", CH_I("rows", rows),
+			CH_V("last", id),
+			CH_S("why",
+				"an event of this id was given to the endpoint "
+				"before, with another key or value: sent as "
+				"another event"));
+}
+
+static void
+put_done(struct hooks *h, const PGresult *res)
 {
 	uint64_t endpoints;
 	size_t i;
 
 	CH_FAILPOINT("relay.after_webhook_put");
+	log_reused(res);
 	endpoints = hook_intake_done(&h->intake);
 	for (i = 0; i < h->endpoints.count; i++)
 		h->lanes[i].due |= endpoints >> i & 1;
@@ -318,7 +335,7 @@ drop_judged(struct hooks *h)
 	hook_sender_done(h->sender, f);
 }
 
-/* What took its number is no part of this answer, and is due by itself. */
+/* What has its number now is no part of this answer, and is due by itself. */
 static void
 log_unknown(const struct hooks *h, const struct hook_flight *f)
 {
@@ -327,8 +344,9 @@ log_unknown(const struct hooks *h, const struct hook_flight *f)
 		CH_V("id", f->delivery.webhook_id),
 		CH_I("delivery", f->delivery.id), CH_I("status", f->status),
 		CH_S("then",
-			"nothing is written; was PostgreSQL put back to an "
-			"earlier state?"));
+			"nothing is written; an operator has put it back "
+			"meanwhile, or PostgreSQL was put back to an earlier "
+			"state"));
 }
 
 static void
@@ -514,7 +532,7 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 {
 	switch (job) {
 	case JOB_PUT:
-		put_done(h);
+		put_done(h, res);
 		break;
 	case JOB_SETTLE:
 		settle_done(h, res);

@@ -100,7 +100,9 @@ check_only(const struct letter_change *c, const struct letters_row *row,
 			&(struct replay_options){.replays_max = c->replays_max,
 				.again = c->again},
 			err);
-	return letters_may_discard(row, err) ? CH_OK : (int)err->code;
+	return letter_may(LETTER_DISCARD, row->state, row->replays, 0, err)
+		? CH_OK
+		: (int)err->code;
 }
 
 /* *stays_open: it was refused, and not because it was decided already. */

@@ -19,6 +19,8 @@ static const struct ch_pg_stmt edit_stmt = {
 	"dlq_edit", outbox_relay_sql_letter_edit};
 static const struct ch_pg_stmt applied_stmt = {
 	"dlq_applied", outbox_relay_sql_letter_applied};
+static const struct ch_pg_stmt missing_stmt = {
+	"dlq_endpoint", outbox_relay_sql_endpoint_missing};
 static const struct ch_pg_stmt sendings_stmt = {
 	"dlq_sendings", outbox_relay_sql_letter_sendings};
 
@@ -371,26 +373,11 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 		CH_VIEW_ARG(row->topic));
 }
 
-bool
-letters_may_discard(const struct letters_row *row, struct ch_err *err)
-{
-	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err))
-		return false;
-	/* a topic's is resolved as soon as it is sent */
-	if (!row->is_delivery || row->state != LETTER_REPLAYED)
-		return true;
-	ch_err_set(err, CH_EEXIST,
-		"it is on its way: its delivery is pending again, or came back "
-		"as another letter: see dlq list --topic %.*s",
-		CH_VIEW_ARG(row->topic));
-	return false;
-}
-
 int
 letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err)
 {
-	if (!letters_may_discard(row, err))
+	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err))
 		return err->code;
 	return letters_write(pg, row,
 		&(struct letters_decision){.actor = w->actor,
@@ -448,6 +435,25 @@ letters_command(struct ch_pg *pg, const struct letters_row *row,
 		ch_view_copy(ch_pg_next_text(&r), out->lowest_day,
 			sizeof(out->lowest_day));
 	}
+	PQclear(res);
+	return CH_OK;
+}
+
+int
+letters_endpoint_missing(struct ch_pg *pg, struct ch_view topic, bool *missing,
+	struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	*missing = false;
+	ch_pg_args_clear(&args);
+	ch_pg_arg_text(&args, topic);
+	rc = ch_pg_query(pg, &missing_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	(void)ch_pg_get_bool(res, 0, 0, missing);
 	PQclear(res);
 	return CH_OK;
 }

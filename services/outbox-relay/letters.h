@@ -109,14 +109,12 @@ struct letters_decision {
  * CH_EEXIST, with nothing written: that delivery is not dead now. */
 int letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err);
-/* false with CH_EEXIST: it is decided, or on its way to an endpoint. */
-bool letters_may_discard(const struct letters_row *row, struct ch_err *err);
 struct letters_discard {
 	const char *actor, *reason;
 	int64_t plan; /* 0: by hand */
 };
-/* Never to be sent. Inside of a transaction that has locked the letter.
- * CH_EEXIST: as letters_may_discard(). */
+/* Never to be sent, nor once more by an endpoint's delivery that is on its way.
+ * Inside of a transaction that has locked the letter. CH_EEXIST: it is decided. */
 int letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err);
 /* The same by hand, in a transaction of its own. */
@@ -133,6 +131,9 @@ struct letters_command {
 };
 int letters_command(struct ch_pg *pg, const struct letters_row *row,
 	struct letters_command *out, struct ch_err *err);
+/* Of an endpoint's: do the relays run, and none of them has the endpoint? */
+int letters_endpoint_missing(struct ch_pg *pg, struct ch_view topic,
+	bool *missing, struct ch_err *err);
 
 struct letters_edit {
 	struct ch_view value; /* the new one */

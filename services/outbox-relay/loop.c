@@ -146,6 +146,7 @@ free_relay(struct relay *r)
 	api_close(r->api);
 	sink_kafka_close(r->sink, 0);
 	hooks_close(r->hooks);
+	hook_orphans_close(&r->orphans);
 	progress_free(&r->progress);
 	horizon_clear(&r->horizon);
 	scan_free(r->scan);
@@ -237,6 +238,7 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 
 	r->rt = rt;
 	read_settings(r, rt->params);
+	hook_orphans_open(&r->orphans, rt->metrics, RELAY_HOOK_ORPHANED);
 	r->inflight = inflight_new();
 	r->retry = retry_new();
 	r->scan = scan_new();

@@ -294,6 +294,11 @@ const struct ch_metric_desc relay_metrics[] = {
 	[RELAY_HOOK_BREAKER] = {"relay_webhook_breaker", CH_GAUGE, CH_UNIT_NONE,
 		"0: sends; 1: waits, the endpoint is away; 2: tries once",
 		{"endpoint"}, NULL, 0},
+	[RELAY_HOOK_ORPHANED] = {"relay_webhook_orphaned", CH_GAUGE,
+		CH_UNIT_NONE,
+		"Deliveries that are not done, of an endpoint that no running "
+		"relay has, counted up to 100000",
+		{"endpoint"}, NULL, 0},
 	{NULL, CH_COUNTER, CH_UNIT_NONE, NULL, {NULL}, NULL, 0},
 };
 

@@ -237,7 +237,9 @@ canary_wait(struct run *r, struct ch_err *err)
 			r->opt->canary_wait_ms)
 			return ch_err_set(err, CH_ERANGE,
 				"canary: the ledger has read %" PRId64
-				" of %" PRId64 " letters within %" PRId64
+				" of %" PRId64
+				" letters, or their endpoint has answered for "
+				"so many, within %" PRId64
 				" ms: see that it runs, then dlq run %" PRId64
 				" again",
 				seen.judged, seen.sent, r->opt->canary_wait_ms,

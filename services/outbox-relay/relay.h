@@ -24,6 +24,7 @@
 #include "base/sm.h"
 #include "contract.h"
 #include "daemon/daemon.h"
+#include "hook_orphans.h"
 #include "hooks.h"
 #include "horizon.h"
 #include "inflight.h"
@@ -83,7 +84,8 @@ enum relay_metric {
 	RELAY_HOOK_LETTERS,
 	RELAY_HOOK_BLOCKED,
 	RELAY_HOOK_BLOCKED_SINCE,
-	RELAY_HOOK_BREAKER
+	RELAY_HOOK_BREAKER,
+	RELAY_HOOK_ORPHANED
 };
 
 enum relay_state {
@@ -125,7 +127,8 @@ struct relay {
 	struct shards *shards;	   /* several relays poll it; or NULL */
 	struct sink_kafka *sink;
 	struct hooks *hooks; /* NULL: no endpoints */
-	struct api *api;     /* NULL: not asked for */
+	struct hook_orphans orphans;
+	struct api *api; /* NULL: not asked for */
 	struct progress progress;
 	struct ch_sm state;
 	struct ch_backoff backoff;

@@ -138,6 +138,25 @@ check_copied(const struct letters_row *row, struct ch_err *err)
 		"where that stood: discard it, or dlq edit it to the value");
 }
 
+/* It would leave the list for a delivery that nobody makes. */
+static int
+check_endpoint(struct ch_pg *pg, const struct letters_row *row,
+	struct ch_err *err)
+{
+	bool missing;
+	int rc;
+
+	if (!row->is_delivery || !is_endpoint(row->topic))
+		return CH_OK;
+	rc = letters_endpoint_missing(pg, row->topic, &missing, err);
+	if (rc != CH_OK || !missing)
+		return rc;
+	return ch_err_set(err, CH_ERANGE,
+		"no running relay has the endpoint of %.*s: put it back into "
+		"the file of webhooks, or discard the letter",
+		CH_VIEW_ARG(row->topic));
+}
+
 int
 replay_check(struct ch_pg *pg, const struct letters_row *row,
 	const struct replay_options *opt, struct ch_err *err)
@@ -160,7 +179,9 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 			"\"%.*s\" is no name that a topic can have: say which "
 			"with --to TOPIC (of dlq replay or dlq plan)",
 			CH_VIEW_ARG(row->topic));
-	rc = letters_command(pg, row, &c, err);
+	rc = check_endpoint(pg, row, err);
+	if (rc == CH_OK)
+		rc = letters_command(pg, row, &c, err);
 	if (rc != CH_OK || !c.known)
 		return rc;
 	if (c.status[0] != '\0')

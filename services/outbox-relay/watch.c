@@ -143,8 +143,10 @@ watch_publish(struct relay *r)
 	ch_metric_set(m, RELAY_REMEMBERED, (int64_t)retry_remembered(r->retry));
 	ch_metric_set(m, RELAY_LEADER, session_is_leader(r));
 	ch_metric_set(m, RELAY_SLOT_RETAINED_MAX, r->retained_max);
-	if (!session_is_leader(r))
+	if (!session_is_leader(r)) {
 		forget_slot(r);
+		hook_orphans_forget(&r->orphans);
+	}
 	ch_metric_set(m, RELAY_SOURCE_POLL, state == RELAY_POLLING);
 	ch_metric_set(m, RELAY_PARKED, (int64_t)park_counts(r->park)->letters);
 	ch_metric_set(m, RELAY_WAITING, (int64_t)park_counts(r->park)->waiting);
@@ -215,7 +217,7 @@ watch_slot(struct relay *r, struct ch_err *err)
 	if (ch_pg_get_i64(res, 0, 0, &open))
 		ch_metric_set(r->rt->metrics, RELAY_LETTERS_OPEN, open);
 	PQclear(res);
-	return CH_OK;
+	return hook_orphans_look(&r->orphans, r->pg, err);
 }
 
 static bool
@@ -289,6 +291,7 @@ watch_ready(struct relay *r, struct ch_buf *verbose)
 		ok;
 	ok = ready_breaker(r, verbose) && ok;
 	ok = ready_delivery(r, verbose) && ok;
+	hook_orphans_note(&r->orphans, verbose);
 	if (r->undeleted[0] != '\0')
 		ok = ch_ready_line(verbose, "delete", false, r->undeleted);
 	if (r->unpublished[0] != '\0')

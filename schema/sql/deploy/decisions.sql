@@ -113,8 +113,9 @@ CREATE FUNCTION put_delivery_back(letter uuid, times int4) RETURNS int8
 	)
 	SELECT delivery_id FROM back $$;
 
--- An endpoint has taken what was put back: its letter is resolved. All that a relay
--- says of a letter; who and why are those of the replay.
+-- An endpoint has taken what was put back: its letter is resolved. This and
+-- letter_returned() are all that a relay says of a letter; who and why are those of
+-- the replay.
 CREATE FUNCTION letter_delivered(delivery int8) RETURNS void
 	LANGUAGE sql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
 	UPDATE letter_states s SET state = 'resolved',
@@ -126,6 +127,37 @@ CREATE FUNCTION letter_delivered(delivery int8) RETURNS void
 		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
 		UNION ALL SELECT e.topic FROM letter_edits e
 		WHERE e.letter_id = s.letter_id) $$;
+
+-- An endpoint has refused again what was put back so often: its letter came back
+-- as another one, which stands for it.
+CREATE FUNCTION letter_returned(delivery int8, times int4, became uuid)
+	RETURNS void
+	LANGUAGE sql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
+	UPDATE letter_states s SET state = 'resolved', actor = 'outbox-relay',
+		reason = 'came back as letter ' || became,
+		changed_at = clock_timestamp()
+	FROM webhook_deliveries d
+	WHERE d.delivery_id = delivery AND d.replays = times AND d.done_at IS NULL
+	AND s.letter_id = d.letter_id AND s.state = 'replayed'
+	AND 'webhook:' || d.endpoint IN (
+		SELECT l.topic FROM dead_letters l WHERE l.letter_id = s.letter_id
+		UNION ALL SELECT e.topic FROM letter_edits e
+		WHERE e.letter_id = s.letter_id) $$;
+
+-- A delivery that was put back for the letter is not made any more; its key goes
+-- on. One that an endpoint is just being sent may arrive.
+CREATE FUNCTION stop_delivery(letter uuid) RETURNS void
+	LANGUAGE sql SET search_path = ch, pg_temp AS $$
+	WITH stopped AS (
+		UPDATE webhook_deliveries d SET done_at = clock_timestamp(),
+			body = NULL, last_response = NULL
+		WHERE d.letter_id = letter AND d.done_at IS NULL
+		RETURNING d.endpoint, d.key_digest
+	)
+	UPDATE webhook_keys k SET version = k.version + 1,
+		next_at = clock_timestamp()
+	FROM stopped s WHERE k.endpoint = s.endpoint
+	AND k.key_digest = s.key_digest $$;
 
 -- Decides a letter: discarded or quarantined; or sent to a topic and place
 -- there, which makes it replayed (what becomes of it is seen later) or resolved.
@@ -192,6 +224,9 @@ BEGIN
 		actor = decide_letter.actor, reason = decide_letter.reason,
 		changed_at = clock_timestamp()
 		WHERE s.letter_id = letter;
+	IF become = 'discarded' AND was.state = 'replayed' THEN
+		PERFORM stop_delivery(letter);
+	END IF;
 	IF sends THEN
 		INSERT INTO letter_replays (letter_id, replay_count, topic, part,
 			log_offset, actor, reason, org, command_id, command_day, plan_id)
@@ -727,7 +762,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION lock_letter, claim_letter, put_delivery_back,
-	letter_delivered, decide_letter, edit_letter, insist_import, import_letter, move_import,
+	letter_delivered, letter_returned, stop_delivery, decide_letter, edit_letter, insist_import, import_letter, move_import,
 	audit_letters, locked_plan, strictest, set_two_person, make_plan,
 	store_letters, choose_letters, plan_overtakes, approve_plan, turn_plan,
 	pass_canary, begin_step, end_step FROM PUBLIC;
@@ -746,6 +781,6 @@ REVOKE UPDATE (outcome, detail) ON replay_plan_letters FROM ch_operator;
 REVOKE UPDATE (letters, next_place, canary_passed, state, state_reason,
 	changed_at) ON replay_plans FROM ch_operator;
 REVOKE INSERT, UPDATE ON webhook_deliveries, webhook_keys FROM ch_operator;
-GRANT EXECUTE ON FUNCTION letter_delivered TO ch_relay;
+GRANT EXECUTE ON FUNCTION letter_delivered, letter_returned TO ch_relay;
 
 COMMIT;

@@ -60,7 +60,9 @@ CREATE INDEX replay_plan_letters_held ON replay_plan_letters
 -- What became of a plan's replays. A rejected record: read again by the ledger,
 -- and of those, rejected again (the record at the replay's offset that carries
 -- its letter's id). A delivery is done when it is acknowledged; so is a foreign
--- one, unless an import has found it in a dead-letter topic since.
+-- one, unless an import has found it in a dead-letter topic since. An endpoint's
+-- is done when it was taken, was refused again, which makes another letter, or
+-- was discarded.
 CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	OUT judged int8, OUT returned int8)
 	LANGUAGE sql STABLE SET search_path = ch, pg_temp AS $$
@@ -72,11 +74,15 @@ CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 			OR EXISTS (SELECT FROM letter_edits e
 				WHERE e.letter_id = r.letter_id
 				AND e.kind IN ('delivery', 'foreign'))
-			AS done_when_sent
+			AS done_when_sent,
+			r.topic LIKE 'webhook:%' AS by_endpoint
 		FROM letter_replays r WHERE r.plan_id = plan
 	)
-	SELECT count(*), count(*) FILTER (WHERE r.done_when_sent
-			OR c.next_offset > r.log_offset),
+	SELECT count(*), count(*) FILTER (WHERE CASE WHEN r.by_endpoint
+		THEN EXISTS (SELECT FROM letter_states s
+			WHERE s.letter_id = r.letter_id
+			AND s.state IN ('resolved', 'discarded'))
+		ELSE r.done_when_sent OR c.next_offset > r.log_offset END),
 		(SELECT count(*) FROM replays b JOIN rejected j
 			ON j.topic = b.topic AND j.part = b.part
 			AND j.src_offset = b.log_offset
@@ -85,6 +91,8 @@ CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 			FROM replays))
 		+ (SELECT count(DISTINCT b.letter_id) FROM replays b
 			JOIN foreign_letters f ON f.came_back = b.letter_id)
+		+ (SELECT count(DISTINCT b.letter_id) FROM replays b
+			JOIN dead_letters d ON d.came_back = b.letter_id)
 	FROM replays r
 	LEFT JOIN consumer_partitions c ON c.topic = r.topic AND c.part = r.part
 	$$;

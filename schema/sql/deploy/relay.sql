@@ -61,6 +61,7 @@ CREATE INDEX delivery_marks_at ON delivery_marks USING brin (at)
 -- key and value too), so that a repeated read makes no second one.
 -- is_open: letter_states has it pending, so that those that wait are found
 -- without those that are decided. The row was committed before parked_lsn.
+-- came_back: the letter of an endpoint that was replayed and became this one.
 CREATE TABLE dead_letters (
 	letter_id     uuid PRIMARY KEY,
 	source        text NOT NULL,
@@ -77,11 +78,14 @@ CREATE TABLE dead_letters (
 	blocks_key    boolean NOT NULL,   -- later rows of the key wait for it
 	parked_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
 	is_open       boolean NOT NULL DEFAULT true,
-	parked_lsn    pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn()
+	parked_lsn    pg_lsn NOT NULL DEFAULT pg_current_wal_insert_lsn(),
+	came_back     uuid
 );
 CREATE INDEX dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX dead_letters_open ON dead_letters (parked_at) WHERE is_open;
 CREATE INDEX dead_letters_row ON dead_letters (source, row_id);
+CREATE INDEX dead_letters_back ON dead_letters (came_back)
+	WHERE came_back IS NOT NULL;
 
 -- Deliveries whose key is blocked by a dead letter, oldest first. An
 -- application's row_id is not unique: ids may come again with other events.
@@ -102,8 +106,9 @@ CREATE INDEX outbox_retry_blocker ON outbox_retry (blocked_by, retry_id);
 CREATE INDEX outbox_retry_row ON outbox_retry (source, row_id);
 
 -- What operators decided about a letter of either kind; no row: pending.
--- replayed: sent again; resolved: its effect has been seen, or the delivery
--- was acknowledged; discarded: never to be sent. held: why a letter that is
+-- replayed: sent again; resolved: its effect has been seen, the delivery was
+-- acknowledged, or an endpoint refused it again and another letter stands for
+-- it; discarded: never to be sent. held: why a letter that is
 -- pending is not offered: quarantined (it came back too often) or edited
 -- (another letter stands for it). It counts as pending for all that waits for
 -- it: its key, and the day that keeps it.

@@ -5,9 +5,11 @@
 BEGIN;
 SET LOCAL search_path = ch;
 
--- One row an event and endpoint; delivery_id is the order. done_at: delivered
--- or a dead letter; such a row stays for a while without its body, so that an
--- event that is read again makes no second delivery. webhook_id: what the
+-- One row an event and endpoint; delivery_id is the order. content: a digest of
+-- an application's key and value, whose ids may come again with other events; 0:
+-- of the ledger's, whose ids never do; NULL: not known, of before it was kept.
+-- done_at: delivered or a dead letter; such a row stays for a while without its
+-- body, so that an event that is read again makes no second delivery. webhook_id: what the
 -- receiver sees: the event's id, or an edited letter's. letter_id: the dead
 -- letter that it became, also while it is being sent again.
 CREATE TABLE webhook_deliveries (
@@ -28,7 +30,8 @@ CREATE TABLE webhook_deliveries (
 	last_response bytea,
 	done_at       timestamptz,
 	letter_id     uuid,
-	UNIQUE (endpoint, event_id)
+	content       int4,
+	UNIQUE (endpoint, event_id, content)
 );
 CREATE INDEX webhook_deliveries_next ON webhook_deliveries
 	(endpoint, key_digest, delivery_id) WHERE done_at IS NULL;

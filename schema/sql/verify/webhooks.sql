@@ -1,6 +1,6 @@
 -- Verify countinghouse:webhooks on pg
 BEGIN;
-SELECT delivery_id, endpoint, event_id, key_digest, done_at, letter_id
+SELECT delivery_id, endpoint, event_id, content, key_digest, done_at, letter_id
 	FROM ch.webhook_deliveries WHERE false;
 SELECT endpoint, key_digest, next_at, version, blocked_by
 	FROM ch.webhook_keys WHERE false;

@@ -3,7 +3,8 @@
 -- first: a probe that those who were do not have for themselves.
 SELECT k.key_digest, k.version, d.delivery_id, d.event_id, d.webhook_id,
 	d.record_key, d.aggregatetype, d.type, d.body, d.traceparent, d.at,
-	d.attempts, d.replays, d.refused_at, d.quota_since
+	d.attempts, d.replays, d.refused_at, d.quota_since,
+	coalesce(d.content, 0)
 FROM ((SELECT key_digest, version, next_at FROM webhook_keys
 	WHERE NOT $4::bool AND endpoint = $1 AND blocked_by IS NULL
 	AND next_at <= now() AND key_digest <> ALL ($2::bytea[])

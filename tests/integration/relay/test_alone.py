@@ -495,6 +495,88 @@ def test_webhooks_of_an_applications_table(shop, relay, tmp_path):
     server.stop()
 
 
+@pytest.fixture
+def plain(tmp_path):
+    """An endpoint that signs nothing: its server, its file."""
+    made = HookServer()
+    conf = tmp_path / "endpoints.conf"
+    conf.write_text(f"[a]\nurl = {made.url()}\nallow_http = true\n"
+                    "allow_private = true\nsign = false\n")
+    yield made, str(conf)
+    made.stop()
+
+
+def bodies_of(server):
+    return [(r.id, r.json["data"]) for r in server.seen()]
+
+
+def test_an_id_that_comes_again_goes_to_its_endpoint(shop, relay, plain):
+    """With another value it is another event; read again it is the same."""
+    server, conf = plain
+    daemon = relay(webhooks=conf)
+    row = shop.order("k1", payload={"n": 1})
+    until(lambda: bodies_of(server) == [(row, {"n": 1})], 60, "the first")
+    shop.sql("DELETE FROM outbox")
+    shop.order("k1", payload={"n": 2}, row_id=row)
+    seen = [(row, {"n": 1}), (row, {"n": 2})]
+    until(lambda: bodies_of(server) == seen, 60, "the second")
+    until(lambda: "event=webhook.id_reused rows=1" in daemon.logged(), 60,
+          "it is told")
+    assert daemon.stop() == 0
+    shop.lose_slot()
+    daemon = relay(webhooks=conf)
+    last = shop.order("k1", payload={"n": 3})
+    until(lambda: bodies_of(server) == seen + [(last, {"n": 3})], 60,
+          "no second delivery")
+    assert "webhook.id_reused" not in daemon.logged()
+
+
+def test_each_event_of_one_id_has_its_letter(shop, relay, plain):
+    server, conf = plain
+    server.answer = lambda request: 410
+    relay(webhooks=conf)
+    row = str(uuid.uuid4())
+    for n in range(2):
+        shop.sql("DELETE FROM outbox")
+        shop.order(f"k{n}", payload={"n": n}, row_id=row)
+    letters = until(lambda: (x := shop.letters()) and len(x) == 2 and x, 60,
+                    "two letters")
+    assert {x["row_id"] for x in letters} == {row}
+    server.answer = lambda request: 204
+    for letter in letters:
+        shop.dlq("replay", letter["letter_id"], "--reason", "mended")
+    until(lambda: sorted(n["n"] for _, n in bodies_of(server)[2:]) == [0, 1],
+          60, "both")
+
+
+def test_deliveries_of_an_earlier_installation_are_known(shop, relay, plain):
+    """What they held was not kept: the same id of the same key is the same."""
+    server, conf = plain
+    daemon = relay(webhooks=conf)
+    row = shop.order("k1", payload={"n": 1})
+    until(lambda: shop.sql("SELECT done_at IS NOT NULL FROM "
+                           "outbox_relay.webhook_deliveries") == [(True,)],
+          60, "delivered")
+    assert daemon.stop() == 0
+    shop.sql("ALTER TABLE outbox_relay.webhook_deliveries "
+             "DROP COLUMN content, ADD CONSTRAINT "
+             "webhook_deliveries_endpoint_event_id_key "
+             "UNIQUE (endpoint, event_id)")
+    shop.sql("ALTER TABLE outbox_relay.dead_letters "
+             "DROP COLUMN IF EXISTS came_back")
+    for _ in range(2):
+        shop.alone.install("public.outbox", "outbox_relay")
+    shop.lose_slot()
+    relay(webhooks=conf)
+    last = shop.order("k1", payload={"n": 2})
+    until(lambda: bodies_of(server) == [(row, {"n": 1}), (last, {"n": 2})],
+          60, "the old one is not sent as another")
+    shop.sql("DELETE FROM outbox")
+    shop.order("k2", payload={"n": 3}, row_id=row)
+    until(lambda: bodies_of(server)[2:] == [(row, {"n": 3})], 60,
+          "of another key it is another")
+
+
 def test_an_endpoint_serves_one_relay_of_a_schema(shop, relay, tmp_path):
     """Two tables may have equal ids: the second relay waits, loses nothing."""
     server = HookServer()

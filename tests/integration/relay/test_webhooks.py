@@ -222,11 +222,11 @@ def test_dead_letter_blocks_its_key_until_replayed(relay_cell, relay, hooks,
     assert "would replay" in dry
     cell.dlq("replay", letter["letter_id"], "--reason", "try", "--actor", "ann")
     cell.dlq("replay", letter["letter_id"], "--reason", "twice", status=2)
+    again = until(cell.letters, 60, "another letter")[0]
     for more in ([], ["--dry-run"]):
         ran = cell.run_dlq("discard", letter["letter_id"], "--reason", "no",
                            *more)
-        assert ran.returncode == 2 and "on its way" in ran.stderr
-    again = until(cell.letters, 60, "another letter")[0]
+        assert ran.returncode == 2 and "it is resolved" in ran.stderr
     assert again["letter_id"] != letter["letter_id"]
     assert again["row_id"] == bad and server.ids().count(bad) == 2
 
