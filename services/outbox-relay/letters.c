@@ -87,21 +87,24 @@ letters_close(struct ch_pg *pg)
 
 /* ---- sorts of letters ---- */
 
-static const struct {
+/* What letters are told apart by. */
+static const struct column {
 	const char *name, *sql;
+	bool is_bytes; /* shown as text */
 } columns[] = {
-	{"topic", "topic"},
-	{"class", "error_class"},
-	{"fingerprint", "letter_fingerprint(error_class, reason)"},
-	{"message", "letter_pattern(reason)"},
-	{"key", "letter_text(record_key)"},
+	{"topic", "topic", false},
+	{"class", "error_class", false},
+	{"fingerprint", "fingerprint", false},
+	{"message", "letter_pattern(reason)", false},
+	{"key", "record_key", true},
 	{"age",
 		"CASE WHEN now() - at < interval '1 hour' THEN '< 1h' "
 		"WHEN now() - at < interval '1 day' THEN '1h - 1d' "
 		"WHEN now() - at < interval '7 days' THEN '1d - 7d' "
-		"ELSE '> 7d' END"},
-	{"kind", "kind"},
-	{"state", "state"},
+		"ELSE '> 7d' END",
+		false},
+	{"kind", "kind", false},
+	{"state", "state", false},
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
 
@@ -139,37 +142,68 @@ letters_group_read(struct ch_view text, struct letters_group *out,
 	return rc;
 }
 
-static const char *
-column_sql(const char *name)
+static const struct column *
+column_of(const char *name)
 {
 	size_t i = 0;
 
 	while (i + 1 < COLUMNS && strcmp(columns[i].name, name) != 0)
 		i++;
-	return columns[i].sql;
+	return &columns[i];
+}
+
+/* The message that the fingerprint before it is of: any letter's of the sort. */
+static bool
+is_implied(const struct letters_group *by, size_t i)
+{
+	return i > 0 && strcmp(by->names[i], "message") == 0 &&
+		strcmp(by->names[i - 1], "fingerprint") == 0;
+}
+
+/* {keys}, {names} and {places} tell the letters apart, {columns} show the
+ * sorts. */
+static void
+put_columns(struct letters_query *q, const struct letters_group *by)
+{
+	struct ch_buf shown = CH_BUF_INIT, keys = CH_BUF_INIT;
+	struct ch_buf names = CH_BUF_INIT, places = CH_BUF_INIT;
+	const struct column *c;
+	size_t i, n = 0;
+
+	for (i = 0; i < by->count; i++) {
+		if (is_implied(by, i)) {
+			ch_buf_adds(&shown, ", letter_pattern(a_reason)");
+			continue;
+		}
+		c = column_of(by->names[i]);
+		ch_buf_printf(&keys, ", %s AS k%zu", c->sql, n);
+		ch_buf_printf(&names, ", k%zu", n);
+		ch_buf_printf(&shown,
+			c->is_bytes ? ", letter_text(k%zu)" : ", k%zu", n);
+		ch_buf_printf(&places, "%s%zu", n > 0 ? ", " : "", n + 6);
+		n++;
+	}
+	letters_query_put(q, "columns", ch_buf_str(&shown));
+	letters_query_put(q, "keys", ch_buf_str(&keys));
+	letters_query_put(q, "names", ch_buf_str(&names));
+	letters_query_put(q, "places", n > 0 ? ch_buf_str(&places) : "()");
+	ch_buf_free(&shown);
+	ch_buf_free(&keys);
+	ch_buf_free(&names);
+	ch_buf_free(&places);
 }
 
 int
 letters_group(struct ch_pg *pg, const struct letters_filter *f,
 	const struct letters_group *by, PGresult **out, struct ch_err *err)
 {
-	struct ch_buf names = CH_BUF_INIT, places = CH_BUF_INIT;
 	struct letters_query q;
-	size_t i;
 	int rc;
 
-	for (i = 0; i < by->count; i++) {
-		ch_buf_printf(&names, ", %s", column_sql(by->names[i]));
-		ch_buf_printf(&places, "%s%zu", i > 0 ? ", " : "", i + 5);
-	}
 	letters_query_init(&q, outbox_relay_sql_letters_group, f, f->limit);
-	letters_query_put(&q, "columns", ch_buf_str(&names));
-	letters_query_put(&q, "places",
-		by->count > 0 ? ch_buf_str(&places) : "()");
+	put_columns(&q, by);
 	rc = ch_pg_query(pg, &q.stmt, &q.args, out, err);
 	letters_query_free(&q);
-	ch_buf_free(&names);
-	ch_buf_free(&places);
 	return rc;
 }
 

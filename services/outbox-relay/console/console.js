@@ -295,8 +295,7 @@ async function lookAtKeys() {
 	if (before === now.keys.map((k) => k.letter_id).join() || !isQuiet())
 		return;
 	try {
-		await loadReasons();
-		await loadLetters(false);
+		await loadParts();
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e; /* the keys have said so, or the next look will */
@@ -461,6 +460,23 @@ async function attempt(what) {
 	}
 }
 
+/* The parts of the page, each by itself: of one that is not answered that is said,
+ * and the others show. */
+async function loadParts() {
+	const said = [];
+	for (const [name, load] of [["the letters", () => loadLetters(false)],
+		["how many there are", loadReasons]])
+		try {
+			await load();
+		} catch (e) {
+			if (!(e instanceof Refusal) || e.status === 401)
+				throw e;
+			said.push(`${name}: ${e.message}`);
+		}
+	if (said.length > 0)
+		throw new Refusal(0, {message: said.join("; ")});
+}
+
 /* A late answer must not take the focus of whoever has gone on. A row that had
  * it may have been read again meanwhile, and is another element. */
 function isStillAt(from) {
@@ -493,8 +509,7 @@ function refresh() {
 		now.status = await ask("GET", "status");
 		showWho();
 		await loadKeys();
-		await loadReasons();
-		await loadLetters(false);
+		await loadParts();
 	});
 }
 
@@ -1279,10 +1294,7 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("click", onRow);
 byId("search").addEventListener("click", search);
 byId("by").addEventListener("change", () => attempt(loadReasons));
-byId("state").addEventListener("change", () => attempt(async () => {
-	await loadReasons();
-	await loadLetters(false);
-}));
+byId("state").addEventListener("change", () => attempt(loadParts));
 byId("more").addEventListener("click", () => attempt(() => loadLetters(true)));
 byId("refresh").addEventListener("click", refresh);
 byId("token").addEventListener("click", () => openToken(""));

@@ -160,6 +160,21 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     assert all("/api/v1/" in c["message"] for c in browser.complaints())
 
 
+def test_letters_are_shown_when_their_counts_are_not(relay_cell, api, browser):
+    cell = relay_cell
+    cell.rejected()
+    cell.sql("CREATE OR REPLACE FUNCTION letter_pattern(reason text) "
+             "RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+             "RAISE 'too many'; END $$")
+    browser.open(api().url + "/")
+    browser.wait(lambda: len(browser.rows("letters")) == 1, "it is shown")
+    browser.wait(lambda: browser.text("#notice").startswith(
+        "how many there are: "), "what is not is said")
+    browser.open("about:blank")
+    assert all("/api/v1/groups" in c["message"]
+               for c in browser.complaints())
+
+
 def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
                                              picture):
     cell = relay_cell

@@ -80,6 +80,54 @@ def test_counts_and_groups(relay_cell):
 
 def test_show_in_other_forms(relay_cell):
     cell = relay_cell
+def test_the_sort_of_a_letter_is_stored_with_it(relay_cell):
+    """Of a million letters no reason is read for a look at them."""
+    cell = relay_cell
+    for n in range(4):
+        cell.rejected(reason=f"{n} bytes")
+    cell.rejected(reason="no JSON")
+    cell.sql("INSERT INTO dead_letters (letter_id, source, row_id, topic, "
+             "error_class, reason, attempts, blocks_key) VALUES "
+             "(gen_random_uuid(), 's', 'r', 't', 'c', 'refused 7 times', 1, "
+             "false)")
+    cell.sql("CREATE SEQUENCE patterns; "
+             "ALTER FUNCTION letter_pattern(text) RENAME TO true_pattern; "
+             "CREATE FUNCTION letter_pattern(reason text) RETURNS text "
+             "LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER AS $$ BEGIN "
+             "PERFORM nextval('ch.patterns'); "
+             "RETURN ch.true_pattern(reason); END $$; "
+             "CREATE OR REPLACE FUNCTION letter_fingerprint(class text, "
+             "reason text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+             "RAISE 'made anew of %%', reason; END $$")
+    sorts = lines(cell.dlq("group", "--by", "class,fingerprint", "--json"))
+    assert [(s["letters"], s["message"]) for s in sorts] == [
+        (4, "# bytes"), (1, "no JSON"), (1, "refused # times")]
+    assert cell.sql("SELECT last_value FROM patterns") == [(3,)]
+    mark = sorts[0]["fingerprint"]
+    assert len(found(cell, f"fingerprint = '{mark}'")) == 4
+    # of before they had one
+    cell.sql("CREATE OR REPLACE FUNCTION letter_fingerprint(class text, "
+             "reason text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ "
+             "SELECT 'of ' || reason $$; "
+             "UPDATE dead_letters SET fingerprint = NULL")
+    assert len(found(cell, "fingerprint = 'of refused 7 times'")) == 1
+
+
+def test_what_became_of_replays_is_not_asked_for_letters_that_wait(relay_cell):
+    cell = relay_cell
+    sent, waits = cell.rejected(key=b"a"), cell.rejected(key=b"b")
+    cell.dlq("replay", sent, "--reason", "r")
+    cell.sql("CREATE OR REPLACE FUNCTION letter_resolved(letter uuid) "
+             "RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN "
+             "RAISE 'asked for %%', letter; END $$")
+    assert [x["letter_id"] for x in cell.letters()] == [waits]
+    assert lines(cell.dlq("count", "--json"))[0]["letters"] == 1
+    assert "1 letters" in cell.dlq("plan", "--where", "attempts = 1",
+                                   "--reason", "r", "--dry-run")
+    for state in ("replayed", "resolved"):
+        assert "asked for" in cell.run_dlq("list", "--state", state).stderr
+
+
     doc = cell.rejected(value=b'{"a":[1,{"b":"\\u001b[31m"}],"c":{}}')
     text = cell.dlq("show", doc, "--pretty")
     shown = json.loads(text[text.index("value\n") + 6:])
