@@ -80,7 +80,7 @@ static int
 print_sample(const struct dlq *d, int64_t plan, struct ch_err *err)
 {
 	struct ch_uuid ids[SAMPLE];
-	struct letters_filter f = {.ids = ids, .limit = SAMPLE};
+	struct letters_filter f = {.ids = ids, .limit = SAMPLE, .value_max = 1};
 	struct letters_row row;
 	PGresult *res;
 	int count, rc, i;

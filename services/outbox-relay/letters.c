@@ -5,10 +5,17 @@
 #include "letters.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "outbox_relay_sql.h"
 
+#define WHOLE_MAX 1000	      /* letters of which the values are read at once */
+#define WHOLE_BYTES (4 << 20) /* and of those, but for the first */
+
+static const struct ch_pg_stmt one_snapshot = {
+	"", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"};
 static const struct ch_pg_stmt lock_stmt = {
 	"dlq_lock", outbox_relay_sql_letter_lock};
 static const struct ch_pg_stmt decide_stmt = {
@@ -48,6 +55,47 @@ letters_find(struct ch_pg *pg, const struct letters_filter *f, PGresult **out,
 	return rc;
 }
 
+/* Their ids; NULL: not rows of letters. */
+static struct ch_uuid *
+ids_that_fit(const PGresult *found, int from, int *count, struct ch_err *err)
+{
+	struct ch_uuid *ids =
+		ch_xcalloc((size_t)PQntuples(found) + 1, sizeof(*ids));
+	struct letters_row row;
+	int64_t bytes = 0;
+
+	for (*count = 0; from + *count < PQntuples(found); (*count)++) {
+		if (letters_row(found, from + *count, &row, err) != CH_OK) {
+			free(ids);
+			return NULL;
+		}
+		bytes += row.bytes;
+		if (*count == WHOLE_MAX || (*count > 0 && bytes > WHOLE_BYTES))
+			break;
+		ids[*count] = row.id;
+	}
+	return ids;
+}
+
+int
+letters_whole(struct ch_pg *pg, const PGresult *found, int from, int *count,
+	PGresult **out, struct ch_err *err)
+{
+	struct ch_uuid *ids = ids_that_fit(found, from, count, err);
+	struct letters_filter f = {.ids = ids, .limit = WHOLE_MAX};
+	int rc;
+
+	*out = NULL;
+	if (ids == NULL)
+		return CH_EPROTO;
+	f.id_count = (size_t)*count;
+	/* no ids would mean all letters */
+	rc = *count == 0 ? ch_err_set(err, CH_EPROTO, "letters: none there")
+			 : letters_find(pg, &f, out, err);
+	free(ids);
+	return rc;
+}
+
 int
 letters_open(struct ch_pg *pg, const struct letters_filter *f,
 	struct ch_err *err)
@@ -57,8 +105,12 @@ letters_open(struct ch_pg *pg, const struct letters_filter *f,
 	struct ch_pg_stmt stmt = {"", NULL};
 	int rc = ch_pg_begin(pg, err);
 
-	if (rc != CH_OK)
+	if (rc == CH_OK)
+		rc = ch_pg_query(pg, &one_snapshot, NULL, NULL, err);
+	if (rc != CH_OK) {
+		letters_close(pg);
 		return rc;
+	}
 	find_query(&q, f);
 	ch_buf_adds(&sql, "DECLARE found NO SCROLL CURSOR FOR ");
 	ch_buf_adds(&sql, q.stmt.sql);
@@ -74,7 +126,7 @@ letters_open(struct ch_pg *pg, const struct letters_filter *f,
 int
 letters_page(struct ch_pg *pg, PGresult **out, struct ch_err *err)
 {
-	static const struct ch_pg_stmt fetch = {"", "FETCH 200 FROM found"};
+	static const struct ch_pg_stmt fetch = {"", "FETCH 1000 FROM found"};
 
 	return ch_pg_query(pg, &fetch, NULL, out, err);
 }
