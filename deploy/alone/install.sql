@@ -109,6 +109,8 @@ ALTER TABLE dead_letters
 CREATE INDEX IF NOT EXISTS dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX IF NOT EXISTS dead_letters_open ON dead_letters (parked_at)
 	WHERE is_open;
+CREATE INDEX IF NOT EXISTS dead_letters_blocking ON dead_letters (parked_at)
+	WHERE is_open AND blocks_key;
 CREATE INDEX IF NOT EXISTS dead_letters_row ON dead_letters (source, row_id);
 
 CREATE TABLE IF NOT EXISTS outbox_retry (
@@ -316,8 +318,6 @@ CREATE INDEX IF NOT EXISTS audit_events_subject
 CREATE OR REPLACE FUNCTION letter_resolved(letter uuid) RETURNS boolean
 	LANGUAGE sql IMMUTABLE AS $$ SELECT false $$;
 
-CREATE OR REPLACE VIEW letters AS
-	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 CREATE OR REPLACE FUNCTION letter_text(bytes bytea) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 BEGIN
@@ -356,6 +356,8 @@ CREATE OR REPLACE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
 		l.row_order, l.record_key, l.value, l.header_names,
 		l.header_values, l.error_class, l.reason, l.attempts, l.sqlstate,
 		l.at, l.blocks_key,
+CREATE OR REPLACE VIEW letters AS
+	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		coalesce(s.held, s.state, 'pending') AS state,
 		coalesce(s.replay_count, 0) AS replay_count,
 		s.changed_at, s.actor, s.reason AS state_reason, l.original_id,
@@ -436,11 +438,18 @@ CREATE OR REPLACE VIEW blocked_keys AS
 	SELECT d.topic, d.record_key, d.letter_id, d.parked_at AS since,
 		(SELECT count(*) FROM outbox_retry r
 			WHERE r.blocked_by = d.letter_id) AS waiting
-	FROM dead_letters d LEFT JOIN letter_states s USING (letter_id)
-	WHERE d.blocks_key AND d.record_key IS NOT NULL
+	FROM dead_letters d
+	WHERE d.is_open AND d.blocks_key AND d.record_key IS NOT NULL
 	AND d.topic NOT LIKE 'webhook:%'
-	AND (coalesce(s.state, 'pending') = 'pending' OR EXISTS (
-		SELECT FROM outbox_retry r WHERE r.blocked_by = d.letter_id))
+	UNION ALL
+	-- decided, and what waited is on its way
+	SELECT d.topic, d.record_key, d.letter_id, d.parked_at,
+		(SELECT count(*) FROM outbox_retry r
+			WHERE r.blocked_by = d.letter_id)
+	FROM dead_letters d
+	WHERE d.letter_id IN (SELECT r.blocked_by FROM outbox_retry r)
+	AND NOT d.is_open AND d.blocks_key AND d.record_key IS NOT NULL
+	AND d.topic NOT LIKE 'webhook:%'
 	UNION ALL
 	SELECT 'webhook:' || k.endpoint, d.record_key, k.blocked_by,
 		k.blocked_at, (SELECT count(*) FROM webhook_deliveries w

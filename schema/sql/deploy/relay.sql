@@ -81,6 +81,8 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX dead_letters_open ON dead_letters (parked_at) WHERE is_open;
+CREATE INDEX dead_letters_blocking ON dead_letters (parked_at)
+	WHERE is_open AND blocks_key;
 CREATE INDEX dead_letters_row ON dead_letters (source, row_id);
 
 -- Deliveries whose key is blocked by a dead letter, oldest first. An
@@ -199,8 +201,6 @@ CREATE FUNCTION letter_resolved(letter uuid) RETURNS boolean
 GRANT EXECUTE ON FUNCTION letter_resolved TO ch_relay, ch_operator,
 	ch_reconciler;
 
--- The three stores as one list, and what was edited of them. kind: rejected (a
--- record that the ledger could not read or apply), delivery (one that its target
 -- Bytes as people search them: UTF-8 where it is, else with \ooo. (A function
 -- with a block for errors cannot be run in parallel.)
 CREATE FUNCTION letter_text(bytes bytea) RETURNS text
@@ -245,6 +245,8 @@ CREATE TRIGGER foreign_letters_sorted BEFORE INSERT ON foreign_letters
 CREATE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
 	FOR EACH ROW EXECUTE FUNCTION sort_letter();
 
+-- The three stores as one list, and what was edited of them. kind: rejected (a
+-- record that the ledger could not read or apply), delivery (one that its target
 -- refused), or foreign (one of another system's dead-letter topic). stored_state:
 -- as it was written down, which costs nothing to tell: `resolved` may still be
 -- `replayed` there.

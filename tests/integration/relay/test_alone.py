@@ -113,7 +113,7 @@ def test_installed_again_the_letters_are_not_written_anew(shop):
               "gen_random_uuid(), 's', %s, 't', 'c', 'r', 1, false")
     shop.sql(parked, ("old",))
     shop.sql("ALTER TABLE outbox_relay.dead_letters DROP parked_lsn, "
-             "DROP is_open, DROP fingerprint CASCADE")  # the view with it
+             "DROP is_open CASCADE, DROP fingerprint CASCADE")  # and the views
     before = shop.sql("SELECT pg_relation_filenode('outbox_relay.dead_letters')"
                       ", pg_current_wal_insert_lsn()::text")[0]
     shop.alone.install("public.outbox", "outbox_relay")

@@ -389,6 +389,37 @@ def test_blocked_keys_are_listed_whatever_their_bytes(relay_cell, api):
 
 # ---- plans
 
+def rows_read(plan, table):
+    """How many rows of the table an EXPLAIN ANALYZE has touched."""
+    own = 0
+    if plan.get("Relation Name") == table:
+        own = plan["Actual Loops"] * (plan["Actual Rows"] + plan.get(
+            "Rows Removed by Filter", 0) + plan.get(
+            "Rows Removed by Index Recheck", 0))
+    return own + sum(rows_read(p, table) for p in plan.get("Plans", []))
+
+
+def test_decided_letters_are_not_read_for_the_blocked_keys(relay_cell):
+    cell = relay_cell
+    parked = ("INSERT INTO dead_letters (letter_id, source, row_id, topic, "
+              "record_key, error_class, reason, attempts, blocks_key) SELECT "
+              "gen_random_uuid(), 'outbox', 'r' || i, 't', '\\x01', 'c', 'r', "
+              "1, true FROM generate_series(1, %s) i")
+    cell.sql(parked, (3000,))
+    cell.sql("INSERT INTO letter_states (letter_id, state) "
+             "SELECT letter_id, 'resolved' FROM dead_letters")
+    cell.sql(parked, (3,))
+    cell.sql("INSERT INTO outbox_retry (blocked_by, source, row_id, topic) "
+             "SELECT letter_id, 'outbox', 'later', 't' FROM dead_letters "
+             "WHERE NOT is_open LIMIT 1")
+    cell.sql("VACUUM ANALYZE dead_letters, letter_states, outbox_retry")
+    assert cell.sql("SELECT waiting, count(*) FROM blocked_keys GROUP BY 1 "
+                    "ORDER BY 1") == [(0, 3), (1, 1)]
+    [([shown],)] = cell.sql("EXPLAIN (ANALYZE, FORMAT JSON) "
+                            "SELECT * FROM blocked_keys")
+    assert rows_read(shown["Plan"], "dead_letters") < 100
+
+
 def plan_state(asked, plan, state):
     return until(lambda: (p := asked.get(f"plans/{plan}"))["state"] == state
                  and not p["runs_here"] and p, 120, f"plan is {state}")
