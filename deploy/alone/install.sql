@@ -257,6 +257,9 @@ CREATE TABLE IF NOT EXISTS replay_plan_letters (
 );
 CREATE INDEX IF NOT EXISTS replay_plan_letters_held ON replay_plan_letters
 	(plan_id, key_digest) WHERE outcome IN ('quarantined', 'held');
+CREATE INDEX IF NOT EXISTS replay_plan_letters_unsent ON replay_plan_letters
+	(plan_id, place, outcome)
+	WHERE outcome IN ('refused', 'quarantined', 'held');
 
 CREATE TABLE IF NOT EXISTS foreign_letters (
 	letter_id     uuid PRIMARY KEY,
@@ -353,11 +356,11 @@ CREATE OR REPLACE TRIGGER foreign_letters_sorted BEFORE INSERT ON foreign_letter
 CREATE OR REPLACE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
 	FOR EACH ROW EXECUTE FUNCTION sort_letter();
 
+CREATE OR REPLACE VIEW letters AS
+	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		l.row_order, l.record_key, l.value, l.header_names,
 		l.header_values, l.error_class, l.reason, l.attempts, l.sqlstate,
 		l.at, l.blocks_key,
-CREATE OR REPLACE VIEW letters AS
-	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		coalesce(s.held, s.state, 'pending') AS state,
 		coalesce(s.replay_count, 0) AS replay_count,
 		s.changed_at, s.actor, s.reason AS state_reason, l.original_id,
@@ -466,6 +469,13 @@ CREATE OR REPLACE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	SELECT count(*), count(*), count(DISTINCT r.letter_id) FILTER (WHERE EXISTS (
 		SELECT FROM foreign_letters f WHERE f.came_back = r.letter_id))
 	FROM letter_replays r WHERE r.plan_id = plan $$;
+
+CREATE OR REPLACE FUNCTION replay_plans_returned(plans int8[])
+	RETURNS TABLE (plan_id int8, returned int8)
+	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT r.plan_id, count(DISTINCT r.letter_id) FROM foreign_letters f
+	JOIN letter_replays r ON r.letter_id = f.came_back
+	WHERE r.plan_id = ANY (plans) GROUP BY r.plan_id $$;
 
 -- As in core.sql.
 CREATE OR REPLACE FUNCTION insist_who_and_why(what text, actor text, reason text)

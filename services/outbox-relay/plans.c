@@ -315,7 +315,6 @@ plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
 	out->refused = ch_pg_next_i64(&r);
 	out->quarantined = ch_pg_next_i64(&r);
 	out->held = ch_pg_next_i64(&r);
-	out->judged = ch_pg_next_i64(&r);
 	out->returned = ch_pg_next_i64(&r);
 	out->to = ch_pg_next_text(&r);
 	out->again = ch_pg_next_bool(&r);

@@ -86,7 +86,7 @@ struct plans_row {
 	bool canary_passed;
 	int32_t replays_max;
 	int64_t letters, next_place;
-	int64_t sent, refused, quarantined, held, judged, returned;
+	int64_t sent, refused, quarantined, held, returned;
 	struct ch_view to; /* of foreign letters; empty: where they came from */
 	bool again, discards;
 	int64_t discarded;

@@ -73,7 +73,8 @@ def bodies(db, schema):
 
 
 # What stands for the ledger's part of them where there is no ledger.
-OWN_BODIES = {"letter_resolved", "replay_plan_returns"}
+OWN_BODIES = {"letter_resolved", "replay_plan_returns",
+              "replay_plans_returned"}
 # What looks an application's rows up.
 OWN_PRUNING = {"prune_letters", "row_name", "rows_named", "read_before",
                "table_named", "this_system"}

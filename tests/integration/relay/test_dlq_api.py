@@ -4,7 +4,7 @@ import json
 import subprocess
 import uuid
 
-from harness.cell import OUT
+from harness.cell import OUT, ROOT
 from harness.dlq_api import TOKENS, token_file
 from harness.kafka import header
 from harness.wait import until
@@ -464,6 +464,25 @@ def test_a_plan_from_dry_run_to_done(relay_cell, api):
     assert (named["letters"], named["canary"], named["per_second"]) == (1, 1, 9)
     asked.post(f"plans/{named['plan']}/cancel", {"reason": "no"})
     assert asked.get(f"plans/{named['plan']}")["state"] == "cancelled"
+
+
+def test_letters_that_were_sent_are_not_counted_one_by_one(relay_cell):
+    cell = relay_cell
+    cell.rejected()
+    cell.dlq("plan", "--where", "attempts = 1", "--reason", "r")
+    cell.sql("INSERT INTO replay_plan_letters (plan_id, place, letter_id, "
+             "outcome) SELECT plan_id, i, gen_random_uuid(), CASE WHEN "
+             "i < 3000 THEN 'sent' ELSE 'held' END FROM replay_plans, "
+             "generate_series(2, 3003) i; "
+             "UPDATE replay_plan_letters SET outcome = 'sent' WHERE place = 1; "
+             "UPDATE replay_plans SET letters = 3003, next_place = 3004")
+    cell.sql("VACUUM ANALYZE replay_plan_letters")
+    text = (ROOT / "services/outbox-relay/sql/plan_find.sql").read_text()
+    [([shown],)] = cell.sql("EXPLAIN (ANALYZE, FORMAT JSON) " + text.replace(
+        "$1", "0").replace("$2", "100"))
+    assert 0 < rows_read(shown["Plan"], "replay_plan_letters") < 100
+    [plan] = [json.loads(x) for x in cell.dlq("plans", "--json").splitlines()]
+    assert (plan["sent"], plan["held"], plan["discarded"]) == (2999, 4, 0)
 
 
 def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):
