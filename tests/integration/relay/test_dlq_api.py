@@ -466,6 +466,53 @@ def test_a_plan_from_dry_run_to_done(relay_cell, api):
     assert asked.get(f"plans/{named['plan']}")["state"] == "cancelled"
 
 
+def test_what_a_plan_did_not_send_is_named_with_why(relay_cell, api):
+    cell, asked = relay_cell, api()
+    looped = cell.rejected(key=b"a", headers=[(b"ch_replay_count", b"5")])
+    behind = cell.rejected(key=b"a")
+    free = cell.rejected(key=b"b", part=1)
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r"},
+                      status=201)["plan"]
+    path = f"plans/{plan}/letters"
+    order = [looped, behind, free]
+    waiting = asked.get(path)["letters"]
+    assert sorted(x["letter_id"] for x in waiting) == sorted(order)
+    assert {x["outcome"] for x in waiting} == {"waiting"}
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    cell.dlq("run", str(plan))
+    unsent = asked.get(path, outcome="unsent")
+    assert [(x["letter_id"], x["outcome"], x["state"], x["topic"],
+             x["partition"]) for x in unsent["letters"]] == [
+        (looped, "quarantined", "quarantined", cell.commands, 0),
+        (behind, "held", "pending", cell.commands, 0)]
+    assert "it was replayed 5 times" in unsent["letters"][0]["detail"]
+    assert unsent["letters"][1]["detail"].startswith(f"behind {looped}")
+    assert ids(asked.get(path, outcome="held")) == [behind]
+    assert ids(asked.get(path, outcome="sent")) == [free]
+    first = asked.get(path, limit="2")
+    rest = asked.get(path, limit="2", cursor=first["next"])
+    assert ids(first) + ids(rest) == [x["letter_id"] for x in waiting]
+    assert "next" not in rest
+    counts = asked.get(f"plans/{plan}")
+    assert [counts[k] for k in ("sent", "refused", "quarantined", "held")] == [
+        1, 0, 1, 1]
+    for wrong in ({"outcome": "lost"}, {"cursor": "x"}):
+        asked.get(path, status=400, **wrong)
+    asked.get("plans/999999/letters", status=404)
+    # the same from the command line
+    shown = [json.loads(line) for line in cell.dlq(
+        "plans", str(plan), "--letters", "--outcome", "unsent",
+        "--json").splitlines()]
+    assert shown == unsent["letters"]
+    text = cell.dlq("plans", str(plan), "--letters").splitlines()
+    assert [line.split()[1:3] for line in text] == [
+        [x["letter_id"], x["outcome"]] for x in asked.get(path)["letters"]]
+    for args in (["plans", "--letters"], ["list", "--letters"],
+                 ["plans", str(plan), "--outcome", "held"],
+                 ["plans", str(plan), "--letters", "--outcome", "lost"]):
+        cell.dlq(*args, status=64)
+
+
 def test_letters_that_were_sent_are_not_counted_one_by_one(relay_cell):
     cell = relay_cell
     cell.rejected()
