@@ -124,6 +124,7 @@ ch_kafka_topic_partitions(rd_kafka_t *rk, const char *topic, int timeout_ms,
 	rd_kafka_topic_destroy(t);
 	if (code == 0 || is_absent(code))
 		return 0;
+	out->denied = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 	return fail(err, topic, code, rd_kafka_err2str(code));
 }
 

@@ -24,6 +24,7 @@
 struct ch_kafka_topic {
 	bool exists;
 	int32_t partitions; /* 0 when it does not exist */
+	bool denied;	    /* with CH_EKAFKA: no right to know */
 	bool has_id;	    /* brokers from 2.8 on */
 	struct ch_uuid id;
 };

@@ -123,9 +123,8 @@ lanes_next_ms(const struct lanes *l, struct ch_mono now)
 {
 	int64_t waited = ch_mono_ms_since(now, l->since);
 
-	if (!l->changing)
-		return -1;
-	return waited < CHANGE_MS ? CHANGE_MS - waited : 0;
+	/* after that nobody has wanted it again: no row waits for the change */
+	return l->changing && waited < CHANGE_MS ? CHANGE_MS - waited : -1;
 }
 
 uint64_t

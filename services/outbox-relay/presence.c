@@ -8,6 +8,7 @@
 
 #define ASK_EVERY_MS 500
 #define ASK_MISSING_MS 2000
+#define RECOUNT_MS 30000
 
 static void
 ask_in(struct presence *p, int64_t ms, struct ch_mono now)
@@ -74,6 +75,34 @@ presence_answer(struct presence *p, const struct ch_kafka_topic *is,
 	p->state = PRESENCE_MISSING;
 	ch_error("sink.topic_missing", CH_S("topic", name),
 		CH_S("do", "create the topic, then dlq replay"));
+	return true;
+}
+
+void
+presence_denied(struct presence *p, struct ch_mono now)
+{
+	ask_in(p, ASK_EVERY_MS, now);
+	p->state = PRESENCE_KNOWN;
+	p->partitions = PRESENCE_UNTOLD;
+	p->wanted = p->absent = false;
+}
+
+bool
+presence_has(const struct presence *p, int32_t partition)
+{
+	return p->partitions == PRESENCE_UNTOLD || partition < p->partitions;
+}
+
+bool
+presence_recount(struct presence *p, struct ch_mono now)
+{
+	if (p->counted.ns != 0 &&
+		ch_mono_ms_since(now, p->counted) < RECOUNT_MS)
+		return false;
+	p->counted = now;
+	p->state = PRESENCE_UNKNOWN;
+	p->ask_at = now;
+	p->wanted = true;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -20,6 +21,9 @@
 #define STATISTICS_MS 500 /* the first tells that a broker is there */
 /* A settlement that hears nothing for so long rebuilds the client. */
 #define SETTLE_MS 2000
+/* A client that is finished as soon as it is made is made again so seldom. */
+#define REBUILD_MS 500
+#define REBUILD_MAX_MS 30000
 /* The loop was away for so long: nobody's silence is counted. */
 #define GAP_MS 1000
 
@@ -45,6 +49,8 @@ struct sink_kafka {
 	bool any_due;
 	struct ch_mono now;
 	struct ch_mono heard; /* the last report, or the settlement's begin */
+	struct ch_backoff rebuilds;
+	struct ch_mono rebuild_at; /* not before */
 	bool away;
 	struct ch_mono away_since;
 	struct ch_kafka_header *headers;
@@ -105,6 +111,8 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	t = &s->topics[e->topic->number];
 	f = failure_of(s, t, d);
 	s->heard = s->now;
+	if (d->class == CH_KAFKA_OK)
+		ch_backoff_reset(&s->rebuilds);
 	if (target_reported(&t->target, failure_of_topic(f, d), d->name,
 		    d->text, s->now))
 		opened(s, t);
@@ -145,6 +153,8 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	if (was && !target_is_open(&t->target))
 		ch_info("sink.breaker_closed", CH_S("topic", t->route->name));
 	forget_missing(t, d);
+	if (t->presence.partitions == PRESENCE_UNTOLD)
+		presence_doubt(&t->presence);
 	if (was || target_is_open(&t->target))
 		s->changed = true;
 	else
@@ -156,7 +166,6 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 static void
 open_trial(struct sink_kafka *s)
 {
-	ch_rng_seed_system(&s->rng);
 	s->trial = trial_new(&(struct trial_options){.conf = s->opt.conf,
 		.client_id = s->opt.client_id,
 		.message_max_bytes = s->opt.message_max_bytes,
@@ -181,6 +190,8 @@ sink_kafka_open(const struct sink_options *opt, struct ch_err *err)
 	};
 
 	s->opt = *opt;
+	s->rebuilds = (struct ch_backoff){REBUILD_MS, REBUILD_MAX_MS, 0};
+	ch_rng_seed_system(&s->rng);
 	s->lanes = lanes_open(&params, err);
 	if (s->lanes == NULL) {
 		free(s);
@@ -241,7 +252,7 @@ partition_of(struct topic *t, const struct message *m)
 {
 	if (m->part < 0 && !m->placed)
 		return CH_KAFKA_BY_KEY;
-	if (m->part >= 0 && m->part < t->presence.partitions)
+	if (m->part >= 0 && presence_has(&t->presence, m->part))
 		return m->part;
 	if (!t->told_partition)
 		ch_warn("sink.partition_missing", CH_S("topic", t->route->name),
@@ -275,13 +286,15 @@ verdict_of(struct sink_kafka *s, struct topic *t, int rc)
 /* What is known of the topic itself; SINK_SENT: nothing against it. */
 static enum sink_verdict
 ask_topic(struct sink_kafka *s, struct topic *t, const struct event *e,
-	struct ch_err *err)
+	const struct message *m, struct ch_err *err)
 {
 	if (e->source == EVENT_RETRY) { /* an operator released it */
 		target_hope(&t->target, s->now);
 		presence_hope(&t->presence, s->now);
 	}
-	if (t->presence.state == PRESENCE_KNOWN)
+	if (t->presence.state == PRESENCE_KNOWN &&
+		(m->part < 0 || presence_has(&t->presence, m->part) ||
+			!presence_recount(&t->presence, s->now)))
 		return SINK_SENT;
 	presence_want(&t->presence);
 	if (t->presence.state == PRESENCE_UNKNOWN)
@@ -300,6 +313,9 @@ try_alone(struct sink_kafka *s, struct topic *t,
 	bool was = target_is_open(&t->target);
 	int rc = trial_send(s->trial, out, s->now, err);
 
+	/* a client that was once refused a topic does not ask for it again */
+	if (rc == CH_ENOTFOUND && trial_pending(s->trial) == 0)
+		trial_drop(s->trial);
 	if (rc == CH_ERANGE || rc == CH_EINVAL || rc == CH_ENOTFOUND)
 		return verdict_of(s, t, rc);
 	target_tried(&t->target, s->now);
@@ -349,7 +365,7 @@ sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
 
 	if (s->settling)
 		return SINK_SETTLING;
-	v = ask_topic(s, t, e, err);
+	v = ask_topic(s, t, e, m, err);
 	if (v != SINK_SENT)
 		return v;
 	if (is_throttled(s))
@@ -386,6 +402,41 @@ answered(struct sink_kafka *s, struct topic *t, const struct ch_kafka_topic *is)
 		s->opt.topic_wait_ms, s->now);
 }
 
+/* Not to be told is a right that is missing, as not to write: its breaker says
+ * so, and its trials find out when it comes back. */
+static void
+denied(struct sink_kafka *s, struct topic *t, const struct ch_err *err)
+{
+	presence_denied(&t->presence, s->now);
+	if (target_denied(&t->target, "TOPIC_AUTHORIZATION_FAILED", err->text,
+		    s->now))
+		opened(s, t);
+}
+
+/* false: the brokers are away. *changed: its rows can move now. */
+static bool
+ask_one(struct sink_kafka *s, struct topic *t, bool *changed)
+{
+	struct ch_err err = CH_ERR_INIT;
+	struct ch_kafka_topic is;
+	int rc = ch_kafka_topic_partitions(
+		ch_kafka_producer_raw(lanes_now(s->lanes)), t->route->name,
+		ASK_TIMEOUT_MS, &is, &err);
+
+	if (rc == CH_OK) {
+		*changed |= answered(s, t, &is);
+		return true;
+	}
+	ch_debug("sink.ask", CH_S("topic", t->route->name), CH_ERR(&err));
+	if (is.denied) {
+		denied(s, t, &err);
+		*changed = true;
+		return true;
+	}
+	presence_silence(&t->presence, s->now);
+	return false;
+}
+
 /* Each question waits for its answer: slow ones, one after another, must not
  * keep the loop from its other work. */
 static bool
@@ -399,30 +450,15 @@ static bool
 ask_topics(struct sink_kafka *s)
 {
 	struct ch_mono began = ch_clock_mono(&ch_clock_real);
-	struct ch_kafka_topic k;
-	struct ch_err err = CH_ERR_INIT;
 	bool changed = false;
 	int i;
 
 	if (ch_kafka_producer_raw(lanes_now(s->lanes)) == NULL)
 		return false; /* it could not be opened again yet */
-	for (i = 0; i < s->topic_count && !has_asked_long(began); i++) {
-		struct topic *t = &s->topics[i];
-
-		if (!presence_is_due(&t->presence, s->now))
-			continue;
-		if (ch_kafka_topic_partitions(
-			    ch_kafka_producer_raw(lanes_now(s->lanes)),
-			    t->route->name, ASK_TIMEOUT_MS, &k,
-			    &err) == CH_OK) {
-			changed |= answered(s, t, &k);
-			continue;
-		}
-		ch_debug("sink.ask", CH_S("topic", t->route->name),
-			CH_ERR(&err));
-		presence_silence(&t->presence, s->now);
-		break; /* the brokers are away: ask one at a time */
-	}
+	for (i = 0; i < s->topic_count && !has_asked_long(began); i++)
+		if (presence_is_due(&s->topics[i].presence, s->now) &&
+			!ask_one(s, &s->topics[i], &changed))
+			break;
 	return changed;
 }
 
@@ -439,6 +475,9 @@ rebuild(struct sink_kafka *s, const struct ch_err *why)
 	if (ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	s->away = false; /* not known of the new one */
+	s->rebuild_at = s->now;
+	s->rebuild_at.ns +=
+		ch_backoff_next(&s->rebuilds, &s->rng) * INT64_C(1000000);
 	settle(s);
 }
 
@@ -449,7 +488,9 @@ serve_client(struct sink_kafka *s)
 	struct ch_err err = CH_ERR_INIT;
 
 	if (ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
-		rebuild(s, &err);
+		settle(s);
+		if (s->rebuild_at.ns <= s->now.ns)
+			rebuild(s, &err);
 	} else if (s->settling && !s->away &&
 		ch_mono_ms_since(s->now, s->heard) >= SETTLE_MS) {
 		ch_err_set(&err, CH_ETIMEOUT,
@@ -515,6 +556,7 @@ let_waiting_ask(struct sink_kafka *s)
 enum sink_turn
 sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 {
+	struct ch_err err = CH_ERR_INIT;
 	struct ch_mono before = s->now;
 	bool changed;
 
@@ -528,7 +570,7 @@ sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 	s->changed = false;
 	if (s->settling &&
 		ch_kafka_producer_pending(lanes_now(s->lanes)) == 0 &&
-		ch_kafka_producer_raw(lanes_now(s->lanes)) != NULL) {
+		!ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
 		s->settling = false;
 		return SINK_SETTLED;
 	}

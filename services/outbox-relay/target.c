@@ -115,6 +115,25 @@ remember(struct target *t, enum failure f)
 		t->taken = false;
 }
 
+static void
+open_for(struct target *t, enum failure f, const char *code, const char *text,
+	struct ch_mono now)
+{
+	note(t, f, code, text, now);
+	fail(t, f, ch_breaker_enter(&t->breaker, now), now);
+}
+
+bool
+target_denied(struct target *t, const char *code, const char *text,
+	struct ch_mono now)
+{
+	(void)target_patience(t, FAILURE_DENIED, INT64_MAX, now);
+	if (target_is_open(t))
+		return false;
+	open_for(t, FAILURE_DENIED, code, text, now);
+	return true;
+}
+
 bool
 target_reported(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now)
@@ -125,8 +144,7 @@ target_reported(struct target *t, enum failure f, const char *code,
 	remember(t, f);
 	if (!is_of_topic(f) || target_is_open(t))
 		return false;
-	note(t, f, code, text, now);
-	fail(t, f, ch_breaker_enter(&t->breaker, now), now);
+	open_for(t, f, code, text, now);
 	return true;
 }
 
@@ -183,8 +201,7 @@ target_open_stuck(struct target *t, int64_t outage_ms, struct ch_mono now)
 	(void)snprintf(text, sizeof(text),
 		"%zu records, none acknowledged for %" PRId64 " ms", t->in_hand,
 		ch_mono_ms_since(now, t->moved));
-	note(t, FAILURE_OUTAGE, "silent", text, now);
-	fail(t, FAILURE_OUTAGE, ch_breaker_enter(&t->breaker, now), now);
+	open_for(t, FAILURE_OUTAGE, "silent", text, now);
 	return true;
 }
 

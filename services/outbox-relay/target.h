@@ -75,6 +75,10 @@ enum failure target_patience(struct target *t, enum failure f,
  * opened. */
 bool target_reported(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now);
+/* The brokers would not even say whether it is there: it takes nothing, for as
+ * long as there is patience. true: the breaker opened. */
+bool target_denied(struct target *t, const char *code, const char *text,
+	struct ch_mono now);
 /* The end of a trial. Returns f; of an unclear one what it means for the
  * record: transient, or unclear still. */
 enum failure target_judged(struct target *t, enum failure f, const char *code,

@@ -40,6 +40,15 @@ class Browser:
             "features": [{"name": "prefers-color-scheme",
                           "value": "dark" if on else "light"}]})
 
+    def shrink(self, width, height):
+        """The page as on a telephone, until grow()."""
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": width, "height": height, "deviceScaleFactor": 1,
+            "mobile": False})
+
+    def grow(self):
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
     def close(self):
         self.driver.quit()
         self.profile.cleanup()

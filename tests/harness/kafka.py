@@ -63,15 +63,23 @@ class Kafka:
                        check=True, stdout=subprocess.PIPE,
                        stderr=subprocess.STDOUT)
 
-    def may_write(self, topic, allowed):
-        """Denies everybody's records in the topic, or takes that back. Of a
-        broker with an authorizer."""
+    def may_write(self, topic, allowed, sees=True):
+        """Denies everybody's records in the topic (and, sees=False, to know
+        whether it is there), or takes that back. Of a broker with an
+        authorizer."""
         if not allowed:
-            self.tool("AclCommand", "--add", "--allow-principal", "User:*",
-                      "--operation", "Describe", "--operation", "Read",
+            some = ("User:*", "--operation", "Describe", "--operation", "Read")
+            self.tool("AclCommand", "--add", "--allow-principal",
+                      *(some if sees else
+                        ("User:somebody", "--operation", "Write")),
                       "--topic", topic)
             return
         self.tool("AclCommand", "--remove", "--force", "--topic", topic)
+
+    def add_partitions(self, topic, count):
+        """So many then."""
+        self.tool("TopicCommand", "--alter", "--topic", topic,
+                  "--partitions", str(count))
 
     def quota(self, client_id, bytes_a_second):
         """How much a client may write; None: as much as it likes."""

@@ -31,6 +31,7 @@ const now = {
 	keysFitting: 0,
 	keysAll: false, /* shown, not only the first of them */
 	keysRead: "", /* the time of day when they were */
+	failed: false, /* what was asked for last: nobody answered it */
 };
 
 /* ---- text and elements ---- */
@@ -271,6 +272,7 @@ async function loadKeys() {
 		late.hidden = true;
 		write(late, "");
 		showKeys();
+		return true;
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
@@ -279,6 +281,7 @@ async function loadKeys() {
 			: `Not read since ${now.keysRead}, and may have changed: ${e.message}`));
 		if (now.keysRead === "")
 			write(byId("blocked-said"), "");
+		return false;
 	}
 }
 
@@ -291,7 +294,11 @@ function isQuiet() {
 
 async function lookAtKeys() {
 	const before = now.keys.map((k) => k.letter_id).join();
-	await loadKeys();
+	const answered = await loadKeys();
+	if (answered && now.failed && isQuiet()) {
+		await refresh(); /* what the notice says is over */
+		return;
+	}
 	if (before === now.keys.map((k) => k.letter_id).join() || !isQuiet())
 		return;
 	try {
@@ -435,12 +442,16 @@ async function loadLetters(more) {
 	showLetters();
 }
 
-/* Where the expression went wrong, with a mark below it. */
+/* Where the expression went wrong, with a mark below it if that is known. */
 function showWrong(e) {
 	const place = byId("where-wrong");
-	place.hidden = !e || !e.byte;
-	if (place.hidden)
+	place.hidden = !e;
+	if (!e)
 		return;
+	if (!e.byte) {
+		place.textContent = clean(e.message);
+		return;
+	}
 	const bytes = new TextEncoder().encode(byId("where").value.trim());
 	const before = new TextDecoder().decode(bytes.slice(0, e.byte - 1));
 	place.textContent = clean(byId("where").value.trim()) + "\n" +
@@ -451,10 +462,12 @@ async function attempt(what) {
 	say(byId("notice"), "");
 	try {
 		await what();
+		now.failed = false;
 		return true;
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
+		now.failed = e.status === 0 || e.status >= 500;
 		if (e.status === 401 && !byId("dialog").open)
 			openToken(e.message);
 		else
@@ -467,6 +480,7 @@ async function attempt(what) {
  * and the others show. */
 async function loadParts() {
 	const said = [];
+	let status = 200; /* counts that are late are not asked for again and again */
 	for (const [name, load] of [["the letters", () => loadLetters(false)],
 		["how many there are", loadReasons]])
 		try {
@@ -475,9 +489,11 @@ async function loadParts() {
 			if (!(e instanceof Refusal) || e.status === 401)
 				throw e;
 			said.push(`${name}: ${e.message}`);
+			if (load !== loadReasons)
+				status = e.status;
 		}
 	if (said.length > 0)
-		throw new Refusal(0, {message: said.join("; ")});
+		throw new Refusal(status, {message: said.join("; ")});
 }
 
 /* A late answer must not take the focus of whoever has gone on. A row that had
@@ -500,11 +516,22 @@ async function search() {
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
-		if (e.byte)
-			showWrong(e);
+		if (e.byte || e.status === 400)
+			refuseSearch(e);
 		else
 			say(byId("notice"), e.message);
 	}
+}
+
+/* What is listed fitted another filter: nobody shall plan it by mistake. */
+function refuseSearch(e) {
+	showWrong(e);
+	now.letters = [];
+	now.fitting = 0;
+	now.next = null;
+	now.chosen.clear();
+	showLetters();
+	say(byId("letters-none"), "The filter was refused: nothing is listed.");
 }
 
 function refresh() {
@@ -1116,13 +1143,20 @@ function planFields(plan) {
 			(plan.canary_returns > 0 ? `; ${plan.canary_returns} may come back` : "")]);
 	if (plan.selection.again)
 		pairs.push(["Those too that may still be taken", "yes"]);
-	return fields(pairs);
+	const list = fields(pairs);
+	list.id = "plan-fields";
+	return list;
 }
 
 function planButtons(plan, reason) {
 	const path = `plans/${plan.plan}/`;
-	const turn = (text, kind, what) => button(text, kind, async () =>
-		showPlan(await ask("POST", path + what, {reason: reason.value})));
+	const turn = (text, kind, what) => button(text, kind, async () => {
+		if (reason.value.trim() === "") {
+			reason.focus();
+			throw new Refusal(0, {message: "say why first, in Reason: it is kept"});
+		}
+		showPlan(await ask("POST", path + what, {reason: reason.value}));
+	});
 	const discards = plan.kind === "discard";
 	const buttons = [];
 	if (plan.state === "planned")
@@ -1189,7 +1223,8 @@ function showPlan(plan) {
 	if (open && !now.status.read_only)
 		body.push(make("h3", {}, {planned: "Approve or cancel it",
 			running: "Stop it"}[plan.state] || "Cancel it"), list);
-	body.push(make("div", {id: "not-gone"}), ...outlook(plan), ...historyOf(plan));
+	body.push(make("div", {id: "not-gone"}),
+		make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
 		[...(now.status.read_only ? [] : planButtons(plan, reason)), closeButton()]);
 	showUnsent(plan);
@@ -1205,8 +1240,12 @@ function poll(plan, mine, reason) {
 			const fresh = await ask("GET", "plans/" + plan.plan);
 			if (mine !== polling)
 				return;
-			if (fresh.state === "running" && fresh.runs_here && reason.value !== "") {
+			if (fresh.state === plan.state && fresh.runs_here &&
+				(reason.value !== "" || document.activeElement === reason)) {
 				byId("progress").value = fresh.next_place - 1;
+				byId("plan-fields").replaceWith(planFields(fresh));
+				byId("plan-outlook").replaceChildren(...outlook(fresh));
+				showUnsent(fresh);
 				poll(fresh, mine, reason);
 			} else {
 				refreshPlan(fresh);
@@ -1404,7 +1443,9 @@ document.addEventListener("visibilitychange", () => {
 });
 
 refresh().then(() => {
-	if (document.activeElement === document.body)
-		focusRow(byId("letters"), 0);
+	if (document.activeElement !== document.body)
+		return;
+	focusRow(byId("letters"), 0);
+	scrollTo(0, 0); /* who comes wants to see all from its beginning */
 });
 setTimeout(watchKeys, KEYS_MS);

@@ -633,6 +633,30 @@ def test_partition_below_zero_goes_by_the_key_and_is_told(shop, relay):
     assert len(told) == 1 and "part=-5" in told[0]
 
 
+def test_partitions_that_were_added_are_sent_to(shop, relay, kafka):
+    shop.sql("ALTER TABLE outbox ADD part int")
+    topic = f"{shop.prefix}Grows"
+    kafka.create(topic, partitions=2)
+    daemon = relay(outbox_placements="part:partition")
+
+    def put(part):
+        shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type, "
+                 "payload, part) VALUES (gen_random_uuid(), 'Grows', 'k', "
+                 "'Created', '1', %s)", (part,))
+
+    def parts(count):
+        seen = until(lambda: (x := shop.records(topic)) and
+                     len(x) == count and x, 60, f"{count} records")
+        return sorted(record["partition"] for record in seen)
+    put(1)
+    assert parts(1) == [1]
+    kafka.add_partitions(topic, 6)
+    put(5)
+    put(4)
+    assert parts(3) == [1, 4, 5]
+    assert "sink.partition_missing" not in daemon.logged()
+
+
 def test_unpublished_table_is_refused(shop, relay):
     shop.sql("CREATE PUBLICATION other FOR TABLE outbox_relay.audit_events")
     daemon = relay(wait_ready=False, publication="other")

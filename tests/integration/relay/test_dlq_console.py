@@ -331,6 +331,62 @@ def test_discard_asks_why_and_says_what_it_does(relay_cell, page, browser,
     browser.wait(lambda: len(browser.rows("letters")) == 1, "read again")
 
 
+def test_a_search_that_is_refused_lists_nothing(relay_cell, page, browser):
+    relay_cell.rejected(key=b"k1")
+    page(1)
+    give_token(browser, "ann")
+    for wrong, said in (("value ~ '('", "invalid regular expression"),
+                        ("clas = 'x'", "clas")):
+        browser.keys("/", wrong, ENTER)
+        browser.wait(lambda: said in browser.text("#where-wrong"), said)
+        assert browser.rows("letters") == []
+        assert "nothing is listed" in browser.text("#letters-none")
+        assert browser.js("return document.getElementById('plan').disabled")
+    browser.js("document.getElementById('where').value = ''")
+    browser.keys(ENTER)
+    browser.wait(lambda: len(browser.rows("letters")) == 1, "all again")
+    assert browser.text("#where-wrong") == ""
+
+
+def test_a_notice_ends_with_what_it_was_about(relay_cell, page, browser):
+    relay_cell.rejected(key=b"k1")
+    asked = page(1)
+    asked.daemon.signal(signal.SIGSTOP)
+    try:
+        browser.keys("r")
+        browser.wait(lambda: "does not answer" in browser.text("#notice"),
+                     "it says so")
+    finally:
+        asked.daemon.signal(signal.SIGCONT)
+    browser.wait(lambda: browser.text("#notice") == "", "it is over")
+    assert len(browser.rows("letters")) == 1
+
+
+def test_a_telephone_shows_it_all(relay_cell, page, browser, picture):
+    cell = relay_cell
+    parked(cell, 3)
+    cell.rejected(key=b"k" * 900)
+    browser.shrink(390, 800)
+    try:
+        page(4)
+        give_token(browser, "ann")
+        wide = "return document.documentElement.scrollWidth"
+        assert browser.js(wide) <= 390
+        picture("telephone")
+        browser.keys("p")
+        titled(browser, "Plan a replay")
+        browser.keys("mended")
+        press(browser, "Dry run")
+        press(browser, "Make this plan")
+        browser.wait(lambda: browser.text("#dialog-title").endswith(
+            ": planned"), "the plan is made")
+        assert browser.js("const d = document.getElementById('dialog');"
+                          "return d.scrollWidth - d.clientWidth") <= 0
+        picture("telephone-plan")
+    finally:
+        browser.grow()
+
+
 def test_a_discard_under_two_person_is_a_plan(relay_cell, page, browser,
                                               picture):
     cell = relay_cell
@@ -421,9 +477,14 @@ def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
     browser.wait(lambda: browser.js(
         "return document.getElementById('progress').value") > 0, "it moves")
     picture("running")
-    browser.wait(lambda: browser.js(
-        "const i = document.querySelector('#dialog input');"
-        "if (!i) return false; i.focus(); return true"), "asks why")
+    press(browser, "Stop after the letter in hand")
+    browser.wait(lambda: "say why first" in browser.text("#dialog-notice"),
+                 "why is asked")
+    assert browser.focused()[0] == "INPUT"
+    decided = "return document.getElementById('plan-fields').innerText"
+    before = browser.js(decided)
+    browser.wait(lambda: browser.js(decided) != before, "it is looked at on")
+    assert "say why first" in browser.text("#dialog-notice")
     browser.keys("lunch")
     press(browser, "Stop after the letter in hand")
     titled(browser, f"Plan {plan}: stopped")
@@ -587,6 +648,7 @@ def test_many_blocked_keys_and_the_focus_stays_with_its_key(
     asked = page(12)
     rows = shown_blocked(browser, lambda rows: len(rows) == 10)
     assert rows[0][4] == "0xff00" and rows[0][0] == "12h"
+    assert browser.js("return scrollY") == 0
     assert [r[7] for r in rows] == letters[:10]
     assert browser.text("#blocked-said") == "12 keys; 0 rows behind them"
     browser.js("document.getElementById('blocked-all').click()")

@@ -306,6 +306,42 @@ def test_a_topic_without_rights_is_tried_alone_and_mended(guarded, daemons):
     daemon.wait_metric(0, "relay_breaker_open", 120, route="outbox")
 
 
+def test_who_may_not_know_a_topic_waits_for_the_right(guarded, daemons):
+    cell = guarded
+    topic = cell.prefix + "denied"
+    cell.kafka.create(topic)
+    cell.kafka.may_write(topic, False, sees=False)
+    daemon = daemons("outbox-relay", **cell.flags(denied_wait="1h"))
+    rows = {f"k{n}": [cell.event(f"k{n}", "denied") for _ in range(2)]
+            for n in range(3)}
+    stock = cell.event("s")
+    until(lambda: stock in cell.ids(cell.stock), 60, "others flow")
+
+    def told():
+        status, text = daemon.get("/readyz?verbose")
+        return status == 503 and "(denied; give the right back" in text
+    until(told, 60, "/readyz says it")
+    daemon.wait_metric(1, "relay_breaker_open", route="outbox")
+    assert (cell.letters(), daemon.metric("relay_missing_topics")) == ([], 0)
+    cell.kafka.may_write(topic, True)
+    until(lambda: first_seen(cell, topic) == rows, 120, "all, in order")
+    daemon.wait_metric(0, "relay_breaker_open", 120, route="outbox")
+    assert (cell.letters(), spent(daemon)) == ([], 0)
+
+
+def test_who_may_never_know_a_topic_has_its_rows_parked(guarded, daemons):
+    cell = guarded
+    topic = cell.prefix + "denied"
+    cell.kafka.create(topic)
+    cell.kafka.may_write(topic, False, sees=False)
+    daemons("outbox-relay", **cell.flags(denied_wait="1s"))
+    row = cell.event("a", "denied")
+    (letter,) = until(cell.letters, 120, "it is parked")
+    assert (letter["row_id"], letter["error_class"]) == (row, "topic")
+    stock = cell.event("s")
+    until(lambda: stock in cell.ids(cell.stock), 60, "others flow")
+
+
 def test_a_right_taken_away_is_waited_for(guarded, daemons):
     """No key is parked: all flow when it is given back."""
     cell = guarded

@@ -126,8 +126,44 @@ START_TEST(a_deleted_one_gets_its_time_too)
 }
 END_TEST
 
+/* Somebody added partitions, or a row names one in error: asked, seldom. */
+START_TEST(a_partition_that_is_not_there_is_asked_for_once_in_a_while)
+{
+	int asked = 0;
+
+	(void)answered(&there, 0);
+	ck_assert(presence_has(&p, 5));
+	ck_assert(!presence_has(&p, 6));
+	for (int64_t ms = 0; ms < 60000; ms += 10) {
+		if (!presence_recount(&p, at_ms(ms)))
+			continue;
+		asked++;
+		ck_assert(presence_is_due(&p, at_ms(ms)));
+		(void)answered(&there, ms);
+		ck_assert_int_eq(p.state, PRESENCE_KNOWN);
+	}
+	ck_assert_int_ge(asked, 2);
+	ck_assert_int_le(asked, 4);
+}
+END_TEST
+
+/* Its records are tried: they tell when the right is there. */
+START_TEST(a_denied_answer_makes_it_known_but_for_its_partitions)
+{
+	presence_denied(&p, at_ms(0));
+	ck_assert_int_eq(p.state, PRESENCE_KNOWN);
+	ck_assert(presence_has(&p, 1000));
+	presence_doubt(&p);
+	presence_want(&p);
+	ck_assert(answered(&there, 1000));
+	ck_assert(!presence_has(&p, 6));
+}
+END_TEST
+
 FIXTURE_MAIN("presence", setup, NULL, nobody_is_asked_for_what_nobody_wants,
 	what_is_there_is_not_asked_again,
 	it_is_missing_only_when_its_time_is_over, silence_counts_for_nothing,
 	it_waits_between_two_questions, a_missing_one_is_found_when_it_was_made,
+	a_partition_that_is_not_there_is_asked_for_once_in_a_while,
+	a_denied_answer_makes_it_known_but_for_its_partitions,
 	hope_asks_a_missing_one_anew, a_deleted_one_gets_its_time_too)
