@@ -110,6 +110,8 @@ ALTER TABLE dead_letters
 CREATE INDEX IF NOT EXISTS dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX IF NOT EXISTS dead_letters_open ON dead_letters (parked_at)
 	WHERE is_open;
+CREATE INDEX IF NOT EXISTS dead_letters_blocking ON dead_letters (parked_at)
+	WHERE is_open AND blocks_key;
 CREATE INDEX IF NOT EXISTS dead_letters_row ON dead_letters (source, row_id);
 CREATE INDEX IF NOT EXISTS dead_letters_back ON dead_letters (came_back)
 	WHERE came_back IS NOT NULL;
@@ -258,6 +260,9 @@ CREATE TABLE IF NOT EXISTS replay_plan_letters (
 );
 CREATE INDEX IF NOT EXISTS replay_plan_letters_held ON replay_plan_letters
 	(plan_id, key_digest) WHERE outcome IN ('quarantined', 'held');
+CREATE INDEX IF NOT EXISTS replay_plan_letters_unsent ON replay_plan_letters
+	(plan_id, place, outcome)
+	WHERE outcome IN ('refused', 'quarantined', 'held');
 
 CREATE TABLE IF NOT EXISTS foreign_letters (
 	letter_id     uuid PRIMARY KEY,
@@ -319,6 +324,41 @@ CREATE INDEX IF NOT EXISTS audit_events_subject
 CREATE OR REPLACE FUNCTION letter_resolved(letter uuid) RETURNS boolean
 	LANGUAGE sql IMMUTABLE AS $$ SELECT false $$;
 
+CREATE OR REPLACE FUNCTION letter_text(bytes bytea) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+	RETURN convert_from(bytes, 'UTF8');
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+	RETURN encode(bytes, 'escape');
+END $$;
+CREATE OR REPLACE FUNCTION letter_pattern(reason text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+	SELECT regexp_replace(regexp_replace(reason, '"[^"]*"', '""', 'g'),
+		'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
+		|| '|[0-9a-fA-F]{16,}|[0-9]+', '#', 'g') $$;
+CREATE OR REPLACE FUNCTION letter_fingerprint(class text, reason text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path FROM CURRENT AS $$
+	SELECT left(encode(sha256(convert_to(class || E'\n'
+		|| letter_pattern(reason), 'UTF8')), 'hex'), 12) $$;
+
+-- NULL: of an install that was made before, whose letters are not written anew.
+CREATE OR REPLACE FUNCTION sort_letter() RETURNS trigger
+	LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+	NEW.fingerprint := letter_fingerprint(NEW.error_class, NEW.reason);
+	RETURN NEW;
+END $$;
+ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS fingerprint text;
+ALTER TABLE foreign_letters ADD COLUMN IF NOT EXISTS fingerprint text;
+ALTER TABLE letter_edits ADD COLUMN IF NOT EXISTS fingerprint text;
+CREATE OR REPLACE TRIGGER dead_letters_sorted BEFORE INSERT ON dead_letters
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+CREATE OR REPLACE TRIGGER foreign_letters_sorted BEFORE INSERT ON foreign_letters
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+CREATE OR REPLACE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+
 CREATE OR REPLACE VIEW letters AS
 	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		l.row_order, l.record_key, l.value, l.header_names,
@@ -326,26 +366,30 @@ CREATE OR REPLACE VIEW letters AS
 		l.at, l.blocks_key,
 		coalesce(s.held, s.state, 'pending') AS state,
 		coalesce(s.replay_count, 0) AS replay_count,
-		s.changed_at, s.actor, s.reason AS state_reason, l.original_id
+		s.changed_at, s.actor, s.reason AS state_reason, l.original_id,
+		coalesce(l.fingerprint,
+			letter_fingerprint(l.error_class, l.reason)) AS fingerprint,
+		coalesce(s.held, s.state, 'pending') AS stored_state
 	FROM (
 		SELECT letter_id, 'delivery'::text AS kind, topic, part,
 			NULL::int8 AS src_offset, row_id, NULL::int8 AS row_order,
 			record_key, value, header_names, header_values,
 			error_class, reason, attempts, NULL::text AS sqlstate,
-			parked_at AS at, blocks_key, NULL::uuid AS original_id
+			parked_at AS at, blocks_key, NULL::uuid AS original_id,
+			fingerprint
 		FROM dead_letters
 		UNION ALL
 		SELECT letter_id, 'foreign', topic, part, src_offset,
 			dlq_topic || '-' || dlq_part || '-' || dlq_offset,
 			dlq_offset, record_key, value, header_names,
 			header_values, error_class, reason, attempts, NULL, at,
-			false, NULL
+			false, NULL, fingerprint
 		FROM foreign_letters
 		UNION ALL
 		SELECT letter_id, kind, topic, part, src_offset, row_id,
 			row_order, record_key, value, header_names,
 			header_values, error_class, reason, attempts, sqlstate,
-			at, blocks_key, original_id
+			at, blocks_key, original_id, fingerprint
 		FROM letter_edits
 	) l LEFT JOIN letter_states s USING (letter_id);
 
@@ -415,11 +459,18 @@ CREATE OR REPLACE VIEW blocked_keys AS
 	SELECT d.topic, d.record_key, d.letter_id, d.parked_at AS since,
 		(SELECT count(*) FROM outbox_retry r
 			WHERE r.blocked_by = d.letter_id) AS waiting
-	FROM dead_letters d LEFT JOIN letter_states s USING (letter_id)
-	WHERE d.blocks_key AND d.record_key IS NOT NULL
+	FROM dead_letters d
+	WHERE d.is_open AND d.blocks_key AND d.record_key IS NOT NULL
 	AND d.topic NOT LIKE 'webhook:%'
-	AND (coalesce(s.state, 'pending') = 'pending' OR EXISTS (
-		SELECT FROM outbox_retry r WHERE r.blocked_by = d.letter_id))
+	UNION ALL
+	-- decided, and what waited is on its way
+	SELECT d.topic, d.record_key, d.letter_id, d.parked_at,
+		(SELECT count(*) FROM outbox_retry r
+			WHERE r.blocked_by = d.letter_id)
+	FROM dead_letters d
+	WHERE d.letter_id IN (SELECT r.blocked_by FROM outbox_retry r)
+	AND NOT d.is_open AND d.blocks_key AND d.record_key IS NOT NULL
+	AND d.topic NOT LIKE 'webhook:%'
 	UNION ALL
 	SELECT 'webhook:' || k.endpoint, d.record_key, k.blocked_by,
 		k.blocked_at, (SELECT count(*) FROM webhook_deliveries w
@@ -427,24 +478,6 @@ CREATE OR REPLACE VIEW blocked_keys AS
 			AND w.key_digest = k.key_digest AND w.done_at IS NULL)
 	FROM webhook_keys k JOIN dead_letters d ON d.letter_id = k.blocked_by
 	WHERE k.blocked_by IS NOT NULL;
-
-CREATE OR REPLACE FUNCTION letter_text(bytes bytea) RETURNS text
-	LANGUAGE plpgsql IMMUTABLE STRICT AS $$
-BEGIN
-	RETURN convert_from(bytes, 'UTF8');
-EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
-	RETURN encode(bytes, 'escape');
-END $$;
-CREATE OR REPLACE FUNCTION letter_pattern(reason text) RETURNS text
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-	SELECT regexp_replace(regexp_replace(reason, '"[^"]*"', '""', 'g'),
-		'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}'
-		|| '|[0-9a-fA-F]{16,}|[0-9]+', '#', 'g') $$;
-CREATE OR REPLACE FUNCTION letter_fingerprint(class text, reason text) RETURNS text
-	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-	SET search_path FROM CURRENT AS $$
-	SELECT left(encode(sha256(convert_to(class || E'\n'
-		|| letter_pattern(reason), 'UTF8')), 'hex'), 12) $$;
 
 -- A letter is done when it is acknowledged, unless an import has found it in a
 -- dead-letter topic since; an endpoint's when it was taken, was refused again, or
@@ -461,6 +494,13 @@ CREATE OR REPLACE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 			OR EXISTS (SELECT FROM dead_letters d
 			WHERE d.came_back = r.letter_id))
 	FROM letter_replays r WHERE r.plan_id = plan $$;
+
+CREATE OR REPLACE FUNCTION replay_plans_returned(plans int8[])
+	RETURNS TABLE (plan_id int8, returned int8)
+	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+	SELECT r.plan_id, count(DISTINCT r.letter_id) FROM foreign_letters f
+	JOIN letter_replays r ON r.letter_id = f.came_back
+	WHERE r.plan_id = ANY (plans) GROUP BY r.plan_id $$;
 
 -- As in core.sql.
 CREATE OR REPLACE FUNCTION insist_who_and_why(what text, actor text, reason text)
@@ -1029,7 +1069,7 @@ CREATE OR REPLACE FUNCTION plan_overtakes(plan int8) RETURNS int8
 	SELECT count(*) FROM letters o JOIN keys k
 		ON k.key_digest = letter_key_digest(o.topic, o.record_key)
 		AND o.at < k.newest
-	WHERE o.state IN ('pending', 'quarantined') AND o.record_key IS NOT NULL
+	WHERE o.stored_state IN ('pending', 'quarantined') AND o.record_key IS NOT NULL
 	AND NOT EXISTS (SELECT FROM chosen c WHERE c.letter_id = o.letter_id) $$;
 
 -- The only way to an approval: the role is the session's own, not what the

@@ -24,6 +24,7 @@ static const char *const argument_names[API_ARGUMENTS] = {
 	[API_CURSOR] = "cursor",
 	[API_BY] = "by",
 	[API_SUBJECT] = "subject",
+	[API_OUTCOME] = "outcome",
 };
 
 struct api_call *

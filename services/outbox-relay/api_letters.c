@@ -15,8 +15,7 @@
 #include "plans.h"
 #include "replay.h"
 
-#define EXPORT_MAX 1000	       /* letters of one page */
-#define EXPORT_BYTES (4 << 20) /* values of one page, but for its first */
+#define EXPORT_MAX 1000 /* letters of one page */
 #define HISTORY_MAX 100
 
 /* ---- reading ---- */
@@ -237,74 +236,42 @@ get_groups(struct api_desk *d, struct api_call *c, struct ch_err *err)
 
 /* ---- export ---- */
 
-/* How many of these go on one page; their ids. */
 static int
-fit_page(const PGresult *res, struct ch_uuid *ids, int *count,
-	struct ch_err *err)
+add_lines(struct api_call *c, const PGresult *res, struct ch_err *err)
 {
 	struct letters_row row;
-	int64_t bytes = 0;
 	int i;
 
-	*count = 0;
 	for (i = 0; i < PQntuples(res); i++) {
 		if (letters_row(res, i, &row, err) != CH_OK)
 			return CH_EPROTO;
-		bytes += row.bytes;
-		if (i > 0 && bytes > EXPORT_BYTES)
-			break;
-		ids[i] = row.id;
-		*count = i + 1;
-	}
-	return CH_OK;
-}
-
-static int
-add_lines(struct api_desk *d, struct api_call *c, const struct ch_uuid *ids,
-	int count, struct ch_err *err)
-{
-	struct letters_filter f = {
-		.ids = ids, .id_count = (size_t)count, .limit = count};
-	struct letters_row row;
-	PGresult *res;
-	int rc, i;
-
-	if (count == 0)
-		return CH_OK;
-	rc = letters_find(d->pg, &f, &res, err);
-	if (rc != CH_OK)
-		return rc;
-	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
-		rc = letters_row(res, i, &row, err);
-		if (rc != CH_OK)
-			break;
 		ch_buf_addc(&c->out, '{');
 		letter_json_letter(&c->out, &row, true);
 		ch_buf_adds(&c->out, "}\n");
 	}
-	PQclear(res);
-	return rc;
+	return CH_OK;
 }
 
-/* First which letters, then their values: so many bytes, not so many rows,
- * are held at once. */
+/* First which letters, then the values of those that fit on the page. */
 static int
 export_page(struct api_desk *d, struct api_call *c,
 	const struct api_selection *s, struct ch_err *err)
 {
-	struct ch_uuid *ids =
-		ch_arena_calloc(&c->arena, (size_t)s->f.limit, sizeof(*ids));
-	PGresult *res;
+	PGresult *found, *res = NULL;
 	int64_t fitting;
-	int count, rc = letters_find(d->pg, &s->f, &res, err);
+	int count = 0, rc = letters_find(d->pg, &s->f, &found, err);
 
 	if (rc != CH_OK)
 		return rc;
-	rc = fit_page(res, ids, &count, err);
-	if (rc == CH_OK)
-		rc = next_of(res, count, c->next, &fitting, err);
+	if (PQntuples(found) > 0)
+		rc = letters_whole(d->pg, found, 0, &count, &res, err);
+	if (rc == CH_OK && count > 0)
+		rc = next_of(found, count, c->next, &fitting, err);
+	if (rc == CH_OK && count > 0)
+		rc = add_lines(c, res, err);
 	PQclear(res);
-	return rc == CH_OK ? add_lines(d, c, ids, count, err) : rc;
+	PQclear(found);
+	return rc;
 }
 
 static int
@@ -465,7 +432,7 @@ change(struct api_desk *d, struct api_call *c, bool replaying,
 
 	f = &s.f;
 	f->limit = API_CHANGE_MAX;
-	f->value_max = replaying ? 0 : 1;
+	f->value_max = 1;
 	if (rc == CH_OK && f->id_count == 0)
 		rc = ch_err_set(err, CH_EINVAL,
 			"body: \"ids\" is missing: name the letters; many at "

@@ -205,6 +205,63 @@ get_plans(struct api_desk *d, struct api_call *c, struct ch_err *err)
 	return rc;
 }
 
+static int
+add_planned(struct api_call *c, const PGresult *res, int64_t limit,
+	struct ch_err *err)
+{
+	struct plans_letter l = {.place = 0};
+	int rc = CH_OK, i;
+
+	ch_buf_adds(&c->out, "{\"letters\":[");
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
+		rc = plans_letter(res, i, &l, err);
+		if (rc != CH_OK)
+			break;
+		ch_json_add_comma(&c->out);
+		ch_buf_addc(&c->out, '{');
+		letter_json_planned(&c->out, &l);
+		ch_buf_addc(&c->out, '}');
+	}
+	ch_buf_addc(&c->out, ']');
+	if (PQntuples(res) == limit) {
+		ch_json_add_name(&c->out, "next");
+		ch_buf_printf(&c->out, "\"%" PRId64 "\"", l.place);
+	}
+	ch_buf_addc(&c->out, '}');
+	return rc;
+}
+
+static int
+get_planned(struct api_desk *d, struct api_call *c, struct ch_err *err)
+{
+	const char *cursor = c->arguments[API_CURSOR];
+	struct plans_look look = {.outcome = c->arguments[API_OUTCOME]};
+	PGresult *res;
+	int rc = plan_of(c, &look.plan, err);
+
+	if (rc == CH_OK && cursor != NULL &&
+		ch_view_int(ch_view_of(cursor), 1, INT64_MAX, &look.after) !=
+			CH_OK)
+		rc = ch_err_set(err, CH_EINVAL,
+			"cursor is \"%.40s\", expected what `next` said",
+			cursor);
+	if (look.outcome == NULL)
+		look.outcome = "";
+	else if (rc == CH_OK && !plans_is_outcome(look.outcome))
+		rc = ch_err_set(err, CH_EINVAL,
+			"outcome is \"%.40s\", expected " PLANS_OUTCOMES,
+			look.outcome);
+	if (rc == CH_OK)
+		rc = api_call_limit(c, API_LETTERS_MAX, &look.limit, err);
+	if (rc == CH_OK)
+		rc = plans_letters(d->pg, &look, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	rc = add_planned(c, res, look.limit, err);
+	PQclear(res);
+	return rc;
+}
+
 /* ---- making one ---- */
 
 /* A request may ask for more people than the configuration, never for less. */
@@ -394,6 +451,7 @@ static const struct api_member run_members[] = {{"dry_run", CH_JSON_TRUE},
 const struct api_endpoint api_plan_endpoints[] = {
 	{CH_HTTP_GET, "plans", get_plans, NULL, false},
 	{CH_HTTP_GET, "plans/*", get_plan, NULL, false},
+	{CH_HTTP_GET, "plans/*/letters", get_planned, NULL, false},
 	{CH_HTTP_POST, "plans", post_plan, plan_members, false},
 	{CH_HTTP_POST, "plans/*/approve", post_approve, approve_members, false},
 	{CH_HTTP_POST, "plans/*/run", post_run, run_members, false},

@@ -53,6 +53,7 @@ enum api_argument {
 	API_CURSOR,
 	API_BY,
 	API_SUBJECT,
+	API_OUTCOME,
 	API_ARGUMENTS
 };
 

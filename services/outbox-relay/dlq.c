@@ -18,6 +18,7 @@
 #include "dlq_private.h"
 #include "params.h"
 #include "plan_run.h"
+#include "plans.h"
 #include "replay.h"
 
 #define LIMIT_MAX 1000000
@@ -53,6 +54,9 @@ static const char usage_text[] =
 	"  stop     <plan> --reason R       run goes on where it stopped\n"
 	"  cancel   <plan> --reason R       for good\n"
 	"  plans    [<plan>] [--json]\n"
+	"  plans    <plan> --letters [--outcome O] [--limit N] [--json]\n"
+	"           what became of them: waiting, sent, discarded, refused,\n"
+	"           quarantined, held, or unsent for the last three\n"
 	"filter:  --topic T --class C --key K --since 2h|RFC3339 --limit N\n"
 	"         --state pending|replayed|resolved|discarded|quarantined|"
 	"edited|any\n"
@@ -296,6 +300,13 @@ take_option(struct dlq *d, int option, const char *value)
 	case 'D':
 		d->discard = true;
 		return NULL;
+	case 'L':
+		d->planned = true;
+		return NULL;
+	case 'O':
+		d->outcome = value;
+		return plans_is_outcome(value) ? NULL
+					       : "--outcome is " PLANS_OUTCOMES;
 	case '2':
 		if (strcmp(d->two_person, "off") == 0)
 			d->two_person = "actor";
@@ -371,7 +382,8 @@ parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		{"to", 1, NULL, 'T'}, {"from", 1, NULL, 'M'},
 		{"follow", 0, NULL, 'o'}, {"two-person", 0, NULL, '2'},
 		{"new-id", 0, NULL, 'i'}, {"again", 0, NULL, 'A'},
-		{"discard", 0, NULL, 'D'}, {NULL, 0, NULL, 0}};
+		{"discard", 0, NULL, 'D'}, {"letters", 0, NULL, 'L'},
+		{"outcome", 1, NULL, 'O'}, {NULL, 0, NULL, 0}};
 	const char *problem;
 	int c;
 
@@ -403,6 +415,10 @@ check_plan_verb(const struct dlq *d, const struct verb *verb)
 {
 	if (verb->chosen && d->plan == 0)
 		return "name the plan by its number (see `dlq plans`)";
+	if (d->planned && (!is_verb(d, "plans") || d->plan == 0))
+		return "--letters is an option of plans, of one that is named";
+	if (d->outcome != NULL && !d->planned)
+		return "--outcome is of --letters";
 	return NULL;
 }
 
@@ -453,6 +469,8 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		return "--to and --again are options of replay and of plan";
 	if (d->discard && !is_verb(d, "plan"))
 		return "--discard is an option of plan";
+	if ((d->planned || d->outcome != NULL) && verb->subject != SUBJECT_PLAN)
+		return "--letters and --outcome are options of plans";
 	if (d->discard && (d->to != NULL || d->again || d->canary > 0))
 		return "what is discarded is not sent: no --to, --again or "
 		       "--canary";

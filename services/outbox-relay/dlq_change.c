@@ -83,6 +83,7 @@ dlq_change(struct dlq *d)
 	PGresult *res;
 	int rc, rest;
 
+	d->filter.value_max = 1;
 	if (letters_find(d->pg, &d->filter, &res, &err) != CH_OK)
 		return dlq_say_failed(&err);
 	plans_selection(&d->filter, d->where_text, &sending, &selection);

@@ -19,24 +19,37 @@ print_json(const struct letters_row *r, bool whole)
 }
 
 static int
-print_all(struct dlq *d, const PGresult *res)
+print_found(struct dlq *d, const PGresult *res, bool whole, struct ch_err *err)
 {
-	bool show = ch_view_eq_str(ch_view_of(d->verb), "show");
-	struct ch_err err = CH_ERR_INIT;
 	struct letters_row row;
 	int i;
 
 	for (i = 0; i < PQntuples(res); i++) {
-		if (letters_row(res, i, &row, &err) != CH_OK)
-			return dlq_say_failed(&err);
+		if (letters_row(res, i, &row, err) != CH_OK)
+			return CH_EPROTO;
 		if (d->form == DLQ_JSON)
-			print_json(&row, show);
-		else if (show)
+			print_json(&row, whole);
+		else if (whole)
 			dlq_print_letter(&row, d->form);
 		else
 			dlq_print_line(d, &row);
 	}
-	return DLQ_DONE;
+	return CH_OK;
+}
+
+static int
+print_whole(struct dlq *d, const PGresult *found, struct ch_err *err)
+{
+	int rc = CH_OK, at, count = 0;
+	PGresult *res;
+
+	for (at = 0; rc == CH_OK && at < PQntuples(found); at += count) {
+		rc = letters_whole(d->pg, found, at, &count, &res, err);
+		if (rc == CH_OK)
+			rc = print_found(d, res, true, err);
+		PQclear(res);
+	}
+	return rc;
 }
 
 int
@@ -80,16 +93,19 @@ dlq_report_rest(const struct dlq *d, const PGresult *res, bool changes)
 int
 dlq_list(struct dlq *d)
 {
+	bool show = ch_view_eq_str(ch_view_of(d->verb), "show");
 	struct ch_err err = CH_ERR_INIT;
 	PGresult *res;
 	int rc, rest;
 
+	d->filter.value_max = 1;
 	if (letters_find(d->pg, &d->filter, &res, &err) != CH_OK)
 		return dlq_say_failed(&err);
-	rc = print_all(d, res);
+	rc = show ? print_whole(d, res, &err)
+		  : print_found(d, res, false, &err);
 	rest = dlq_report_rest(d, res, false);
 	PQclear(res);
-	return rc == DLQ_DONE ? rest : rc;
+	return rc == CH_OK ? rest : dlq_say_failed(&err);
 }
 
 /* ---- export ---- */
@@ -98,17 +114,14 @@ dlq_list(struct dlq *d)
 static int
 export_page(struct dlq *d, int *count, struct ch_err *err)
 {
-	struct letters_row row;
 	PGresult *res;
 	int rc = letters_page(d->pg, &res, err);
 
 	if (rc != CH_OK)
 		return rc;
-	for (*count = 0; rc == CH_OK && *count < PQntuples(res); (*count)++) {
-		rc = letters_row(res, *count, &row, err);
-		if (rc == CH_OK)
-			print_json(&row, true);
-	}
+	*count = PQntuples(res);
+	d->form = DLQ_JSON;
+	rc = print_whole(d, res, err);
 	PQclear(res);
 	return rc;
 }
@@ -118,8 +131,10 @@ dlq_export(struct dlq *d)
 {
 	struct ch_err err = CH_ERR_INIT;
 	int64_t all = 0;
-	int rc = letters_open(d->pg, &d->filter, &err), count = 1;
+	int rc, count = 1;
 
+	d->filter.value_max = 1;
+	rc = letters_open(d->pg, &d->filter, &err);
 	if (rc != CH_OK)
 		return dlq_say_failed(&err);
 	while (rc == CH_OK && count > 0) {

@@ -80,7 +80,7 @@ static int
 print_sample(const struct dlq *d, int64_t plan, struct ch_err *err)
 {
 	struct ch_uuid ids[SAMPLE];
-	struct letters_filter f = {.ids = ids, .limit = SAMPLE};
+	struct letters_filter f = {.ids = ids, .limit = SAMPLE, .value_max = 1};
 	struct letters_row row;
 	PGresult *res;
 	int count, rc, i;
@@ -289,6 +289,59 @@ print_plan_json(const struct plans_row *p)
 	dlq_print_object(&b);
 }
 
+static void
+print_planned(const struct dlq *d, const struct plans_letter *l)
+{
+	struct ch_buf b = CH_BUF_INIT;
+	char id[CH_UUID_TEXT_MAX];
+
+	if (d->form == DLQ_JSON) {
+		ch_buf_addc(&b, '{');
+		letter_json_planned(&b, l);
+		dlq_print_object(&b);
+		return;
+	}
+	ch_uuid_format(&l->id, id);
+	printf("%8" PRId64 "  %s  %-11.*s  ", l->place, id,
+		CH_VIEW_ARG(l->outcome));
+	dlq_print_safe(l->topic, 249);
+	if (l->by_key)
+		printf(" (by the key)");
+	else
+		printf("[%" PRId64 "]", l->part);
+	if (l->detail.len > 0)
+		printf("  ");
+	dlq_print_safe(l->detail, 512);
+	printf("\n");
+}
+
+/* What became of the plan's letters. */
+static int
+print_letters(struct dlq *d)
+{
+	struct plans_look look = {.plan = d->plan,
+		.limit = d->limited ? d->filter.limit : LIST_MAX,
+		.outcome = d->outcome != NULL ? d->outcome : ""};
+	struct ch_err err = CH_ERR_INIT;
+	struct plans_letter l;
+	PGresult *res;
+	int rc = plans_letters(d->pg, &look, &res, &err), i;
+
+	if (rc != CH_OK)
+		return say(rc, &err);
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
+		rc = plans_letter(res, i, &l, &err);
+		if (rc == CH_OK)
+			print_planned(d, &l);
+	}
+	if (rc == CH_OK && PQntuples(res) == look.limit)
+		(void)fprintf(stderr,
+			"dlq: the first %" PRId64 "; more with --limit\n",
+			look.limit);
+	PQclear(res);
+	return rc == CH_OK ? DLQ_DONE : say(rc, &err);
+}
+
 int
 dlq_plans(struct dlq *d)
 {
@@ -297,6 +350,8 @@ dlq_plans(struct dlq *d)
 	PGresult *res;
 	int rc, i;
 
+	if (d->planned)
+		return print_letters(d);
 	rc = plans_find(d->pg, d->plan,
 		d->limited ? d->filter.limit : PLANS_SHOWN, &res, &err);
 	if (rc != CH_OK)

@@ -56,7 +56,9 @@ struct dlq {
 	struct ch_time from_time;
 	bool follow;
 	/* of plans */
-	int64_t plan; /* 0: none named */
+	int64_t plan;	     /* 0: none named */
+	bool planned;	     /* its letters are shown */
+	const char *outcome; /* of those; NULL: any */
 	const char *two_person;
 	int64_t per_second, bytes_per_second, canary, canary_returns;
 	int64_t canary_wait_ms;

@@ -49,7 +49,7 @@ static const struct field fields[] = {
 	{"topic", FIELD_TEXT, "topic"},
 	{"class", FIELD_TEXT, "error_class"},
 	{"reason", FIELD_TEXT, "reason"},
-	{"fingerprint", FIELD_TEXT, "letter_fingerprint(error_class, reason)"},
+	{"fingerprint", FIELD_TEXT, "fingerprint"},
 	{"state", FIELD_TEXT, "state"},
 	{"kind", FIELD_TEXT, "kind"},
 	{"row", FIELD_TEXT, "row_id"},

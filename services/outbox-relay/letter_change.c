@@ -13,10 +13,13 @@
 #include "replay.h"
 
 /* One call's letters, and those of them that were not sent and stay open: what
- * follows of their keys must not pass them. */
+ * follows of their keys must not pass them. whole: the next ones with their
+ * values, up to that place of the call's; they are read as they are needed. */
 struct batch {
 	const struct letter_change *c;
 	const PGresult *res;
+	PGresult *whole;
+	int whole_next, whole_end;
 	struct replay *replay; /* NULL: nothing is sent */
 	int *open;
 	size_t open_count;
@@ -129,6 +132,34 @@ change_one(const struct batch *b, struct letters_row *row, bool *stays_open,
 	return rc;
 }
 
+/* The letter at this place as it is to be sent. CH_EEXIST: it is gone. */
+static int
+read_whole(struct batch *b, int i, struct letters_row *row, struct ch_err *err)
+{
+	struct letters_row found = *row;
+	int count, rc;
+
+	if (i == b->whole_end) {
+		PQclear(b->whole);
+		b->whole_next = 0;
+		rc = letters_whole(b->c->pg, b->res, i, &count, &b->whole, err);
+		if (rc != CH_OK)
+			return rc;
+		b->whole_end = i + count;
+	}
+	if (b->whole_next < PQntuples(b->whole)) {
+		rc = letters_row(b->whole, b->whole_next, row, err);
+		if (rc != CH_OK)
+			return rc;
+		if (memcmp(&row->id, &found.id, sizeof(row->id)) == 0) {
+			b->whole_next++;
+			return CH_OK;
+		}
+	}
+	*row = found;
+	return ch_err_set(err, CH_EEXIST, "it is not there any more");
+}
+
 static int
 change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
 {
@@ -141,7 +172,10 @@ change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
 
 		if (letters_row(b->res, i, &row, err) != CH_OK)
 			return CH_EPROTO;
-		rc = change_one(b, &row, &stays_open, &said);
+		stays_open = false;
+		rc = b->c->replaying ? read_whole(b, i, &row, &said) : CH_OK;
+		if (rc == CH_OK)
+			rc = change_one(b, &row, &stays_open, &said);
 		b->c->told(b->c->ctx, &row, rc, &said);
 		out->done += rc == CH_OK;
 		out->refused += rc == CH_EEXIST || rc == CH_ERANGE;
@@ -228,6 +262,7 @@ letter_change_run(const struct letter_change *c, const PGresult *res,
 	if (out->failed) /* and was told */
 		rc = CH_OK;
 	free(b.open);
+	PQclear(b.whole);
 	replay_close(b.replay);
 	return rc;
 }

@@ -44,7 +44,8 @@ struct letter_changes {
 	bool failed; /* the last one that was told */
 };
 
-/* CH_OK: every letter up to the first that failed was told. CH_EFENCED: a
+/* res: of letters_find(), whose values are not looked at.
+ * CH_OK: every letter up to the first that failed was told. CH_EFENCED: a
  * second person is asked for; CH_ECONFIG: no producer; CH_EPROTO: not a row of
  * letters_find(); as in io/pg.h; or, the letters told, the audit row could not be written. */
 int letter_change_run(const struct letter_change *c, const PGresult *res,

@@ -140,6 +140,7 @@ letter_json_plan(struct ch_buf *b, const struct plans_row *p)
 	ch_json_add_member_i64(b, "per_second", p->per_second);
 	ch_json_add_member_i64(b, "bytes_per_second", p->bytes_per_second);
 	ch_json_add_member_i64(b, "canary", p->canary);
+	ch_json_add_member_i64(b, "canary_returns", p->canary_returns);
 	ch_json_add_member_bool(b, "canary_passed", p->canary_passed);
 	ch_json_add_member_i64(b, "max_replays", p->replays_max);
 	ch_json_add_member_i64(b, "letters", p->letters);
@@ -151,4 +152,24 @@ letter_json_plan(struct ch_buf *b, const struct plans_row *p)
 	ch_json_add_member_i64(b, "refused", p->refused);
 	ch_json_add_member_i64(b, "quarantined", p->quarantined);
 	ch_json_add_member_i64(b, "held", p->held);
+}
+
+void
+letter_json_planned(struct ch_buf *b, const struct plans_letter *l)
+{
+	char id[CH_UUID_TEXT_MAX], at[CH_TIME_TEXT_MAX];
+
+	ch_uuid_format(&l->id, id);
+	ch_time_format(l->at, at);
+	ch_json_add_member_i64(b, "place", l->place);
+	ch_json_add_member(b, "letter_id", ch_view_of(id));
+	ch_json_add_member(b, "outcome", l->outcome);
+	ch_json_add_member(b, "detail", l->detail);
+	ch_json_add_member(b, "state", l->state);
+	ch_json_add_member(b, "topic", l->topic);
+	if (!l->by_key)
+		ch_json_add_member_i64(b, "partition", l->part);
+	ch_json_add_member_i64(b, "bytes", l->bytes);
+	if (!l->ageless)
+		ch_json_add_member(b, "at", ch_view_of(at));
 }

@@ -28,5 +28,6 @@ void letter_json_letter(struct ch_buf *b, const struct letters_row *r,
 void letter_json_sort(struct ch_buf *b, const struct letters_group *by,
 	const struct letters_sort *s);
 void letter_json_plan(struct ch_buf *b, const struct plans_row *p);
+void letter_json_planned(struct ch_buf *b, const struct plans_letter *l);
 
 #endif

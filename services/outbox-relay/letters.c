@@ -5,10 +5,17 @@
 #include "letters.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/rng.h"
 #include "outbox_relay_sql.h"
 
+#define WHOLE_MAX 1000	      /* letters of which the values are read at once */
+#define WHOLE_BYTES (4 << 20) /* and of those, but for the first */
+
+static const struct ch_pg_stmt one_snapshot = {
+	"", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"};
 static const struct ch_pg_stmt lock_stmt = {
 	"dlq_lock", outbox_relay_sql_letter_lock};
 static const struct ch_pg_stmt claim_stmt = {
@@ -52,6 +59,47 @@ letters_find(struct ch_pg *pg, const struct letters_filter *f, PGresult **out,
 	return rc;
 }
 
+/* Their ids; NULL: not rows of letters. */
+static struct ch_uuid *
+ids_that_fit(const PGresult *found, int from, int *count, struct ch_err *err)
+{
+	struct ch_uuid *ids =
+		ch_xcalloc((size_t)PQntuples(found) + 1, sizeof(*ids));
+	struct letters_row row;
+	int64_t bytes = 0;
+
+	for (*count = 0; from + *count < PQntuples(found); (*count)++) {
+		if (letters_row(found, from + *count, &row, err) != CH_OK) {
+			free(ids);
+			return NULL;
+		}
+		bytes += row.bytes;
+		if (*count == WHOLE_MAX || (*count > 0 && bytes > WHOLE_BYTES))
+			break;
+		ids[*count] = row.id;
+	}
+	return ids;
+}
+
+int
+letters_whole(struct ch_pg *pg, const PGresult *found, int from, int *count,
+	PGresult **out, struct ch_err *err)
+{
+	struct ch_uuid *ids = ids_that_fit(found, from, count, err);
+	struct letters_filter f = {.ids = ids, .limit = WHOLE_MAX};
+	int rc;
+
+	*out = NULL;
+	if (ids == NULL)
+		return CH_EPROTO;
+	f.id_count = (size_t)*count;
+	/* no ids would mean all letters */
+	rc = *count == 0 ? ch_err_set(err, CH_EPROTO, "letters: none there")
+			 : letters_find(pg, &f, out, err);
+	free(ids);
+	return rc;
+}
+
 int
 letters_open(struct ch_pg *pg, const struct letters_filter *f,
 	struct ch_err *err)
@@ -61,8 +109,12 @@ letters_open(struct ch_pg *pg, const struct letters_filter *f,
 	struct ch_pg_stmt stmt = {"", NULL};
 	int rc = ch_pg_begin(pg, err);
 
-	if (rc != CH_OK)
+	if (rc == CH_OK)
+		rc = ch_pg_query(pg, &one_snapshot, NULL, NULL, err);
+	if (rc != CH_OK) {
+		letters_close(pg);
 		return rc;
+	}
 	find_query(&q, f);
 	ch_buf_adds(&sql, "DECLARE found NO SCROLL CURSOR FOR ");
 	ch_buf_adds(&sql, q.stmt.sql);
@@ -78,7 +130,7 @@ letters_open(struct ch_pg *pg, const struct letters_filter *f,
 int
 letters_page(struct ch_pg *pg, PGresult **out, struct ch_err *err)
 {
-	static const struct ch_pg_stmt fetch = {"", "FETCH 200 FROM found"};
+	static const struct ch_pg_stmt fetch = {"", "FETCH 1000 FROM found"};
 
 	return ch_pg_query(pg, &fetch, NULL, out, err);
 }
@@ -91,21 +143,24 @@ letters_close(struct ch_pg *pg)
 
 /* ---- sorts of letters ---- */
 
-static const struct {
+/* What letters are told apart by. */
+static const struct column {
 	const char *name, *sql;
+	bool is_bytes; /* shown as text */
 } columns[] = {
-	{"topic", "topic"},
-	{"class", "error_class"},
-	{"fingerprint", "letter_fingerprint(error_class, reason)"},
-	{"message", "letter_pattern(reason)"},
-	{"key", "letter_text(record_key)"},
+	{"topic", "topic", false},
+	{"class", "error_class", false},
+	{"fingerprint", "fingerprint", false},
+	{"message", "letter_pattern(reason)", false},
+	{"key", "record_key", true},
 	{"age",
 		"CASE WHEN now() - at < interval '1 hour' THEN '< 1h' "
 		"WHEN now() - at < interval '1 day' THEN '1h - 1d' "
 		"WHEN now() - at < interval '7 days' THEN '1d - 7d' "
-		"ELSE '> 7d' END"},
-	{"kind", "kind"},
-	{"state", "state"},
+		"ELSE '> 7d' END",
+		false},
+	{"kind", "kind", false},
+	{"state", "state", false},
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
 
@@ -143,37 +198,68 @@ letters_group_read(struct ch_view text, struct letters_group *out,
 	return rc;
 }
 
-static const char *
-column_sql(const char *name)
+static const struct column *
+column_of(const char *name)
 {
 	size_t i = 0;
 
 	while (i + 1 < COLUMNS && strcmp(columns[i].name, name) != 0)
 		i++;
-	return columns[i].sql;
+	return &columns[i];
+}
+
+/* The message that the fingerprint before it is of: any letter's of the sort. */
+static bool
+is_implied(const struct letters_group *by, size_t i)
+{
+	return i > 0 && strcmp(by->names[i], "message") == 0 &&
+		strcmp(by->names[i - 1], "fingerprint") == 0;
+}
+
+/* {keys}, {names} and {places} tell the letters apart, {columns} show the
+ * sorts. */
+static void
+put_columns(struct letters_query *q, const struct letters_group *by)
+{
+	struct ch_buf shown = CH_BUF_INIT, keys = CH_BUF_INIT;
+	struct ch_buf names = CH_BUF_INIT, places = CH_BUF_INIT;
+	const struct column *c;
+	size_t i, n = 0;
+
+	for (i = 0; i < by->count; i++) {
+		if (is_implied(by, i)) {
+			ch_buf_adds(&shown, ", letter_pattern(a_reason)");
+			continue;
+		}
+		c = column_of(by->names[i]);
+		ch_buf_printf(&keys, ", %s AS k%zu", c->sql, n);
+		ch_buf_printf(&names, ", k%zu", n);
+		ch_buf_printf(&shown,
+			c->is_bytes ? ", letter_text(k%zu)" : ", k%zu", n);
+		ch_buf_printf(&places, "%s%zu", n > 0 ? ", " : "", n + 6);
+		n++;
+	}
+	letters_query_put(q, "columns", ch_buf_str(&shown));
+	letters_query_put(q, "keys", ch_buf_str(&keys));
+	letters_query_put(q, "names", ch_buf_str(&names));
+	letters_query_put(q, "places", n > 0 ? ch_buf_str(&places) : "()");
+	ch_buf_free(&shown);
+	ch_buf_free(&keys);
+	ch_buf_free(&names);
+	ch_buf_free(&places);
 }
 
 int
 letters_group(struct ch_pg *pg, const struct letters_filter *f,
 	const struct letters_group *by, PGresult **out, struct ch_err *err)
 {
-	struct ch_buf names = CH_BUF_INIT, places = CH_BUF_INIT;
 	struct letters_query q;
-	size_t i;
 	int rc;
 
-	for (i = 0; i < by->count; i++) {
-		ch_buf_printf(&names, ", %s", column_sql(by->names[i]));
-		ch_buf_printf(&places, "%s%zu", i > 0 ? ", " : "", i + 5);
-	}
 	letters_query_init(&q, outbox_relay_sql_letters_group, f, f->limit);
-	letters_query_put(&q, "columns", ch_buf_str(&names));
-	letters_query_put(&q, "places",
-		by->count > 0 ? ch_buf_str(&places) : "()");
+	put_columns(&q, by);
 	rc = ch_pg_query(pg, &q.stmt, &q.args, out, err);
 	letters_query_free(&q);
-	ch_buf_free(&names);
-	ch_buf_free(&places);
 	return rc;
 }
 

@@ -50,6 +50,12 @@ int letters_row(const PGresult *res, int i, struct letters_row *out,
 
 const char *letters_kind(const struct letters_row *row);
 
+/* The letters of a letters_find() from this place on, with their whole values, in
+ * the same order: so many bytes of them, not so many rows, at least one. count:
+ * how many places they are; a letter that is gone since is not among them. */
+int letters_whole(struct ch_pg *pg, const PGresult *found, int from, int *count,
+	PGresult **out, struct ch_err *err);
+
 /* A large selection, page by page, as it was when it was opened; inside of a
  * transaction of its own. The last page is empty; then close. */
 int letters_open(struct ch_pg *pg, const struct letters_filter *f,

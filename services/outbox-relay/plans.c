@@ -339,13 +339,66 @@ plans_row(const PGresult *res, int i, struct plans_row *out, struct ch_err *err)
 	out->refused = ch_pg_next_i64(&r);
 	out->quarantined = ch_pg_next_i64(&r);
 	out->held = ch_pg_next_i64(&r);
-	out->judged = ch_pg_next_i64(&r);
 	out->returned = ch_pg_next_i64(&r);
 	out->to = ch_pg_next_text(&r);
 	out->again = ch_pg_next_bool(&r);
 	out->discards = ch_view_eq_str(ch_pg_next_text(&r), "discard");
 	out->discarded = ch_pg_next_i64(&r);
 	out->missing = ch_pg_next_i64(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+bool
+plans_is_outcome(const char *text)
+{
+	static const char *const known[] = {"waiting", "sent", "discarded",
+		"refused", "quarantined", "held", "unsent"};
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(text, known[i]) == 0)
+			return true;
+	return false;
+}
+
+int
+plans_letters(struct ch_pg *pg, const struct plans_look *look, PGresult **out,
+	struct ch_err *err)
+{
+	/* not prepared: the index is of some outcomes only */
+	static const struct ch_pg_stmt stmt = {
+		"", outbox_relay_sql_plan_letters};
+	struct ch_pg_args args;
+	PGresult *plan;
+	int rc = plans_find(pg, look->plan, 1, &plan, err);
+
+	if (rc != CH_OK)
+		return rc;
+	PQclear(plan);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, look->plan);
+	ch_pg_arg_i64(&args, look->after);
+	ch_pg_arg_i64(&args, look->limit);
+	ch_pg_arg_str(&args, look->outcome);
+	return ch_pg_query(pg, &stmt, &args, out, err);
+}
+
+int
+plans_letter(const PGresult *res, int i, struct plans_letter *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, i);
+
+	out->place = ch_pg_next_i64(&r);
+	out->id = ch_pg_next_uuid(&r);
+	out->outcome = ch_pg_next_text(&r);
+	out->detail = ch_pg_next_text(&r);
+	out->topic = ch_pg_next_text_null(&r);
+	out->by_key = ch_pg_next_is_null(&r);
+	out->part = out->by_key ? -1 : ch_pg_next_i32(&r);
+	out->bytes = ch_pg_next_i64(&r);
+	out->at = ch_pg_next_time_null(&r, &out->ageless);
+	out->state = ch_pg_next_text(&r);
 	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 

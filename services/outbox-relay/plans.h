@@ -89,7 +89,7 @@ struct plans_row {
 	bool canary_passed;
 	int32_t replays_max;
 	int64_t letters, next_place;
-	int64_t sent, refused, quarantined, held, judged, returned;
+	int64_t sent, refused, quarantined, held, returned;
 	struct ch_view to; /* of foreign letters; empty: where they came from */
 	bool again, discards;
 	int64_t discarded;
@@ -99,6 +99,30 @@ struct plans_row {
 int plans_find(struct ch_pg *pg, int64_t plan, int64_t limit, PGresult **out,
 	struct ch_err *err);
 int plans_row(const PGresult *res, int i, struct plans_row *out,
+	struct ch_err *err);
+
+/* What became of a letter of the plan, and why; state: where it stands now. */
+struct plans_letter {
+	int64_t place, part, bytes;
+	struct ch_uuid id;
+	struct ch_view outcome, detail, topic, state;
+	struct ch_time at;
+	bool by_key;  /* else to part */
+	bool ageless; /* planned before letters had their times there */
+};
+#define PLANS_OUTCOMES                                                         \
+	"waiting, sent, discarded, refused, quarantined, held, or unsent for " \
+	"the last three"
+/* outcome: one of PLANS_OUTCOMES; "": any. after: the place before the first. */
+struct plans_look {
+	int64_t plan, after, limit;
+	const char *outcome;
+};
+bool plans_is_outcome(const char *text);
+/* CH_ENOTFOUND: there is no such plan. */
+int plans_letters(struct ch_pg *pg, const struct plans_look *look,
+	PGresult **out, struct ch_err *err);
+int plans_letter(const PGresult *res, int i, struct plans_letter *out,
 	struct ch_err *err);
 
 /* What is still to be sent, and where to. */

@@ -215,14 +215,17 @@ class Cell:
 
     # ---- the command line
 
-    def run_dlq(self, *args, role="operator"):
+    def dlq_command(self, *args, role="operator"):
         flags = [f"--{k}={v}" for k, v in self.flags().items()
                  if k != "database_url"]
+        return [str(OUT / "bin" / "outbox-relay"), *flags,
+                f"--database_url={self.cell.url(role, self.database)}", "dlq",
+                *args]
+
+    def run_dlq(self, *args, role="operator"):
         return subprocess.run(
-            [str(OUT / "bin" / "outbox-relay"), *flags,
-             f"--database_url={self.cell.url(role, self.database)}", "dlq",
-             *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, timeout=60)
+            self.dlq_command(*args, role=role), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, timeout=60)
 
     def dlq(self, *args, status=0, role="operator"):
         run = self.run_dlq(*args, role=role)

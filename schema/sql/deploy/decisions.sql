@@ -567,7 +567,7 @@ CREATE FUNCTION plan_overtakes(plan int8) RETURNS int8
 	SELECT count(*) FROM letters o JOIN keys k
 		ON k.key_digest = letter_key_digest(o.topic, o.record_key)
 		AND o.at < k.newest
-	WHERE o.state IN ('pending', 'quarantined') AND o.record_key IS NOT NULL
+	WHERE o.stored_state IN ('pending', 'quarantined') AND o.record_key IS NOT NULL
 	AND NOT EXISTS (SELECT FROM chosen c WHERE c.letter_id = o.letter_id) $$;
 
 -- The only way to an approval: the role is the session's own, not what the

@@ -56,6 +56,9 @@ CREATE TABLE replay_plan_letters (
 );
 CREATE INDEX replay_plan_letters_held ON replay_plan_letters
 	(plan_id, key_digest) WHERE outcome IN ('quarantined', 'held');
+CREATE INDEX replay_plan_letters_unsent ON replay_plan_letters
+	(plan_id, place, outcome)
+	WHERE outcome IN ('refused', 'quarantined', 'held');
 
 -- What became of a plan's replays. A rejected record: read again by the ledger,
 -- and of those, rejected again (the record at the replay's offset that carries
@@ -96,6 +99,32 @@ CREATE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 	FROM replays r
 	LEFT JOIN consumer_partitions c ON c.topic = r.topic AND c.part = r.part
 	$$;
+
+-- How many came back of each of these plans; of those that none did, no row. One
+-- pass over what was rejected since they were made, and not over what they sent.
+CREATE FUNCTION replay_plans_returned(plans int8[])
+	RETURNS TABLE (plan_id int8, returned int8)
+	LANGUAGE sql STABLE SET search_path = ch, pg_temp AS $$
+	WITH back AS MATERIALIZED (
+		SELECT j.topic, j.part, j.src_offset, convert_from(h.v, 'UTF8')::uuid
+			AS letter_id
+		FROM rejected j, unnest(j.header_names, j.header_values) AS h (n, v)
+		WHERE j.decided_at > (SELECT min(p.planned_at) - interval '1 hour'
+			FROM replay_plans p WHERE p.plan_id = ANY (plans))
+		AND 'ch_letter_id' = ANY (j.header_names) AND h.n = 'ch_letter_id'
+		AND CASE WHEN octet_length(h.v) = 36 THEN encode(h.v, 'escape') ~
+			'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' END
+	)
+	SELECT c.plan_id, count(*) FROM (
+		SELECT r.plan_id, r.replay_id FROM back b JOIN letter_replays r
+			ON r.letter_id = b.letter_id AND r.topic = b.topic
+			AND r.part = b.part AND r.log_offset = b.src_offset
+		WHERE r.plan_id = ANY (plans)
+		UNION
+		SELECT r.plan_id, max(r.replay_id) FROM foreign_letters f
+		JOIN letter_replays r ON r.letter_id = f.came_back
+		WHERE r.plan_id = ANY (plans) GROUP BY r.plan_id, r.letter_id
+	) c GROUP BY c.plan_id $$;
 
 -- They are made and changed by the functions of decisions.
 GRANT SELECT ON replay_plans, replay_plan_letters

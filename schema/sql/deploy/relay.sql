@@ -83,6 +83,8 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_parked ON dead_letters (parked_at);
 CREATE INDEX dead_letters_open ON dead_letters (parked_at) WHERE is_open;
+CREATE INDEX dead_letters_blocking ON dead_letters (parked_at)
+	WHERE is_open AND blocks_key;
 CREATE INDEX dead_letters_row ON dead_letters (source, row_id);
 CREATE INDEX dead_letters_back ON dead_letters (came_back)
 	WHERE came_back IS NOT NULL;
@@ -204,50 +206,6 @@ CREATE FUNCTION letter_resolved(letter uuid) RETURNS boolean
 GRANT EXECUTE ON FUNCTION letter_resolved TO ch_relay, ch_operator,
 	ch_reconciler;
 
--- The three stores as one list, and what was edited of them. kind: rejected (a
--- record that the ledger could not read or apply), delivery (one that its target
--- refused), or foreign (one of another system's dead-letter topic).
-CREATE VIEW letters AS
-	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
-		l.row_order, l.record_key, l.value, l.header_names,
-		l.header_values, l.error_class, l.reason, l.attempts, l.sqlstate,
-		l.at, l.blocks_key,
-		CASE WHEN coalesce(s.state = 'replayed', false)
-				AND letter_resolved(l.letter_id)
-			THEN 'resolved'
-			ELSE coalesce(s.held, s.state, 'pending') END AS state,
-		coalesce(s.replay_count, 0) AS replay_count,
-		s.changed_at, s.actor, s.reason AS state_reason, l.original_id
-	FROM (
-		SELECT letter_id, 'rejected'::text AS kind, topic, part,
-			src_offset, stream || '-' || log_seq AS row_id,
-			log_seq AS row_order,
-			record_key, value, header_names, header_values,
-			error_class, reason, 1 AS attempts, sqlstate,
-			decided_at AS at, false AS blocks_key,
-			NULL::uuid AS original_id
-		FROM rejected
-		UNION ALL
-		SELECT letter_id, 'delivery', topic, part, NULL, row_id, NULL,
-			record_key, value, header_names, header_values,
-			error_class, reason, attempts, NULL, parked_at,
-			blocks_key, NULL
-		FROM dead_letters
-		UNION ALL
-		SELECT letter_id, 'foreign', topic, part, src_offset,
-			dlq_topic || '-' || dlq_part || '-' || dlq_offset,
-			dlq_offset, record_key, value, header_names,
-			header_values, error_class, reason, attempts, NULL, at,
-			false, NULL
-		FROM foreign_letters
-		UNION ALL
-		SELECT letter_id, kind, topic, part, src_offset, row_id,
-			row_order, record_key, value, header_names,
-			header_values, error_class, reason, attempts, sqlstate,
-			at, blocks_key, original_id
-		FROM letter_edits
-	) l LEFT JOIN letter_states s USING (letter_id);
-
 -- Bytes as people search them: UTF-8 where it is, else with \ooo. (A function
 -- with a block for errors cannot be run in parallel.)
 CREATE FUNCTION letter_text(bytes bytea) RETURNS text
@@ -270,6 +228,76 @@ CREATE FUNCTION letter_fingerprint(class text, reason text) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
 	SELECT left(encode(sha256(convert_to(class || E'\n'
 		|| ch.letter_pattern(reason), 'UTF8')), 'hex'), 12) $$;
+
+-- The fingerprint is stored with the letter: of a million it is not made anew at
+-- each look. NULL: of before there was one.
+CREATE FUNCTION sort_letter() RETURNS trigger
+	LANGUAGE plpgsql SET search_path = ch, pg_temp AS $$
+BEGIN
+	NEW.fingerprint := letter_fingerprint(NEW.error_class, NEW.reason);
+	RETURN NEW;
+END $$;
+ALTER TABLE rejected ADD COLUMN fingerprint text;
+ALTER TABLE dead_letters ADD COLUMN fingerprint text;
+ALTER TABLE foreign_letters ADD COLUMN fingerprint text;
+ALTER TABLE letter_edits ADD COLUMN fingerprint text;
+CREATE TRIGGER rejected_sorted BEFORE INSERT ON rejected
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+CREATE TRIGGER dead_letters_sorted BEFORE INSERT ON dead_letters
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+CREATE TRIGGER foreign_letters_sorted BEFORE INSERT ON foreign_letters
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+CREATE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
+	FOR EACH ROW EXECUTE FUNCTION sort_letter();
+
+-- The three stores as one list, and what was edited of them. kind: rejected (a
+-- record that the ledger could not read or apply), delivery (one that its target
+-- refused), or foreign (one of another system's dead-letter topic). stored_state:
+-- as it was written down, which costs nothing to tell: `resolved` may still be
+-- `replayed` there.
+CREATE VIEW letters AS
+	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
+		l.row_order, l.record_key, l.value, l.header_names,
+		l.header_values, l.error_class, l.reason, l.attempts, l.sqlstate,
+		l.at, l.blocks_key,
+		CASE WHEN coalesce(s.state = 'replayed', false)
+				AND letter_resolved(l.letter_id)
+			THEN 'resolved'
+			ELSE coalesce(s.held, s.state, 'pending') END AS state,
+		coalesce(s.replay_count, 0) AS replay_count,
+		s.changed_at, s.actor, s.reason AS state_reason, l.original_id,
+		coalesce(l.fingerprint,
+			letter_fingerprint(l.error_class, l.reason)) AS fingerprint,
+		coalesce(s.held, s.state, 'pending') AS stored_state
+	FROM (
+		SELECT letter_id, 'rejected'::text AS kind, topic, part,
+			src_offset, stream || '-' || log_seq AS row_id,
+			log_seq AS row_order,
+			record_key, value, header_names, header_values,
+			error_class, reason, 1 AS attempts, sqlstate,
+			decided_at AS at, false AS blocks_key,
+			NULL::uuid AS original_id, fingerprint
+		FROM rejected
+		UNION ALL
+		SELECT letter_id, 'delivery', topic, part, NULL, row_id, NULL,
+			record_key, value, header_names, header_values,
+			error_class, reason, attempts, NULL, parked_at,
+			blocks_key, NULL, fingerprint
+		FROM dead_letters
+		UNION ALL
+		SELECT letter_id, 'foreign', topic, part, src_offset,
+			dlq_topic || '-' || dlq_part || '-' || dlq_offset,
+			dlq_offset, record_key, value, header_names,
+			header_values, error_class, reason, attempts, NULL, at,
+			false, NULL, fingerprint
+		FROM foreign_letters
+		UNION ALL
+		SELECT letter_id, kind, topic, part, src_offset, row_id,
+			row_order, record_key, value, header_names,
+			header_values, error_class, reason, attempts, sqlstate,
+			at, blocks_key, original_id, fingerprint
+		FROM letter_edits
+	) l LEFT JOIN letter_states s USING (letter_id);
 
 GRANT SELECT, INSERT, UPDATE ON relay_progress TO ch_relay;
 GRANT SELECT, INSERT ON delivery_marks TO ch_relay;

@@ -66,11 +66,18 @@ CREATE VIEW blocked_keys AS
 	SELECT d.topic, d.record_key, d.letter_id, d.parked_at AS since,
 		(SELECT count(*) FROM outbox_retry r
 			WHERE r.blocked_by = d.letter_id) AS waiting
-	FROM dead_letters d LEFT JOIN letter_states s USING (letter_id)
-	WHERE d.blocks_key AND d.record_key IS NOT NULL
+	FROM dead_letters d
+	WHERE d.is_open AND d.blocks_key AND d.record_key IS NOT NULL
 	AND d.topic NOT LIKE 'webhook:%'
-	AND (coalesce(s.state, 'pending') = 'pending' OR EXISTS (
-		SELECT FROM outbox_retry r WHERE r.blocked_by = d.letter_id))
+	UNION ALL
+	-- decided, and what waited is on its way
+	SELECT d.topic, d.record_key, d.letter_id, d.parked_at,
+		(SELECT count(*) FROM outbox_retry r
+			WHERE r.blocked_by = d.letter_id)
+	FROM dead_letters d
+	WHERE d.letter_id IN (SELECT r.blocked_by FROM outbox_retry r)
+	AND NOT d.is_open AND d.blocks_key AND d.record_key IS NOT NULL
+	AND d.topic NOT LIKE 'webhook:%'
 	UNION ALL
 	SELECT 'webhook:' || k.endpoint, d.record_key, k.blocked_by,
 		k.blocked_at, (SELECT count(*) FROM webhook_deliveries w

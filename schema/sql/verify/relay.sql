@@ -7,7 +7,8 @@ SELECT 1 / (NOT has_table_privilege('ch_relay', 'ch.delivery_marks',
 SELECT letter_id, topic, part, value, is_open, parked_lsn FROM ch.dead_letters
 	WHERE false;
 SELECT retry_id, blocked_by FROM ch.outbox_retry WHERE false;
-SELECT letter_id, state, replay_count, original_id FROM ch.letters WHERE false;
+SELECT letter_id, state, replay_count, original_id, fingerprint, stored_state
+	FROM ch.letters WHERE false;
 SELECT letter_id, state, held FROM ch.letter_states WHERE false;
 SELECT letter_id, original_id, difference, edited_role FROM ch.letter_edits
 	WHERE false;

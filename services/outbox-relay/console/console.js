@@ -313,8 +313,7 @@ async function lookAtKeys() {
 	if (before === now.keys.map((k) => k.letter_id).join() || !isQuiet())
 		return;
 	try {
-		await loadReasons();
-		await loadLetters(false);
+		await loadParts();
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e; /* the keys have said so, or the next look will */
@@ -332,13 +331,16 @@ async function watchKeys() {
 
 /* ---- reasons ---- */
 
+const AGES = {"< 1h": "age < 1h", "1h - 1d": "age >= 1h and age < 1d",
+	"1d - 7d": "age >= 1d and age < 7d", "> 7d": "age >= 7d"};
+
 /* What a sort of letters has in common, as an expression; a fingerprint is of
- * a class. */
+ * a class. What is there matches any pattern: what does not, is not there. */
 function filterOf(sort, names) {
-	const telling = names.includes("fingerprint") ? ["fingerprint"]
-		: names.filter((n) => ["topic", "class", "key", "state"].includes(n));
-	return telling.filter((n) => sort[n] !== null)
-		.map((n) => `${n} = ${quoted(sort[n])}`).join(" and ");
+	const telling = names.includes("fingerprint") ? ["fingerprint"] : names;
+	return telling.map((n) => n === "age" ? AGES[sort.age]
+		: sort[n] === null ? `${n} !~ ''` : `${n} = ${quoted(sort[n])}`)
+		.join(" and ");
 }
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -418,7 +420,7 @@ function showChosen() {
 	byId("chosen").textContent = n > 0 ? `${count(n, "letter")} selected`
 		: `${some} of ${count(now.fitting, "letter")} shown, none selected`;
 	byId("plan").disabled = onlyReads() || some === 0;
-	byId("discard").disabled = onlyReads() || n === 0;
+	byId("discard").disabled = onlyReads() || some === 0;
 	byId("export").disabled = some === 0;
 }
 
@@ -485,6 +487,26 @@ async function attempt(what) {
 	}
 }
 
+/* The parts of the page, each by itself: of one that is not answered that is said,
+ * and the others show. */
+async function loadParts() {
+	const said = [];
+	let status = 200; /* counts that are late are not asked for again and again */
+	for (const [name, load] of [["the letters", () => loadLetters(false)],
+		["how many there are", loadReasons]])
+		try {
+			await load();
+		} catch (e) {
+			if (!(e instanceof Refusal) || e.status === 401)
+				throw e;
+			said.push(`${name}: ${e.message}`);
+			if (load !== loadReasons)
+				status = e.status;
+		}
+	if (said.length > 0)
+		throw new Refusal(status, {message: said.join("; ")});
+}
+
 /* A late answer must not take the focus of whoever has gone on. A row that had
  * it may have been read again meanwhile, and is another element. */
 function isStillAt(from) {
@@ -528,8 +550,7 @@ function refresh() {
 		now.status = await ask("GET", "status");
 		showWho();
 		await loadKeys();
-		await loadReasons();
-		await loadLetters(false);
+		await loadParts();
 	});
 }
 
@@ -651,7 +672,7 @@ function openHelp() {
 		["x or Space", "select the row"], ["a", "select all that are shown, or none"],
 		["/", "to the filter; Enter searches, Esc leaves it"],
 		["p", "plan a replay of what is selected, or of a blocked key's letter"],
-		["d", "discard what is selected, or a blocked key's letter"],
+		["d", "discard what is selected or all that fit, or a blocked key's letter"],
 		["b", "to the blocked keys"], ["Shift R", "replay a blocked key's letter now"],
 		["Shift P", "plans"], ["r", "refresh"], ["t", "token"],
 		["v", "in a letter: text, pretty, hex"], ["Esc", "close; clear the selection"]];
@@ -1009,19 +1030,53 @@ function optional(body, name, input) {
 		body[name] = Number(input.value);
 }
 
-function openPlan(ids) {
+/* Which letters are meant when none is selected. */
+function meantText() {
+	const where = byId("where").value.trim(), state = byId("state").value;
+	const what = where === "" ? "" : " that fit the filter: " + where;
+	if (state === "any")
+		return `All letters, whatever their state${what}` +
+			(where === "" ? "." : "");
+	if (state !== "")
+		return `All ${state} letters${what}` + (where === "" ? "." : "");
+	return where === "" ? "All pending letters." : "All letters" + what;
+}
+
+/* The fields of a plan that sends; what stands there goes into its body. */
+function sendingFields(list) {
+	const number = (label, placeholder, min) => field(list, label,
+		make("input", {type: "number", min: min || "1", placeholder}));
+	const box = (label) => field(list, label, make("input", {type: "checkbox"}));
+	const rate = number("Letters a second", "no limit");
+	const bytesRate = number("Bytes a second", "no limit");
+	const canary = number("Canary: first", "none");
+	const returns = number("Of those may come back", "0: the first one stops it", "0");
+	const most = number("Sent again at most", "5 times, then quarantined");
+	const to = field(list, "Without a topic, or foreign: go to", make("input", {type: "text",
+		maxLength: "249", placeholder: "the topic that they came from"}));
+	const again = box("Those too that may still be taken");
+	return (body) => {
+		optional(body, "per_second", rate);
+		optional(body, "bytes_per_second", bytesRate);
+		optional(body, "canary", canary);
+		optional(body, "canary_returns", returns);
+		optional(body, "max_replays", most);
+		if (to.value.trim() !== "")
+			body.to = to.value.trim();
+		if (again.checked)
+			body.again = true;
+	};
+}
+
+/* No ids: all that fit. */
+function openPlan(ids, discards) {
 	const where = byId("where").value.trim();
 	const all = ids.length === 0;
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
-	const number = (label, placeholder) => field(list, label, make("input",
-		{type: "number", min: "1", placeholder}));
-	const rate = number("Letters a second", "no limit");
-	const bytesRate = number("Bytes a second", "no limit");
-	const canary = number("Canary: first", "none");
-	const most = number("Sent again at most", "5 times, then quarantined");
-	const to = field(list, "Without a topic, or foreign: go to", make("input", {type: "text",
-		maxLength: "249", placeholder: "the topic that they came from"}));
+	const add = discards ? (body) => {
+		body.kind = "discard";
+	} : sendingFields(list);
 	const second = make("input", {type: "checkbox",
 		checked: now.status.two_person !== "off",
 		disabled: now.status.two_person !== "off"});
@@ -1036,12 +1091,7 @@ function openPlan(ids) {
 			body.ids = ids;
 		if (all && byId("state").value !== "")
 			body.state = byId("state").value;
-		optional(body, "per_second", rate);
-		optional(body, "bytes_per_second", bytesRate);
-		optional(body, "canary", canary);
-		optional(body, "max_replays", most);
-		if (to.value.trim() !== "")
-			body.to = to.value.trim();
+		add(body);
 		return body;
 	};
 	const shown = make("div", {id: "outlook"});
@@ -1049,22 +1099,35 @@ function openPlan(ids) {
 		const plan = await ask("POST", "plans", wish(false));
 		now.chosen.clear();
 		showPlan(plan);
-		say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is sent yet`, true);
+		say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is ` +
+			`${discards ? "discarded" : "sent"} yet`, true);
 	});
 	const dry = button("Dry run", "", async () => {
 		const plan = await ask("POST", "plans", wish(true));
 		shown.replaceChildren(...outlook(plan));
-		go.textContent = clean(`Make this plan: ${effect(plan)}`);
+		go.textContent = clean(discards ? `Make this plan: discard ${effect(plan)}`
+			: `Make this plan: ${effect(plan)}`);
 		go.disabled = false;
 		go.kept = false;
-		say(byId("dialog-notice"), "this is a dry run: nothing is stored or sent", true);
+		say(byId("dialog-notice"), "this is a dry run: nothing is stored, sent or " +
+			"discarded", true);
 	});
-	go.disabled = true;
-	go.kept = true;
-	openDialog("Plan a replay", [make("p", {}, all
-		? where === "" ? "All pending letters."
-			: "All letters that fit the filter: " + where
-		: `${count(ids.length, "selected letter")}.`), list, shown],
+	const untried = () => {
+		go.disabled = true;
+		go.kept = true;
+	};
+	untried();
+	/* what was tried is not what stands there now */
+	list.addEventListener("input", (e) => {
+		if (e.target === reason || go.disabled)
+			return;
+		untried();
+		go.textContent = "Make this plan";
+		shown.replaceChildren();
+		say(byId("dialog-notice"), "changed since the dry run: run it again");
+	});
+	openDialog(discards ? "Plan to discard" : "Plan a replay", [make("p", {}, all
+		? meantText() : `${count(ids.length, "selected letter")}.`), list, shown],
 	[dry, go, closeButton()]);
 }
 
@@ -1091,7 +1154,10 @@ function planFields(plan) {
 	if (plan.selection.to)
 		pairs.push(["Without a topic, or foreign: go to", plan.selection.to]);
 	if (plan.canary > 0)
-		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "")]);
+		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "") +
+			(plan.canary_returns > 0 ? `; ${plan.canary_returns} may come back` : "")]);
+	if (plan.selection.again)
+		pairs.push(["Those too that may still be taken", "yes"]);
 	const list = fields(pairs);
 	list.id = "plan-fields";
 	return list;
@@ -1122,6 +1188,46 @@ function planButtons(plan, reason) {
 	return buttons;
 }
 
+/* What was not sent or discarded, and why; read again when it is more. */
+const unsent = {plan: 0, letters: 0, view: []};
+
+async function loadUnsent(plan, letters, mine) {
+	const {letters: found, next} = await ask("GET",
+		`plans/${plan.plan}/letters?outcome=unsent&limit=${PAGE}`);
+	if (mine !== polling)
+		return;
+	const rows = found.map((l) => {
+		const row = cells([l.letter_id, "id mono"], [l.outcome, "short"],
+			[target(l), "topic"], l.detail, [l.state, "short"]);
+		row.tabIndex = -1;
+		row.open = () => openLetter(l.letter_id);
+		return row;
+	});
+	if (rows.length > 0)
+		rows[0].tabIndex = 0;
+	Object.assign(unsent, {plan: plan.plan, letters, view: [make("h3", {},
+		next ? `The first ${found.length} of ${letters} that did not go` : "What did not go"),
+	table("unsent", ["Letter", "Outcome", "Topic", "Why", "State now"], rows)]});
+	byId("not-gone").replaceChildren(...unsent.view);
+}
+
+function showUnsent(plan) {
+	const letters = plan.refused + plan.quarantined + plan.held;
+	if (letters === 0)
+		return;
+	if (unsent.plan === plan.plan)
+		byId("not-gone").replaceChildren(...unsent.view);
+	if (unsent.plan === plan.plan && unsent.letters === letters && plan.state === "running")
+		return;
+	const mine = polling;
+	loadUnsent(plan, letters, mine).catch((e) => {
+		if (!(e instanceof Refusal))
+			throw e;
+		if (mine === polling)
+			say(byId("dialog-notice"), `what did not go: ${e.message}`);
+	});
+}
+
 /* Shows it, and goes on looking while it runs. */
 function showPlan(plan) {
 	const open = plan.state !== "done" && plan.state !== "cancelled";
@@ -1132,9 +1238,11 @@ function showPlan(plan) {
 	if (open && !onlyReads())
 		body.push(make("h3", {}, {planned: "Approve or cancel it",
 			running: "Stop it"}[plan.state] || "Cancel it"), list);
-	body.push(make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
+	body.push(make("div", {id: "not-gone"}),
+		make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
 	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
 		[...(onlyReads() ? [] : planButtons(plan, reason)), closeButton()]);
+	showUnsent(plan);
 	if (plan.runs_here || plan.state === "running")
 		poll(plan, polling, reason);
 }
@@ -1152,6 +1260,7 @@ function poll(plan, mine, reason) {
 				byId("progress").value = fresh.next_place - 1;
 				byId("plan-fields").replaceWith(planFields(fresh));
 				byId("plan-outlook").replaceChildren(...outlook(fresh));
+				showUnsent(fresh);
 				poll(fresh, mine, reason);
 			} else {
 				refreshPlan(fresh);
@@ -1328,17 +1437,15 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("click", onRow);
 byId("search").addEventListener("click", search);
 byId("by").addEventListener("change", () => attempt(loadReasons));
-byId("state").addEventListener("change", () => attempt(async () => {
-	await loadReasons();
-	await loadLetters(false);
-}));
+byId("state").addEventListener("change", () => attempt(loadParts));
 byId("more").addEventListener("click", () => attempt(() => loadLetters(true)));
 byId("refresh").addEventListener("click", refresh);
 byId("token").addEventListener("click", () => openToken(""));
 byId("help").addEventListener("click", openHelp);
 byId("show-plans").addEventListener("click", openPlans);
 byId("plan").addEventListener("click", () => openPlan([...now.chosen]));
-byId("discard").addEventListener("click", () => openDiscard([...now.chosen]));
+byId("discard").addEventListener("click", () => now.chosen.size > 0
+	? openDiscard([...now.chosen]) : openPlan([], true));
 byId("export").addEventListener("click", () => attempt(exportAll));
 
 byId("blocked-all").addEventListener("click", () => {

@@ -1,19 +1,23 @@
--- Plans, the newest first; $1 = 0: all.
+-- Plans, the newest first; $1 = 0: all. Of what is behind the cursor only the
+-- letters that were not sent are counted: the others were.
+WITH shown AS (SELECT * FROM replay_plans WHERE $1 = 0 OR plan_id = $1
+	ORDER BY plan_id DESC LIMIT $2)
 SELECT p.plan_id, p.state, p.state_reason, p.selection::text, p.reason,
 	p.planned_by, p.planned_at, p.two_person, coalesce(p.approved_by, ''),
 	coalesce(p.per_second, 0), coalesce(p.bytes_per_second, 0), p.canary,
 	p.canary_returns, p.canary_passed, p.replays_max, p.letters,
-	p.next_place, c.sent, c.refused, c.quarantined, c.held, r.judged,
-	r.returned, coalesce(p.selection->>'to', ''),
-	coalesce(p.selection->>'again', '') = 'true', p.kind, c.discarded,
+	p.next_place, CASE p.kind WHEN 'replay' THEN c.done ELSE 0 END,
+	c.refused, c.quarantined, c.held, coalesce(r.returned, 0),
+	coalesce(p.selection->>'to', ''),
+	coalesce(p.selection->>'again', '') = 'true', p.kind,
+	CASE p.kind WHEN 'discard' THEN c.done ELSE 0 END,
 	greatest(coalesce((p.selection->>'named')::int8, 0) - p.letters, 0)
-FROM replay_plans p
-CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'sent') AS sent,
-	count(*) FILTER (WHERE outcome = 'discarded') AS discarded,
-	count(*) FILTER (WHERE outcome = 'refused') AS refused,
+FROM shown p
+CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome = 'refused') AS refused,
 	count(*) FILTER (WHERE outcome = 'quarantined') AS quarantined,
-	count(*) FILTER (WHERE outcome = 'held') AS held
-	FROM replay_plan_letters i WHERE i.plan_id = p.plan_id) c
-CROSS JOIN LATERAL replay_plan_returns(p.plan_id) r
-WHERE $1 = 0 OR p.plan_id = $1
-ORDER BY p.plan_id DESC LIMIT $2
+	count(*) FILTER (WHERE outcome = 'held') AS held,
+	p.next_place - 1 - count(*) AS done
+	FROM replay_plan_letters i WHERE i.plan_id = p.plan_id
+	AND i.outcome IN ('refused', 'quarantined', 'held')) c
+LEFT JOIN replay_plans_returned(ARRAY(SELECT plan_id FROM shown)) r USING (plan_id)
+ORDER BY p.plan_id DESC

@@ -73,7 +73,8 @@ def bodies(db, schema):
 
 
 # What stands for the ledger's part of them where there is no ledger.
-OWN_BODIES = {"letter_resolved", "replay_plan_returns"}
+OWN_BODIES = {"letter_resolved", "replay_plan_returns",
+              "replay_plans_returned"}
 # What looks an application's rows up.
 OWN_PRUNING = {"prune_letters", "row_name", "rows_named", "read_before",
                "table_named", "this_system"}
@@ -113,13 +114,18 @@ def test_installed_again_the_letters_are_not_written_anew(shop):
               "gen_random_uuid(), 's', %s, 't', 'c', 'r', 1, false")
     shop.sql(parked, ("old",))
     shop.sql("ALTER TABLE outbox_relay.dead_letters DROP parked_lsn, "
-             "DROP is_open")
+             "DROP is_open CASCADE, DROP fingerprint CASCADE")  # and the views
     before = shop.sql("SELECT pg_relation_filenode('outbox_relay.dead_letters')"
                       ", pg_current_wal_insert_lsn()::text")[0]
     shop.alone.install("public.outbox", "outbox_relay")
     shop.sql(parked, ("new",))
     assert shop.sql("SELECT pg_relation_filenode('outbox_relay.dead_letters')"
                     ) == [(before[0],)]
+    assert shop.sql("SELECT row_id, fingerprint IS NULL FROM "
+                    "outbox_relay.dead_letters ORDER BY row_id") == [
+                        ("new", False), ("old", True)]
+    assert shop.sql("SELECT count(*), count(DISTINCT fingerprint) FROM "
+                    "outbox_relay.letters") == [(2, 1)]
     assert shop.sql(
         "SELECT row_id, is_open, parked_lsn >= %s::pg_lsn, parked_lsn > "
         "min(parked_lsn) OVER () FROM outbox_relay.dead_letters ORDER BY "

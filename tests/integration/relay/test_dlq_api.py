@@ -4,7 +4,7 @@ import json
 import subprocess
 import uuid
 
-from harness.cell import OUT
+from harness.cell import OUT, ROOT
 from harness.dlq_api import TOKENS, token_file
 from harness.kafka import header
 from harness.wait import until
@@ -407,6 +407,37 @@ def test_blocked_keys_are_listed_whatever_their_bytes(relay_cell, api):
 
 # ---- plans
 
+def rows_read(plan, table):
+    """How many rows of the table an EXPLAIN ANALYZE has touched."""
+    own = 0
+    if plan.get("Relation Name") == table:
+        own = plan["Actual Loops"] * (plan["Actual Rows"] + plan.get(
+            "Rows Removed by Filter", 0) + plan.get(
+            "Rows Removed by Index Recheck", 0))
+    return own + sum(rows_read(p, table) for p in plan.get("Plans", []))
+
+
+def test_decided_letters_are_not_read_for_the_blocked_keys(relay_cell):
+    cell = relay_cell
+    parked = ("INSERT INTO dead_letters (letter_id, source, row_id, topic, "
+              "record_key, error_class, reason, attempts, blocks_key) SELECT "
+              "gen_random_uuid(), 'outbox', 'r' || i, 't', '\\x01', 'c', 'r', "
+              "1, true FROM generate_series(1, %s) i")
+    cell.sql(parked, (3000,))
+    cell.sql("INSERT INTO letter_states (letter_id, state) "
+             "SELECT letter_id, 'resolved' FROM dead_letters")
+    cell.sql(parked, (3,))
+    cell.sql("INSERT INTO outbox_retry (blocked_by, source, row_id, topic) "
+             "SELECT letter_id, 'outbox', 'later', 't' FROM dead_letters "
+             "WHERE NOT is_open LIMIT 1")
+    cell.sql("VACUUM ANALYZE dead_letters, letter_states, outbox_retry")
+    assert cell.sql("SELECT waiting, count(*) FROM blocked_keys GROUP BY 1 "
+                    "ORDER BY 1") == [(0, 3), (1, 1)]
+    [([shown],)] = cell.sql("EXPLAIN (ANALYZE, FORMAT JSON) "
+                            "SELECT * FROM blocked_keys")
+    assert rows_read(shown["Plan"], "dead_letters") < 100
+
+
 def plan_state(asked, plan, state):
     return until(lambda: (p := asked.get(f"plans/{plan}"))["state"] == state
                  and not p["runs_here"] and p, 120, f"plan is {state}")
@@ -463,6 +494,72 @@ def test_a_plan_says_which_of_the_named_are_not_in_it(relay_cell, api):
     assert asked.get(f"plans/{made['plan']}")["missing"] == 1
     assert asked.post("letters/discard", {"ids": [letter, letter],
                                           "reason": "r"})["missing"] == 0
+
+
+def test_what_a_plan_did_not_send_is_named_with_why(relay_cell, api):
+    cell, asked = relay_cell, api()
+    looped = cell.rejected(key=b"a", headers=[(b"ch_replay_count", b"5")])
+    behind = cell.rejected(key=b"a")
+    free = cell.rejected(key=b"b", part=1)
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r"},
+                      status=201)["plan"]
+    path = f"plans/{plan}/letters"
+    order = [looped, behind, free]
+    waiting = asked.get(path)["letters"]
+    assert sorted(x["letter_id"] for x in waiting) == sorted(order)
+    assert {x["outcome"] for x in waiting} == {"waiting"}
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    cell.dlq("run", str(plan))
+    unsent = asked.get(path, outcome="unsent")
+    assert [(x["letter_id"], x["outcome"], x["state"], x["topic"],
+             x["partition"]) for x in unsent["letters"]] == [
+        (looped, "quarantined", "quarantined", cell.commands, 0),
+        (behind, "held", "pending", cell.commands, 0)]
+    assert "it was replayed 5 times" in unsent["letters"][0]["detail"]
+    assert unsent["letters"][1]["detail"].startswith(f"behind {looped}")
+    assert ids(asked.get(path, outcome="held")) == [behind]
+    assert ids(asked.get(path, outcome="sent")) == [free]
+    first = asked.get(path, limit="2")
+    rest = asked.get(path, limit="2", cursor=first["next"])
+    assert ids(first) + ids(rest) == [x["letter_id"] for x in waiting]
+    assert "next" not in rest
+    counts = asked.get(f"plans/{plan}")
+    assert [counts[k] for k in ("sent", "refused", "quarantined", "held")] == [
+        1, 0, 1, 1]
+    for wrong in ({"outcome": "lost"}, {"cursor": "x"}):
+        asked.get(path, status=400, **wrong)
+    asked.get("plans/999999/letters", status=404)
+    # the same from the command line
+    shown = [json.loads(line) for line in cell.dlq(
+        "plans", str(plan), "--letters", "--outcome", "unsent",
+        "--json").splitlines()]
+    assert shown == unsent["letters"]
+    text = cell.dlq("plans", str(plan), "--letters").splitlines()
+    assert [line.split()[1:3] for line in text] == [
+        [x["letter_id"], x["outcome"]] for x in asked.get(path)["letters"]]
+    for args in (["plans", "--letters"], ["list", "--letters"],
+                 ["plans", str(plan), "--outcome", "held"],
+                 ["plans", str(plan), "--letters", "--outcome", "lost"]):
+        cell.dlq(*args, status=64)
+
+
+def test_letters_that_were_sent_are_not_counted_one_by_one(relay_cell):
+    cell = relay_cell
+    cell.rejected()
+    cell.dlq("plan", "--where", "attempts = 1", "--reason", "r")
+    cell.sql("INSERT INTO replay_plan_letters (plan_id, place, letter_id, "
+             "outcome) SELECT plan_id, i, gen_random_uuid(), CASE WHEN "
+             "i < 3000 THEN 'sent' ELSE 'held' END FROM replay_plans, "
+             "generate_series(2, 3003) i; "
+             "UPDATE replay_plan_letters SET outcome = 'sent' WHERE place = 1; "
+             "UPDATE replay_plans SET letters = 3003, next_place = 3004")
+    cell.sql("VACUUM ANALYZE replay_plan_letters")
+    text = (ROOT / "services/outbox-relay/sql/plan_find.sql").read_text()
+    [([shown],)] = cell.sql("EXPLAIN (ANALYZE, FORMAT JSON) " + text.replace(
+        "$1", "0").replace("$2", "100"))
+    assert 0 < rows_read(shown["Plan"], "replay_plan_letters") < 100
+    [plan] = [json.loads(x) for x in cell.dlq("plans", "--json").splitlines()]
+    assert (plan["sent"], plan["held"], plan["discarded"]) == (2999, 4, 0)
 
 
 def test_a_run_is_stopped_from_another_request_and_goes_on(relay_cell, api):

@@ -80,7 +80,8 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
                              headers=[(b"tenant", b"t%d" % (n % 2))])
                for n in range(6)]
     page(6)
-    assert [r[0] for r in browser.rows("reasons")] == ["6"]
+    browser.wait(lambda: [r[0] for r in browser.rows("reasons")] == ["6"],
+                 "and how many of which reason")
     assert "without a token" in browser.text("#who")
     give_token(browser, "ann")
 
@@ -160,6 +161,106 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     assert all("/api/v1/" in c["message"] for c in browser.complaints())
 
 
+def test_letters_are_shown_when_their_counts_are_not(relay_cell, api, browser):
+    cell = relay_cell
+    cell.rejected()
+    cell.sql("CREATE OR REPLACE FUNCTION letter_pattern(reason text) "
+             "RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+             "RAISE 'too many'; END $$")
+    browser.open(api().url + "/")
+    browser.wait(lambda: len(browser.rows("letters")) == 1, "it is shown")
+    browser.wait(lambda: browser.text("#notice").startswith(
+        "how many there are: "), "what is not is said")
+    browser.open("about:blank")
+    assert all("/api/v1/groups" in c["message"]
+               for c in browser.complaints())
+
+
+def makes(browser):
+    """Text of the button that makes a plan, and whether it is disabled."""
+    return browser.js(
+        "const b = [...document.querySelectorAll('#dialog button')].find((b) =>"
+        " b.innerText.startsWith('Make')); return [b.innerText, b.disabled]")
+
+
+def chosen(browser, select, value):
+    browser.js("const s = document.getElementById(arguments[0]);"
+               "s.value = arguments[1]; s.dispatchEvent(new Event('change'))",
+               select, value)
+
+
+def test_a_sort_opens_its_own_letters_and_a_plan_says_which(
+        relay_cell, page, browser, picture):
+    cell = relay_cell
+    keyless, keyed = cell.rejected(key=None), cell.rejected(key=b"it's")
+    cell.dlq("discard", cell.rejected(key=b"k"), "--reason", "r")
+    page(2)
+    give_token(browser, "ann")
+    for by, row, where, count in (
+            ("key", "(none)", "key !~ ''", 1),
+            ("key", "it's", "key = 'it''s'", 1),
+            ("age", "< 1h", "age < 1h", 2)):
+        chosen(browser, "by", by)
+        browser.wait(lambda row=row: row in [
+            r[2] for r in browser.rows("reasons")], f"sorted by {by}")
+        browser.js("[...document.querySelectorAll('#reasons tbody tr')].find("
+                   "(r) => r.cells[2].innerText === arguments[0]).click()", row)
+        browser.wait(lambda where=where, count=count: browser.js(
+            "return document.getElementById('where').value") == where and
+                     len(browser.rows("letters")) == count, f"of {row}")
+        [ours] = {keyless, keyed} & set(browser.js(
+            "return [...document.querySelectorAll('#letters tbody tr')].slice("
+            "0, 1).map((r) => r.letter.letter_id)"))
+        assert count == 2 or ours == (keyless if "none" in row else keyed)
+    browser.js("document.getElementById('where').value = ''")
+    chosen(browser, "state", "any")
+    browser.wait(lambda: len(browser.rows("letters")) == 3, "all are shown")
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    assert "All letters, whatever their state." in browser.text("#dialog-body")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "closed")
+    # all that fit are discarded by a plan
+    chosen(browser, "state", "")
+    browser.wait(lambda: len(browser.rows("letters")) == 2, "pending again")
+    browser.keys("d")
+    titled(browser, "Plan to discard")
+    assert "All pending letters." in browser.text("#dialog-body")
+    browser.keys("test data")
+    press(browser, "Dry run")
+    press(browser, "Make this plan: discard 2 letters")
+    browser.wait(lambda: browser.text("#dialog-title").endswith(": planned"),
+                 "the plan is made")
+    picture("discard-all")
+    assert cell.sql("SELECT kind, letters FROM replay_plans") == [
+        ("discard", 2)]
+
+
+def test_what_a_plan_did_not_send_is_shown_with_why(relay_cell, page, browser,
+                                                    picture):
+    cell = relay_cell
+    looped = cell.rejected(key=b"a", headers=[(b"ch_replay_count", b"5")])
+    behind = cell.rejected(key=b"a")
+    asked = page(2)
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r"},
+                      status=201)["plan"]
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    cell.dlq("run", str(plan))
+    browser.keys("P")
+    titled(browser, "Plans")
+    browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    browser.keys(ENTER)
+    titled(browser, f"Plan {plan}: done")
+    rows = browser.wait(lambda: browser.rows("unsent"), "what did not go")
+    assert [(r[0], r[1], r[4]) for r in rows] == [
+        (looped, "quarantined", "quarantined"), (behind, "held", "pending")]
+    assert "it was replayed 5 times" in rows[0][3]
+    picture("unsent")
+    browser.js("document.querySelector('#unsent tbody tr').focus()")
+    browser.keys(ENTER)
+    titled(browser, "Letter " + looped)
+
+
 def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
                                              picture):
     cell = relay_cell
@@ -172,17 +273,27 @@ def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
     give_token(browser, "ann")
     browser.keys("p")
     titled(browser, "Plan a replay")
-    browser.keys("mended", TAB, "50", TAB, "2000", TAB, "1", TAB, "3", TAB,
-                 elsewhere)
+    browser.keys("mended", TAB, "50", TAB, "2000", TAB, "1", TAB, "2", TAB,
+                 "3", TAB, elsewhere)
+    press(browser, "Dry run")
+    browser.wait(lambda: makes(browser)[0].startswith(
+        "Make this plan: 2 letters: ") and not makes(browser)[1], "tried")
+    # what is changed was not tried
+    browser.js("document.getElementById('field-12').focus()")
+    browser.keys("x", BACKSPACE)
+    assert makes(browser) == ["Make this plan", True]
+    browser.keys(TAB, " ")
     press(browser, "Dry run")
     press(browser, "Make this plan: 2 letters: ")
     browser.wait(lambda: browser.text("#dialog-title").endswith(": planned"),
                  "the plan is made")
-    assert cell.sql("SELECT per_second, bytes_per_second, canary, replays_max,"
-                    " selection->>'to' FROM replay_plans") == [
-        (50, 2000, 1, 3, elsewhere)]
+    assert cell.sql("SELECT per_second, bytes_per_second, canary, "
+                    "canary_returns, replays_max, selection->>'to', "
+                    "selection->>'again' FROM replay_plans") == [
+        (50, 2000, 1, 2, 3, elsewhere, "true")]
     shown = browser.text("#dialog-body")
     for text in ("50 letters a second", "2000 a second", "3 times",
+                 "1; 2 may come back", "Those too that may still be taken\nyes",
                  f"Without a topic, or foreign: go to\n{elsewhere}"):
         assert text in shown, shown
     picture("plan-bounds")

@@ -1,6 +1,8 @@
 """Dead letters found, grouped, exported and edited."""
 
 import json
+import os
+import subprocess
 import time
 
 from harness.kafka import header
@@ -78,6 +80,54 @@ def test_counts_and_groups(relay_cell):
     cell.dlq("group", "--by", "colour", status=64)
 
 
+def test_the_sort_of_a_letter_is_stored_with_it(relay_cell):
+    """Of a million letters no reason is read for a look at them."""
+    cell = relay_cell
+    for n in range(4):
+        cell.rejected(reason=f"{n} bytes")
+    cell.rejected(reason="no JSON")
+    cell.sql("INSERT INTO dead_letters (letter_id, source, row_id, topic, "
+             "error_class, reason, attempts, blocks_key) VALUES "
+             "(gen_random_uuid(), 's', 'r', 't', 'c', 'refused 7 times', 1, "
+             "false)")
+    cell.sql("CREATE SEQUENCE patterns; "
+             "ALTER FUNCTION letter_pattern(text) RENAME TO true_pattern; "
+             "CREATE FUNCTION letter_pattern(reason text) RETURNS text "
+             "LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER AS $$ BEGIN "
+             "PERFORM nextval('ch.patterns'); "
+             "RETURN ch.true_pattern(reason); END $$; "
+             "CREATE OR REPLACE FUNCTION letter_fingerprint(class text, "
+             "reason text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN "
+             "RAISE 'made anew of %%', reason; END $$")
+    sorts = lines(cell.dlq("group", "--by", "class,fingerprint", "--json"))
+    assert [(s["letters"], s["message"]) for s in sorts] == [
+        (4, "# bytes"), (1, "no JSON"), (1, "refused # times")]
+    assert cell.sql("SELECT last_value FROM patterns") == [(3,)]
+    mark = sorts[0]["fingerprint"]
+    assert len(found(cell, f"fingerprint = '{mark}'")) == 4
+    # of before they had one
+    cell.sql("CREATE OR REPLACE FUNCTION letter_fingerprint(class text, "
+             "reason text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ "
+             "SELECT 'of ' || reason $$; "
+             "UPDATE dead_letters SET fingerprint = NULL")
+    assert len(found(cell, "fingerprint = 'of refused 7 times'")) == 1
+
+
+def test_what_became_of_replays_is_not_asked_for_letters_that_wait(relay_cell):
+    cell = relay_cell
+    sent, waits = cell.rejected(key=b"a"), cell.rejected(key=b"b")
+    cell.dlq("replay", sent, "--reason", "r")
+    cell.sql("CREATE OR REPLACE FUNCTION letter_resolved(letter uuid) "
+             "RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN "
+             "RAISE 'asked for %%', letter; END $$")
+    assert [x["letter_id"] for x in cell.letters()] == [waits]
+    assert lines(cell.dlq("count", "--json"))[0]["letters"] == 1
+    assert "1 letters" in cell.dlq("plan", "--where", "attempts = 1",
+                                   "--reason", "r", "--dry-run")
+    for state in ("replayed", "resolved"):
+        assert "asked for" in cell.run_dlq("list", "--state", state).stderr
+
+
 def test_show_in_other_forms(relay_cell):
     cell = relay_cell
     doc = cell.rejected(value=b'{"a":[1,{"b":"\\u001b[31m"}],"c":{}}')
@@ -90,6 +140,35 @@ def test_show_in_other_forms(relay_cell):
     assert "00000010  10 11 12 13" in text
     assert "value (hex) 000102" in cell.dlq("show", raw, "--pretty") or (
         "\\x00\\x01" in cell.dlq("show", raw, "--pretty"))
+
+
+# Of a small parent: what a process was before its exec counts too.
+PEAK = """
+import resource, subprocess, sys
+with open(sys.argv[1], "wb") as out:
+    subprocess.run(sys.argv[2:], stdout=out, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
+def test_large_values_are_not_held_together(relay_cell, tmp_path):
+    """32 letters of 4 MB: no command holds more than a few of them."""
+    cell = relay_cell
+    for n in range(32):
+        cell.rejected(key=b"k%d" % n)
+    cell.sql("UPDATE rejected SET value = convert_to(repeat('x', 4000000), "
+             "'UTF8')")
+    for args in (["list"], ["list", "--json"], ["export"],
+                 ["replay", "--where", "attempts = 1", "--dry-run"],
+                 ["plan", "--where", "attempts = 1", "--dry-run"],
+                 ["discard", "--where", "attempts = 1", "--reason", "r"]):
+        run = subprocess.run(
+            ["/usr/bin/python3", "-c", PEAK, str(tmp_path / "out"),
+             *cell.dlq_command(*args)], stdout=subprocess.PIPE, check=True)
+        assert int(run.stdout) < 80000, args  # kB
+        assert (os.path.getsize(tmp_path / "out") > 32 * 4000000
+                ) == (args == ["export"])
+    assert cell.letters() == []
 
 
 def test_an_export_is_whole_and_exact(relay_cell):
