@@ -18,6 +18,7 @@
 #define REFUSALS 3
 #define AGAIN_MS 60000
 #define TABLE_MS 5000
+#define LOCKED "55P03" /* lock_timeout */
 
 static const struct ch_pg_stmt allowed_stmt = {
 	"relay_wal_allowed", outbox_relay_sql_wal_allowed};
@@ -124,7 +125,8 @@ struct table {
 };
 
 static int
-look_at_table(struct relay *r, struct table *t, struct ch_err *err)
+look_at_table(struct relay *r, const char *patience, struct table *t,
+	struct ch_err *err)
 {
 	bool *flags[] = {&t->has_publication, &t->inserts, &t->published,
 		&t->there, &t->partitioned, &t->by_root, &t->hidden};
@@ -137,6 +139,7 @@ look_at_table(struct relay *r, struct table *t, struct ch_err *err)
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, r->publication);
 	ch_pg_arg_str(&args, r->table);
+	ch_pg_arg_str(&args, patience);
 	rc = ch_pg_query(r->pg, &published_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
@@ -193,7 +196,7 @@ int
 source_check_table(struct relay *r, bool *missed, struct ch_err *err)
 {
 	struct table t;
-	int rc = look_at_table(r, &t, err);
+	int rc = look_at_table(r, "5s", &t, err);
 
 	*missed = rc == CH_OK && may_miss(&t);
 	return rc == CH_OK ? check_published(r, &t, err) : rc;
@@ -203,7 +206,7 @@ int
 source_check_rows(struct relay *r, struct ch_err *err)
 {
 	struct table t;
-	int rc = look_at_table(r, &t, err);
+	int rc = look_at_table(r, "5s", &t, err);
 
 	if (rc != CH_OK || !t.hidden)
 		return rc;
@@ -225,7 +228,11 @@ source_watch_table(struct relay *r, struct ch_err *err)
 		ch_mono_ms_since(r->now, r->table_at) < TABLE_MS)
 		return CH_OK;
 	r->table_at = r->now;
-	rc = look_at_table(r, &t, err);
+	rc = look_at_table(r, "20ms", &t, &why);
+	if (rc == CH_ESQL && ch_view_eq_str(ch_view_of(why.sqlstate), LOCKED))
+		return CH_OK; /* it is being changed: next time */
+	if (rc != CH_OK)
+		*err = why;
 	if (rc != CH_OK || !may_miss(&t))
 		return rc;
 	(void)check_published(r, &t, &why);
