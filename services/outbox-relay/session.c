@@ -365,6 +365,7 @@ session_has_position(struct relay *r)
 		progress_snapshot_set(&r->progress, scan_until(r->scan));
 	r->progress.has_lsn = true;
 	r->progress.lsn = r->slot_lsn;
+	r->progress.saved_snapshot = false; /* written within a second */
 	return true;
 }
 
