@@ -498,8 +498,11 @@ CREATE OR REPLACE FUNCTION replay_plan_returns(plan int8, OUT sent int8,
 CREATE OR REPLACE FUNCTION replay_plans_returned(plans int8[])
 	RETURNS TABLE (plan_id int8, returned int8)
 	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-	SELECT r.plan_id, count(DISTINCT r.letter_id) FROM foreign_letters f
-	JOIN letter_replays r ON r.letter_id = f.came_back
+	SELECT r.plan_id, count(DISTINCT r.letter_id) FROM (
+		SELECT f.came_back FROM foreign_letters f
+		UNION ALL SELECT d.came_back FROM dead_letters d
+	) b
+	JOIN letter_replays r ON r.letter_id = b.came_back
 	WHERE r.plan_id = ANY (plans) GROUP BY r.plan_id $$;
 
 -- As in core.sql.

@@ -124,6 +124,10 @@ CREATE FUNCTION replay_plans_returned(plans int8[])
 		SELECT r.plan_id, max(r.replay_id) FROM foreign_letters f
 		JOIN letter_replays r ON r.letter_id = f.came_back
 		WHERE r.plan_id = ANY (plans) GROUP BY r.plan_id, r.letter_id
+		UNION
+		SELECT r.plan_id, max(r.replay_id) FROM dead_letters d
+		JOIN letter_replays r ON r.letter_id = d.came_back
+		WHERE r.plan_id = ANY (plans) GROUP BY r.plan_id, r.letter_id
 	) c GROUP BY c.plan_id $$;
 
 -- They are made and changed by the functions of decisions.
