@@ -1205,31 +1205,42 @@ BEGIN
 			'returned', r.returned, 'selection', p.selection));
 END $$;
 
--- The plan's row stays locked until the transaction ends, while its letter at
--- this place is decided. False: somebody has stopped it, or it is elsewhere.
-CREATE OR REPLACE FUNCTION begin_step(plan int8, at_place int8, letter uuid) RETURNS boolean
+-- The plan's row stays locked until the transaction ends, while its letters from
+-- this place on are decided, one after the other. False: somebody has stopped it,
+-- or it is elsewhere. All are looked at before any of them is sent.
+CREATE OR REPLACE FUNCTION begin_page(plan int8, at_place int8, chosen uuid[])
+	RETURNS boolean
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-	p replay_plans;
-	i replay_plan_letters;
+	p     replay_plans;
+	last  int8 := at_place + cardinality(chosen) - 1;
+	wrong record;
 BEGIN
 	p := locked_plan(plan);
 	IF (p.state = 'running' AND p.next_place = at_place) IS NOT TRUE THEN
 		RETURN false;
 	END IF;
-	SELECT * INTO i FROM replay_plan_letters l
-		WHERE l.plan_id = plan AND l.place = at_place;
-	IF (i.letter_id = letter AND at_place <= p.approved_letters
-		AND letters_digest_step(i.rest, i.letter_id) = p.left_digest)
-		IS NOT TRUE THEN
+	SELECT c.place, c.letter INTO wrong
+		FROM (SELECT at_place + u.n - 1 AS place, u.letter, i.letter_id, i.rest,
+				lag(i.rest, 1, p.left_digest) OVER (ORDER BY u.n) AS left_there
+			FROM unnest(chosen) WITH ORDINALITY AS u(letter, n)
+			LEFT JOIN replay_plan_letters i ON i.plan_id = plan
+				AND i.place = at_place + u.n - 1) c
+		WHERE (c.letter_id = c.letter AND c.place <= p.approved_letters
+			AND letters_digest_step(c.rest, c.letter_id) = c.left_there)
+			IS NOT TRUE
+		ORDER BY c.place LIMIT 1;
+	IF FOUND OR (last >= at_place) IS NOT TRUE THEN
 		RAISE EXCEPTION 'plan %: letter % at place % is not what was approved '
-			'(% letters)', plan, letter, at_place, p.approved_letters
+			'(% letters)', plan, wrong.letter,
+			coalesce(wrong.place, at_place), p.approved_letters
 			USING ERRCODE = 'object_not_in_prerequisite_state', HINT =
 			'find out who changed replay_plan_letters; dlq cancel it, and '
 			'plan again';
 	END IF;
-	IF p.canary > 0 AND NOT p.canary_passed AND at_place > p.canary
-		AND p.canary <= (SELECT count(*) FROM replay_plan_letters l
+	IF p.canary > 0 AND NOT p.canary_passed AND last > p.canary
+		AND p.canary < cardinality(chosen) + (SELECT count(*)
+			FROM replay_plan_letters l
 			WHERE l.plan_id = plan AND l.outcome = 'sent') THEN
 		RAISE EXCEPTION 'plan %: its canary of % has not passed', plan,
 			p.canary USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -1353,7 +1364,7 @@ REVOKE ALL ON FUNCTION forget_slot, lock_letter, claim_letter, put_delivery_back
 	letter_delivered, letter_returned, stop_delivery, decide_letter, edit_letter, insist_import, import_letter,
 	move_import, audit_letters, locked_plan, strictest, set_two_person,
 	make_plan, store_letters, choose_letters, plan_overtakes, approve_plan,
-	turn_plan, pass_canary, begin_step, end_step FROM PUBLIC;
+	turn_plan, pass_canary, begin_page, end_step FROM PUBLIC;
 
 -- Of plans that were made before: what a look at them needs.
 UPDATE replay_plan_letters i SET at = l.at,
@@ -1372,10 +1383,11 @@ REVOKE INSERT, UPDATE ON letter_states, letter_replays, letter_edits,
 	audit_events FROM :"role";
 REVOKE EXECUTE ON FUNCTION lock_letter, decide_letter, edit_letter,
 	audit_letters, choose_letters, approve_plan, turn_plan, pass_canary,
-	begin_step, end_step FROM :"role";
+	end_step FROM :"role";
 REVOKE INSERT, UPDATE ON replay_plans, foreign_letters, foreign_cursors
 	FROM :"operator";
 DROP FUNCTION IF EXISTS count_import(uuid, int4);
+DROP FUNCTION IF EXISTS begin_step(int8, int8, uuid);
 
 -- The relay.
 GRANT USAGE ON SCHEMA :"schema" TO :"role";
@@ -1393,7 +1405,7 @@ GRANT EXECUTE ON FUNCTION letter_delivered, letter_returned TO :"role";
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
 GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, claim_letter, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan,
-	choose_letters, plan_overtakes, approve_plan, turn_plan, pass_canary, begin_step, end_step TO :"operator";
+	choose_letters, plan_overtakes, approve_plan, turn_plan, pass_canary, begin_page, end_step TO :"operator";
 GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters,
 	letter_states,
 	letter_replays, letter_edits, replay_plans, replay_plan_letters,

@@ -27,7 +27,7 @@ struct api;
 /* Listens. *out is NULL when api_listen is empty. CH_ECONFIG, or as
  * ch_http_server_start(). */
 int api_open(struct api **out, const struct ch_runtime *rt, struct ch_err *err);
-/* A plan that runs is stopped where it is: waits for the letter in hand. NULL
+/* A plan that runs is stopped where it is: waits for the page in hand. NULL
  * is allowed. */
 void api_close(struct api *a);
 

@@ -20,7 +20,7 @@
 struct api_run;
 
 struct api_run *api_run_new(const struct ch_runtime *rt);
-/* Stops it and waits for the letter in hand. NULL is allowed. */
+/* Stops it and waits for the page in hand. NULL is allowed. */
 void api_run_free(struct api_run *r);
 /* CH_OK: begun. CH_EEXIST: another plan runs here. */
 int api_run_start(struct api_run *r, int64_t plan, const char *actor,

@@ -349,43 +349,57 @@ letters_kind(const struct letters_row *row)
 	return row->is_delivery ? "delivery" : "rejected";
 }
 
+static void
+lock_args(struct ch_pg_args *args, const struct ch_uuid *id)
+{
+	ch_pg_args_clear(args);
+	ch_pg_arg_uuid(args, id);
+}
+
+int
+letters_lock_add(struct ch_pg *pg, const struct ch_uuid *id, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	lock_args(&args, id);
+	return ch_pg_pipeline_add(pg, &lock_stmt, &args, err);
+}
+
+int
+letters_locked(const PGresult *res, struct letters_row *row, struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+
+	if (!letter_state_of(ch_pg_next_text(&r), &row->state))
+		return ch_err_set(err, CH_EPROTO, "letter_states: no state");
+	row->replays = ch_pg_next_i32(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
 static int
 lock_by(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 	const struct ch_pg_args *args, struct letters_row *row,
 	struct ch_err *err)
 {
-	struct ch_pg_row r;
 	PGresult *res;
 	int rc = ch_pg_query(pg, stmt, args, &res, err);
 
 	if (rc != CH_OK)
 		return rc;
-	r = ch_pg_row(res, 0);
-	if (!letter_state_of(ch_pg_next_text(&r), &row->state))
-		rc = ch_err_set(err, CH_EPROTO, "letter_states: no state");
-	row->replays = ch_pg_next_i32(&r);
+	rc = letters_locked(res, row, err);
 	PQclear(res);
 	return rc;
-}
-
-int
-letters_lock_state(struct ch_pg *pg, struct letters_row *row,
-	struct ch_err *err)
-{
-	struct ch_pg_args args;
-
-	ch_pg_args_clear(&args);
-	ch_pg_arg_uuid(&args, &row->id);
-	return lock_by(pg, &lock_stmt, &args, row, err);
 }
 
 static int
 letters_lock(struct ch_pg *pg, struct letters_row *row, struct ch_err *err)
 {
+	struct ch_pg_args args;
 	int rc = ch_pg_begin(pg, err);
 
+	lock_args(&args, &row->id);
 	if (rc == CH_OK)
-		rc = letters_lock_state(pg, row, err);
+		rc = lock_by(pg, &lock_stmt, &args, row, err);
 	if (rc != CH_OK)
 		(void)ch_pg_rollback(pg, NULL);
 	return rc;
@@ -423,6 +437,36 @@ add_command(struct ch_pg_args *args, const struct letter_command *c)
 	ch_pg_arg_null(args, CH_PG_DATE);
 }
 
+static void
+decision_args(struct ch_pg_args *args, const struct letters_row *row,
+	const struct letters_decision *d)
+{
+	ch_pg_args_clear(args);
+	ch_pg_arg_uuid(args, &row->id);
+	ch_pg_arg_str(args, letter_state_name(d->state));
+	ch_pg_arg_str(args, d->actor);
+	ch_pg_arg_str(args, d->reason);
+	ch_pg_arg_i32(args, d->replays);
+	ch_pg_arg_str(args, d->topic);
+	ch_pg_arg_i32(args, d->part);
+	ch_pg_arg_i64(args, d->offset);
+	add_command(args, d->command);
+	if (d->plan != 0)
+		ch_pg_arg_i64(args, d->plan);
+	else
+		ch_pg_arg_null(args, CH_PG_INT8);
+}
+
+int
+letters_write_add(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err)
+{
+	struct ch_pg_args args;
+
+	decision_args(&args, row, d);
+	return ch_pg_pipeline_add(pg, &decide_stmt, &args, err);
+}
+
 int
 letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err)
@@ -432,20 +476,7 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 	PGresult *res;
 	int rc;
 
-	ch_pg_args_clear(&args);
-	ch_pg_arg_uuid(&args, &row->id);
-	ch_pg_arg_str(&args, letter_state_name(d->state));
-	ch_pg_arg_str(&args, d->actor);
-	ch_pg_arg_str(&args, d->reason);
-	ch_pg_arg_i32(&args, d->replays);
-	ch_pg_arg_str(&args, d->topic);
-	ch_pg_arg_i32(&args, d->part);
-	ch_pg_arg_i64(&args, d->offset);
-	add_command(&args, d->command);
-	if (d->plan != 0)
-		ch_pg_arg_i64(&args, d->plan);
-	else
-		ch_pg_arg_null(&args, CH_PG_INT8);
+	decision_args(&args, row, d);
 	rc = ch_pg_query(pg, &decide_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
@@ -459,35 +490,84 @@ letters_write(struct ch_pg *pg, const struct letters_row *row,
 		CH_VIEW_ARG(row->topic));
 }
 
-int
-letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_discard *w, struct ch_err *err)
+bool
+letters_may_discard(const struct letters_row *row, struct ch_err *err)
 {
-	if (!letter_may(LETTER_DISCARD, row->state, row->replays, 0, err))
-		return err->code;
-	return letters_write(pg, row,
-		&(struct letters_decision){.actor = w->actor,
-			.reason = w->reason,
-			.state = LETTER_DISCARDED,
-			.replays = row->replays,
-			.plan = w->plan},
-		err);
+	return letter_may(LETTER_DISCARD, row->state, row->replays, 0, err);
+}
+
+struct letters_decision
+letters_discarded(const struct letters_row *row,
+	const struct letters_discard *w)
+{
+	return (struct letters_decision){.actor = w->actor,
+		.reason = w->reason,
+		.state = LETTER_DISCARDED,
+		.replays = row->replays,
+		.plan = w->plan};
 }
 
 int
 letters_discard(struct ch_pg *pg, struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err)
 {
+	struct letters_decision d;
 	int rc = letters_claim(pg, row, w->actor, w->reason, err);
 
 	if (rc != CH_OK)
 		return rc;
-	rc = letters_discard_locked(pg, row, w, err);
+	d = letters_discarded(row, w);
+	rc = letters_may_discard(row, err) ? letters_write(pg, row, &d, err)
+					   : (int)err->code;
 	if (rc == CH_OK && ch_pg_commit(pg, err) != CH_PG_COMMITTED)
 		rc = CH_EIO;
 	if (rc != CH_OK)
 		(void)ch_pg_rollback(pg, NULL);
 	return rc;
+}
+
+/* false: it is no command of the ledger. args point into c. */
+static bool
+command_args(struct ch_pg_args *args, const struct letters_row *row,
+	struct letter_command *c)
+{
+	if (row->is_delivery || row->is_foreign ||
+		!letter_command_of(row->value, c))
+		return false;
+	ch_pg_args_clear(args);
+	ch_pg_arg_str(args, c->org);
+	ch_pg_arg_uuid(args, &c->id);
+	ch_pg_arg_day(args, c->day);
+	return true;
+}
+
+int
+letters_command_add(struct ch_pg *pg, const struct letters_row *row,
+	bool *asked, struct ch_err *err)
+{
+	struct letter_command c;
+	struct ch_pg_args args;
+
+	*asked = command_args(&args, row, &c);
+	return *asked ? ch_pg_pipeline_add(pg, &applied_stmt, &args, err)
+		      : CH_OK;
+}
+
+int
+letters_commanded(const PGresult *res, struct letters_command *out,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+
+	*out = (struct letters_command){.known = PQntuples(res) == 1};
+	if (!out->known)
+		return CH_OK;
+	ch_view_copy(ch_pg_next_text_null(&r), out->status,
+		sizeof(out->status));
+	out->expired = ch_pg_next_bool(&r);
+	ch_view_copy(ch_pg_next_text(&r), out->lowest_day,
+		sizeof(out->lowest_day));
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
 }
 
 int
@@ -496,33 +576,18 @@ letters_command(struct ch_pg *pg, const struct letters_row *row,
 {
 	struct letter_command c;
 	struct ch_pg_args args;
-	struct ch_view status;
-	struct ch_pg_row r;
 	PGresult *res;
 	int rc;
 
 	*out = (struct letters_command){.known = false};
-	if (row->is_delivery || row->is_foreign ||
-		!letter_command_of(row->value, &c))
+	if (!command_args(&args, row, &c))
 		return CH_OK;
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, c.org);
-	ch_pg_arg_uuid(&args, &c.id);
-	ch_pg_arg_day(&args, c.day);
 	rc = ch_pg_query(pg, &applied_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
-	if (PQntuples(res) == 1) {
-		r = ch_pg_row(res, 0);
-		out->known = true;
-		status = ch_pg_next_text_null(&r);
-		ch_view_copy(status, out->status, sizeof(out->status));
-		out->expired = ch_pg_next_bool(&r);
-		ch_view_copy(ch_pg_next_text(&r), out->lowest_day,
-			sizeof(out->lowest_day));
-	}
+	rc = letters_commanded(res, out, err);
 	PQclear(res);
-	return CH_OK;
+	return rc;
 }
 
 int

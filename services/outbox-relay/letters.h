@@ -88,16 +88,19 @@ int letters_sort(const PGresult *res, int i, const struct letters_group *by,
 int letters_sendings(struct ch_pg *pg, const struct ch_uuid *id, PGresult **out,
 	struct ch_err *err);
 
-/* Inside of a transaction: locks the letter and brings state and replays up to
- * date. */
-int letters_lock_state(struct ch_pg *pg, struct letters_row *row,
-	struct ch_err *err);
-/* Begins a transaction and does the same for whoever decides by hand: refuses,
- * while nothing is sent yet, what letters_write() would refuse of them (the
- * owner's rule of two people, which stays until the end; who and why that
- * cannot be stored). On an error there is no transaction. */
+/* Begins a transaction, locks the letter and brings state and replays up to date,
+ * for whoever decides by hand: refuses, while nothing is sent yet, what
+ * letters_write() would refuse of them (the owner's rule of two people, which
+ * stays until the end; who and why that cannot be stored). On an error there is
+ * no transaction. */
 int letters_claim(struct ch_pg *pg, struct letters_row *row, const char *actor,
 	const char *reason, struct ch_err *err);
+/* For a plan's, in a pipeline, inside of a transaction: the question, its
+ * answer. */
+int letters_lock_add(struct ch_pg *pg, const struct ch_uuid *id,
+	struct ch_err *err);
+int letters_locked(const PGresult *res, struct letters_row *row,
+	struct ch_err *err);
 
 struct letters_decision {
 	const char *actor, *reason;
@@ -115,15 +118,20 @@ struct letters_decision {
  * CH_EEXIST, with nothing written: that delivery is not dead now. */
 int letters_write(struct ch_pg *pg, const struct letters_row *row,
 	const struct letters_decision *d, struct ch_err *err);
+/* The same in a pipeline, of a letter that goes to no endpoint. */
+int letters_write_add(struct ch_pg *pg, const struct letters_row *row,
+	const struct letters_decision *d, struct ch_err *err);
+/* false with CH_EEXIST: it is decided. */
+bool letters_may_discard(const struct letters_row *row, struct ch_err *err);
 struct letters_discard {
 	const char *actor, *reason;
 	int64_t plan; /* 0: by hand */
 };
-/* Never to be sent, nor once more by an endpoint's delivery that is on its way.
- * Inside of a transaction that has locked the letter. CH_EEXIST: it is decided. */
-int letters_discard_locked(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_discard *w, struct ch_err *err);
-/* The same by hand, in a transaction of its own. */
+/* The decision of a letter that is locked and may be discarded. */
+struct letters_decision letters_discarded(const struct letters_row *row,
+	const struct letters_discard *w);
+/* Never to be sent, nor once more by an endpoint's delivery that is on its way;
+ * by hand, in a transaction of its own. CH_EEXIST: it is decided. */
 int letters_discard(struct ch_pg *pg, struct letters_row *row,
 	const struct letters_discard *w, struct ch_err *err);
 
@@ -140,6 +148,11 @@ int letters_command(struct ch_pg *pg, const struct letters_row *row,
 /* Of an endpoint's: do the relays run, and none of them has the endpoint? */
 int letters_endpoint_missing(struct ch_pg *pg, struct ch_view topic,
 	bool *missing, struct ch_err *err);
+/* The same in a pipeline. *asked: there is a question, whose answer will come. */
+int letters_command_add(struct ch_pg *pg, const struct letters_row *row,
+	bool *asked, struct ch_err *err);
+int letters_commanded(const PGresult *res, struct letters_command *out,
+	struct ch_err *err);
 
 struct letters_edit {
 	struct ch_view value; /* the new one */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan_run: next letter, pace, transaction; then the canary's verdict.
+ * plan_run: next page, pace, transaction; then the canary's verdict.
  */
 #include "plan_run.h"
 
@@ -10,17 +10,20 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "pace.h"
+#include "plan_page.h"
 #include "plans.h"
 #include "replay.h"
 
 #define CANARY_LOOK_MS 200
 #define WAIT_MS 500 /* then asks whether it may go on */
+#define PAGE_MS 100 /* a page holds what the rate lets go meanwhile */
 
 struct run {
 	struct ch_pg *pg;
 	struct replay *replay; /* NULL: it discards */
 	const struct plan_run_options *opt;
 	struct plans_row plan;
+	struct plan_page *page;
 	struct pace pace;
 	int64_t sent;
 	bool canary_passed, was_stopped;
@@ -49,143 +52,139 @@ printable(struct ch_buf *b, const char *said)
 	return ch_buf_str(b);
 }
 
-/* ---- one letter ---- */
+/* ---- a page ---- */
 
-struct step {
-	const struct plans_next *next;
-	struct letters_row *row; /* NULL: gone */
-	const char *outcome;
-	struct ch_err said;
-};
-
-/* What a letter's refusal means for the plan; "" when the run must stop. */
-static const char *
-outcome_of(const struct run *r, const struct letters_row *row, int rc)
+static int64_t
+least(int64_t a, int64_t b)
 {
-	if (rc == CH_OK)
-		return r->plan.discards ? "discarded" : "sent";
-	if (rc == CH_EEXIST)
-		return row->state == LETTER_EDITED ? "held" : "refused";
-	if (rc == CH_ERANGE)
-		return replay_looped(row, r->plan.replays_max) ? "quarantined"
-							       : "held";
-	return "";
+	return a < b ? a : b;
 }
 
-/* Inside of the transaction that has locked the letter. */
-static int
-act(struct run *r, struct letters_row *row, struct ch_err *err)
+/* What may go in so many ms, but one letter in any case. */
+static int64_t
+within_page(int64_t per_second)
 {
-	int rc;
+	int64_t many = per_second * PAGE_MS / 1000;
 
+	return many > 0 ? many : 1;
+}
+
+static int
+letters_max(const struct run *r)
+{
+	int64_t max = PLANS_PAGE;
+
+	if (r->plan.per_second > 0)
+		max = least(max, within_page(r->plan.per_second));
+	if (r->plan.canary > r->sent && !r->canary_passed)
+		max = least(max, r->plan.canary - r->sent);
+	return (int)max;
+}
+
+static int64_t
+bytes_max(const struct run *r)
+{
+	if (r->plan.bytes_per_second == 0)
+		return PLAN_PAGE_BYTES;
+	return least(PLAN_PAGE_BYTES, within_page(r->plan.bytes_per_second));
+}
+
+static void
+keep_pace(struct run *r)
+{
+	const struct letters_row *row;
+	int64_t bytes, ms;
+	int i;
+
+	for (i = 0; i < r->page->acts; i++) {
+		row = r->page->acting[i].row;
+		bytes = (int64_t)(row->value.len + row->key.len);
+		while (may_go_on(r) &&
+			(ms = pace_take(&r->pace, bytes,
+				 ch_clock_mono(r->opt->clock))) > 0)
+			wait_ms(ms);
+	}
+}
+
+static void
+discard(const struct run *r, struct replay_letter *l)
+{
+	l->known = true;
+	l->decides = letters_may_discard(l->row, &l->said);
+	l->rc = l->decides ? CH_OK : (int)l->said.code;
+	l->decision = letters_discarded(l->row,
+		&(struct letters_discard){
+			r->opt->actor, r->reason, r->plan.id});
+}
+
+/* Inside of the transaction that has locked the letters. */
+static int
+act(struct run *r, struct ch_err *err)
+{
+	struct plan_page *page = r->page;
+	int i;
+
+	for (i = 0; r->plan.discards && i < page->acts; i++)
+		discard(r, &page->acting[i]);
 	if (r->plan.discards)
-		return letters_discard_locked(r->pg, row,
-			&(struct letters_discard){
-				r->opt->actor, r->reason, r->plan.id},
-			err);
-	rc = replay_redirect(row, r->to, err);
-	return rc == CH_OK ? replay_locked(r->replay, r->pg, row, err) : rc;
+		return CH_OK;
+	return replay_letters(r->replay, page->acting, (size_t)page->acts,
+		&page->arena, err);
 }
 
-/* Inside of the transaction. */
+/* *written of its letters are decided, whatever comes back. */
 static int
-decide(struct run *r, struct step *s, struct ch_err *err)
+transact(struct run *r, int *written, struct ch_err *err)
 {
-	int rc;
+	struct ch_err unsent = CH_ERR_INIT;
+	int rc = plan_page_begin(r->page, r->pg, err), sent_rc = CH_OK;
 
-	s->outcome = "refused";
-	if (s->row == NULL) {
-		ch_err_set(&s->said, CH_ENOTFOUND,
-			"its row is not kept any more");
-		return CH_OK;
-	}
-	if (s->next->behind[0] != '\0' && !r->plan.discards) {
-		s->outcome = "held";
-		ch_err_set(&s->said, CH_EEXIST,
-			"behind %s, an earlier letter of its key",
-			s->next->behind);
-		return CH_OK;
-	}
-	rc = letters_lock_state(r->pg, s->row, err);
-	if (rc != CH_OK)
-		return rc;
-	rc = act(r, s->row, &s->said);
-	s->outcome = outcome_of(r, s->row, rc);
-	return s->outcome[0] != '\0'
-		? CH_OK
-		: ch_err_set(err, s->said.code, "%s", s->said.text);
-}
-
-static int
-transact(struct run *r, struct step *s, struct ch_err *err)
-{
-	struct ch_buf detail = CH_BUF_INIT;
-	int rc = ch_pg_begin(r->pg, err);
-
-	if (rc != CH_OK)
-		return rc;
-	rc = plans_begin(r->pg, r->plan.id, s->next->place, &s->next->letter,
-		err);
+	*written = 0;
 	r->was_stopped = rc == CH_ECLOSED;
 	if (rc == CH_OK)
-		rc = decide(r, s, err);
+		sent_rc = act(r, &unsent);
 	if (rc == CH_OK)
-		rc = plans_end(r->pg, r->plan.id, s->next->place, s->outcome,
-			printable(&detail, s->said.text), err);
-	ch_buf_free(&detail);
-	if (rc == CH_OK && ch_pg_commit(r->pg, err) != CH_PG_COMMITTED)
-		rc = CH_EIO;
-	if (rc != CH_OK)
+		rc = plan_page_write(r->page, r->pg, written, err);
+	if (*written == 0)
 		(void)ch_pg_rollback(r->pg, NULL);
+	if (rc == CH_OK && sent_rc != CH_OK)
+		rc = ch_err_set(err, sent_rc, "%s", unsent.text);
 	return rc;
 }
 
 static void
-keep_pace(struct run *r, const struct letters_row *row)
+tell(struct run *r, int i)
 {
-	int64_t bytes = (int64_t)(row->value.len + row->key.len), ms;
+	const struct plan_page_letter *l = &r->page->letters[i];
 
-	while (may_go_on(r) &&
-		(ms = pace_take(&r->pace, bytes,
-			 ch_clock_mono(r->opt->clock))) > 0)
-		wait_ms(ms);
+	r->sent += strcmp(l->outcome, "sent") == 0 ? 1 : 0;
+	r->opt->told(r->opt->ctx, l->kept ? &l->row : NULL,
+		&r->page->next.letters[i].id, l->outcome, l->detail);
 }
 
 static int
-step(struct run *r, const struct plans_next *next, struct ch_err *err)
+send_page(struct run *r, struct ch_err *err)
 {
-	struct letters_filter one = {
-		.ids = &next->letter, .id_count = 1, .limit = 1};
-	struct step s = {.next = next};
-	struct letters_row row;
-	PGresult *res;
-	int rc = letters_find(r->pg, &one, &res, err);
+	int i, written, rc;
 
+	rc = plan_page_read(r->page, r->pg, bytes_max(r), err);
 	if (rc != CH_OK)
 		return rc;
-	if (PQntuples(res) == 1) {
-		rc = letters_row(res, 0, &row, err);
-		s.row = &row;
-	}
-	if (rc == CH_OK && s.row != NULL && next->behind[0] == '\0')
-		keep_pace(r, &row);
-	if (rc == CH_OK)
-		rc = transact(r, &s, err);
-	if (rc == CH_OK) {
+	keep_pace(r);
+	rc = transact(r, &written, err);
+	if (written > 0)
 		CH_FAILPOINT("relay.after_decision");
-		r->sent += strcmp(s.outcome, "sent") == 0 ? 1 : 0;
-		r->opt->told(r->opt->ctx, s.row, &next->letter, s.outcome,
-			s.said.text);
-	}
-	PQclear(res);
+	for (i = 0; i < written; i++)
+		tell(r, i);
 	return rc;
 }
 
 /* Where the plan stands; CH_ECLOSED when an operator stopped it. */
 static int
-look(struct run *r, struct plans_next *next, struct ch_err *err)
+look(struct run *r, struct ch_err *err)
 {
-	int rc = plans_next(r->pg, r->plan.id, next, err);
+	struct plans_next *next = &r->page->next;
+	int rc = plans_next(r->pg, r->plan.id, letters_max(r), next, err);
 
 	if (rc != CH_OK)
 		return rc;
@@ -224,7 +223,6 @@ canary_wait(struct run *r, struct ch_err *err)
 {
 	struct ch_mono began = ch_clock_mono(r->opt->clock);
 	struct plans_returns seen;
-	struct plans_next next;
 	int rc;
 
 	for (;;) {
@@ -245,7 +243,7 @@ canary_wait(struct run *r, struct ch_err *err)
 				seen.judged, seen.sent, r->opt->canary_wait_ms,
 				r->plan.id);
 		wait_ms(CANARY_LOOK_MS);
-		rc = look(r, &next, err);
+		rc = look(r, err);
 		if (rc != CH_OK)
 			return rc;
 	}
@@ -263,17 +261,19 @@ canary_due(const struct run *r, bool ended)
 static int
 letters_of_plan(struct run *r, struct ch_err *err)
 {
-	struct plans_next next;
+	bool ended;
 	int rc;
 
 	for (;;) {
-		rc = look(r, &next, err);
-		if (rc == CH_OK && canary_due(r, next.ended))
+		rc = look(r, err);
+		ended = r->page->next.count == 0;
+		if (rc == CH_OK && canary_due(r, ended)) {
 			rc = canary_wait(r, err);
-		if (rc != CH_OK || next.ended)
-			return rc;
-		rc = step(r, &next, err);
-		if (rc != CH_OK)
+			ended = false;
+		} else if (rc == CH_OK && !ended) {
+			rc = send_page(r, err);
+		}
+		if (rc != CH_OK || ended)
 			return rc;
 	}
 }
@@ -322,7 +322,8 @@ open_replay(const struct ch_params *p, struct run *r, struct ch_err *err)
 			.reason = r->reason,
 			.replays_max = r->plan.replays_max,
 			.plan = r->plan.id,
-			.again = r->plan.again},
+			.again = r->plan.again,
+			.to = r->to},
 		err);
 	return r->replay != NULL ? CH_OK : CH_ECONFIG;
 }
@@ -334,17 +335,19 @@ open_and_run(const struct ch_params *p, struct run *r, struct ch_arena *arena,
 	int rc;
 
 	r->reason = ch_arena_str(arena, r->plan.reason);
+	if (r->plan.to.len > 0)
+		r->to = ch_arena_str(arena, r->plan.to);
 	rc = open_replay(p, r, err);
 	if (rc != CH_OK)
 		return rc;
-	if (r->plan.to.len > 0)
-		r->to = ch_arena_str(arena, r->plan.to);
 	r->sent = r->plan.sent;
 	r->canary_passed = r->plan.canary_passed;
 	pace_init(&r->pace, r->plan.per_second, r->plan.bytes_per_second,
 		ch_params_bytes(p, "message_max"),
 		ch_clock_mono(r->opt->clock));
+	r->page = plan_page_new(&r->plan);
 	rc = run_owned(r, err);
+	plan_page_free(r->page);
 	replay_close(r->replay);
 	return rc;
 }

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan_run: the letters of an approved plan sent or discarded, one after the
- * other.
+ * plan_run: the letters of an approved plan sent or discarded, page by page
+ * (plan_page.h).
  *
- * Each letter is one transaction: the plan's row is locked and still runs, the
- * letter is the one that was approved, it is locked, sent, acknowledged and
- * decided, and the cursor moves. So a
- * run may be killed at any moment: the next one goes on at the first letter
- * that is not decided; what Kafka had acknowledged and nobody had written down
- * is sent again under the same id. A stop holds from the next letter on.
+ * A page is one transaction: the plan's row is locked and still runs, its
+ * letters are those that were approved, they are locked, sent, each is
+ * acknowledged and decided, and the cursor moves. So a run may be killed at any
+ * moment: the next one goes on at the first letter that is not decided; what
+ * Kafka had acknowledged and nobody had written down, a page at most, is sent
+ * again under the same ids. A stop holds from the next page on, which has no
+ * more than the rate lets go in a tenth of a second.
  *
- * Order: oldest first, each acknowledged before the next. A letter that stays
- * open holds the later ones of its key: they are not sent by this plan. What is
- * discarded waits for nothing, and needs no Kafka.
+ * Order: oldest first, each acknowledged before the next of its key. A letter
+ * that stays open holds the later ones of its key: they are not sent by this
+ * plan. What is discarded waits for nothing, and needs no Kafka.
  *
  * Canary: after so many letters the run waits until the ledger has read them.
  * More of them rejected again than allowed, or not read in time: it stops.
@@ -42,7 +43,7 @@ struct plan_run_options {
 	void (*told)(void *ctx, const struct letters_row *row,
 		const struct ch_uuid *id, const char *outcome,
 		const char *detail);
-	/* May it go on? NULL: always. Asked before each letter and while it
+	/* May it go on? NULL: always. Asked before each page and while it
 	 * waits; the plan is stopped where it is. */
 	bool (*may_go_on)(void *ctx);
 	void *ctx;

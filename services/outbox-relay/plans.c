@@ -125,9 +125,8 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	return rc;
 }
 
-/* What a function of the schema refuses, with its advice. */
-static int
-refusal_of(struct ch_pg *pg, int rc, struct ch_err *err)
+int
+plans_refusal(struct ch_pg *pg, int rc, struct ch_err *err)
 {
 	const struct ch_pg_failure *failure = ch_pg_failure(pg);
 	char text[CH_ERR_TEXT_MAX];
@@ -158,8 +157,8 @@ plans_approve(struct ch_pg *pg, int64_t plan, const char *actor,
 	ch_pg_arg_str(&args, actor);
 	ch_pg_arg_str(&args, reason);
 	ch_pg_arg_str(&args, two_person);
-	return refusal_of(pg, ch_pg_query(pg, &approve_stmt, &args, NULL, err),
-		err);
+	return plans_refusal(pg,
+		ch_pg_query(pg, &approve_stmt, &args, NULL, err), err);
 }
 
 /* *res holds the row's texts: PQclear(), however it ends. */
@@ -186,7 +185,7 @@ plans_turn(struct ch_pg *pg, int64_t plan, const struct plans_turn *t,
 	ch_pg_arg_str(&args, t->detail);
 	ch_pg_arg_str(&args, t->actor);
 	ch_pg_arg_str(&args, t->reason);
-	return refusal_of(pg, ch_pg_query(pg, &turn_stmt, &args, NULL, err),
+	return plans_refusal(pg, ch_pg_query(pg, &turn_stmt, &args, NULL, err),
 		err);
 }
 
@@ -199,8 +198,8 @@ plans_canary(struct ch_pg *pg, int64_t plan, const char *actor,
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, plan);
 	ch_pg_arg_str(&args, actor);
-	return refusal_of(pg, ch_pg_query(pg, &canary_stmt, &args, NULL, err),
-		err);
+	return plans_refusal(pg,
+		ch_pg_query(pg, &canary_stmt, &args, NULL, err), err);
 }
 
 int
@@ -488,57 +487,77 @@ plans_own(struct ch_pg *pg, int64_t plan, struct ch_err *err)
 	return CH_OK;
 }
 
+static void
+read_letter(struct ch_pg_row *r, struct plans_due *out)
+{
+	out->id = ch_pg_next_uuid(r);
+	out->bytes = ch_pg_next_i64(r);
+	out->again = ch_pg_next_bool(r);
+	ch_view_copy(ch_pg_next_text_null(r), out->behind, sizeof(out->behind));
+}
+
 int
-plans_next(struct ch_pg *pg, int64_t plan, struct plans_next *out,
+plans_next(struct ch_pg *pg, int64_t plan, int max, struct plans_next *out,
 	struct ch_err *err)
 {
+	struct ch_pg_args args;
 	struct ch_pg_row r;
 	PGresult *res;
-	int rc = query_plan(pg, &next_stmt, plan, &res, err);
+	int rc, i;
 
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, plan);
+	ch_pg_arg_i64(&args, max);
+	rc = ch_pg_query(pg, &next_stmt, &args, &res, err);
 	if (rc != CH_OK)
 		return rc;
-	r = ch_pg_row(res, 0);
-	*out = (struct plans_next){
-		.running = ch_view_eq_str(ch_pg_next_text(&r), "running")};
-	out->place = ch_pg_next_i64(&r);
-	out->ended = ch_pg_next_is_null(&r);
-	if (!out->ended)
-		out->letter = ch_pg_next_uuid(&r);
-	ch_view_copy(ch_pg_next_text_null(&r), out->behind,
-		sizeof(out->behind));
-	rc = ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+	out->count = 0;
+	for (i = 0; rc == CH_OK && i < PQntuples(res) && i < max; i++) {
+		r = ch_pg_row(res, i);
+		out->running = ch_view_eq_str(ch_pg_next_text(&r), "running");
+		out->place = ch_pg_next_i64(&r);
+		if (!ch_pg_is_null(res, i, r.col))
+			read_letter(&r, &out->letters[out->count++]);
+		rc = ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+	}
 	PQclear(res);
 	return rc;
 }
 
 int
-plans_begin(struct ch_pg *pg, int64_t plan, int64_t place,
-	const struct ch_uuid *letter, struct ch_err *err)
+plans_begin_add(struct ch_pg *pg, int64_t plan, const struct plans_next *page,
+	int count, struct ch_err *err)
 {
+	struct ch_pg_array ids;
 	struct ch_pg_args args;
-	bool begun = false;
-	PGresult *res;
-	int rc;
+	int rc, i;
 
+	ch_pg_array_init(&ids, CH_PG_UUID_ARRAY);
+	for (i = 0; i < count; i++)
+		ch_pg_array_uuid(&ids, &page->letters[i].id);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_i64(&args, plan);
-	ch_pg_arg_i64(&args, place);
-	ch_pg_arg_uuid(&args, letter);
-	rc = refusal_of(pg, ch_pg_query(pg, &begin_stmt, &args, &res, err),
-		err);
-	if (rc != CH_OK)
-		return rc;
+	ch_pg_arg_i64(&args, page->place);
+	ch_pg_arg_array(&args, &ids);
+	rc = ch_pg_pipeline_add(pg, &begin_stmt, &args, err);
+	ch_pg_array_free(&ids);
+	return rc;
+}
+
+int
+plans_begun(const PGresult *res, int64_t plan, struct ch_err *err)
+{
+	bool begun = false;
+
 	(void)ch_pg_get_bool(res, 0, 0, &begun);
-	PQclear(res);
 	return begun ? CH_OK
 		     : ch_err_set(err, CH_ECLOSED,
 			       "plan %" PRId64 " was stopped", plan);
 }
 
 int
-plans_end(struct ch_pg *pg, int64_t plan, int64_t place, const char *outcome,
-	const char *detail, struct ch_err *err)
+plans_end_add(struct ch_pg *pg, int64_t plan, int64_t place,
+	const char *outcome, const char *detail, struct ch_err *err)
 {
 	struct ch_pg_args args;
 
@@ -547,8 +566,7 @@ plans_end(struct ch_pg *pg, int64_t plan, int64_t place, const char *outcome,
 	ch_pg_arg_i64(&args, place);
 	ch_pg_arg_str(&args, outcome);
 	ch_pg_arg_str(&args, detail);
-	return refusal_of(pg, ch_pg_query(pg, &end_stmt, &args, NULL, err),
-		err);
+	return ch_pg_pipeline_add(pg, &end_stmt, &args, err);
 }
 
 int

@@ -146,21 +146,36 @@ int plans_sample(struct ch_pg *pg, int64_t plan, struct ch_uuid *ids, int max,
 /* CH_EEXIST when another session runs it. */
 int plans_own(struct ch_pg *pg, int64_t plan, struct ch_err *err);
 
-struct plans_next {
-	bool running, ended; /* ended: no letter is left */
-	int64_t place;
-	struct ch_uuid letter;
-	char behind
-		[CH_UUID_TEXT_MAX]; /* an earlier one of its key; "" = none */
+/* Letters that are looked at, and sent, together. */
+#define PLANS_PAGE 100
+struct plans_due {
+	struct ch_uuid id;
+	int64_t bytes; /* of its value */
+	bool again;    /* one before it in the page has its key */
+	/* an earlier one of its key; "" = none */
+	char behind[CH_UUID_TEXT_MAX];
 };
-int plans_next(struct ch_pg *pg, int64_t plan, struct plans_next *out,
+struct plans_next {
+	bool running;
+	int64_t place; /* of the first */
+	int count;     /* 0: no letter is left */
+	struct plans_due letters[PLANS_PAGE];
+};
+/* At most max of the next letters. */
+int plans_next(struct ch_pg *pg, int64_t plan, int max, struct plans_next *out,
 	struct ch_err *err);
-/* Inside of a transaction: CH_ECLOSED when the plan was stopped meanwhile,
- * CH_EEXIST when the letter is not what was approved. */
-int plans_begin(struct ch_pg *pg, int64_t plan, int64_t place,
-	const struct ch_uuid *letter, struct ch_err *err);
-/* Inside of it: what became of the letter there, and the cursor behind it. */
-int plans_end(struct ch_pg *pg, int64_t plan, int64_t place,
+/* Of a pipeline, inside of a transaction: may the first `count` of them be
+ * decided now? Refused (plans_refusal()) when one is not what was approved. */
+int plans_begin_add(struct ch_pg *pg, int64_t plan,
+	const struct plans_next *page, int count, struct ch_err *err);
+/* The answer; CH_ECLOSED: the plan was stopped meanwhile. */
+int plans_begun(const PGresult *res, int64_t plan, struct ch_err *err);
+/* rc of a call that a function of the schema has refused: with its advice, as
+ * CH_EEXIST or CH_ENOTFOUND. */
+int plans_refusal(struct ch_pg *pg, int rc, struct ch_err *err);
+/* Of a pipeline, inside of it: what became of the letter there, and the cursor
+ * behind it. */
+int plans_end_add(struct ch_pg *pg, int64_t plan, int64_t place,
 	const char *outcome, const char *detail, struct ch_err *err);
 
 struct plans_returns {

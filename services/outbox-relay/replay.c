@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay: one letter at a time, in the order given, each acknowledged before
- * the next is sent, so that the order of a key's letters is kept.
+ * replay: checks, records, decisions.
  */
 #include "replay.h"
 
@@ -11,62 +10,27 @@
 
 #include "base/failpoint.h"
 #include "base/mem.h"
-#include "daemon/client_conf.h"
 #include "dialect.h"
-#include "io/kafka_producer.h"
-#include "io/kafka_topic.h"
 #include "message.h"
-#include "params.h"
-
-#define ACK_MS 30000
-#define TOPIC_MS 10000
 
 struct replay {
-	struct ch_kafka_producer *producer;
+	struct resend *resend;
 	struct replay_options opt;
-	char *known; /* the topic that was asked for last, and is there */
-	int32_t known_parts;
-	bool reported;
-	struct ch_kafka_delivery delivery;
-	char text[256];
 };
-
-static void
-delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
-{
-	struct replay *r = ctx;
-
-	(void)opaque;
-	r->reported = true;
-	r->delivery = *d;
-	ch_view_copy(ch_view_of(d->text), r->text, sizeof(r->text));
-}
 
 struct replay *
 replay_open(const struct ch_params *p, const struct replay_options *opt,
 	struct ch_err *err)
 {
-	struct ch_kafka_conf *conf = ch_client_kafka_conf(p, err);
+	struct resend *resend = resend_open(p, err);
 	struct replay *r;
 
-	if (conf == NULL)
+	if (resend == NULL)
 		return NULL;
 	r = ch_xcalloc(1, sizeof(*r));
+	r->resend = resend;
 	r->opt = *opt;
-	r->producer = ch_kafka_producer_open(
-		&(struct ch_kafka_producer_params){.conf = conf,
-			.client_id = ch_params_str(p, "client_id"),
-			.message_max_bytes =
-				(int)ch_params_bytes(p, "message_max"),
-			.statistics_ms = -1,
-			.delivered = delivered,
-			.ctx = r},
-		err);
-	ch_kafka_conf_free(conf);
-	if (r->producer != NULL)
-		return r;
-	free(r);
-	return NULL;
+	return r;
 }
 
 void
@@ -74,8 +38,7 @@ replay_close(struct replay *r)
 {
 	if (r == NULL)
 		return;
-	ch_kafka_producer_close(r->producer, 0);
-	free(r->known);
+	resend_close(r->resend);
 	free(r);
 }
 
@@ -138,38 +101,31 @@ check_copied(const struct letters_row *row, struct ch_err *err)
 		"where that stood: discard it, or dlq edit it to the value");
 }
 
+bool
+replay_puts_back(const struct letters_row *row)
+{
+	return row->is_delivery && is_endpoint(row->topic);
+}
+
 /* It would leave the list for a delivery that nobody makes. */
 static int
-check_endpoint(struct ch_pg *pg, const struct letters_row *row,
-	struct ch_err *err)
+refuse_endpoint(const struct letters_row *row, struct ch_err *err)
 {
-	bool missing;
-	int rc;
-
-	if (!row->is_delivery || !is_endpoint(row->topic))
-		return CH_OK;
-	rc = letters_endpoint_missing(pg, row->topic, &missing, err);
-	if (rc != CH_OK || !missing)
-		return rc;
 	return ch_err_set(err, CH_ERANGE,
 		"no running relay has the endpoint of %.*s: put it back into "
 		"the file of webhooks, or discard the letter",
 		CH_VIEW_ARG(row->topic));
 }
 
-int
-replay_check(struct ch_pg *pg, const struct letters_row *row,
-	const struct replay_options *opt, struct ch_err *err)
+static int
+check_letter(const struct letters_row *row, const struct replay_options *opt,
+	struct ch_err *err)
 {
-	struct letters_command c;
-	int rc;
-
 	if (!letter_may(opt->again ? LETTER_REPLAY_AGAIN : LETTER_REPLAY,
 		    row->state, count_of(row), opt->replays_max, err))
 		return err->code;
-	rc = check_copied(row, err);
-	if (rc != CH_OK)
-		return rc;
+	if (check_copied(row, err) != CH_OK)
+		return err->code;
 	if (row->is_foreign && row->topic.len == 0)
 		return ch_err_set(err, CH_ERANGE,
 			"its headers name no topic that it came from: say which "
@@ -179,139 +135,52 @@ replay_check(struct ch_pg *pg, const struct letters_row *row,
 			"\"%.*s\" is no name that a topic can have: say which "
 			"with --to TOPIC (of dlq replay or dlq plan)",
 			CH_VIEW_ARG(row->topic));
-	rc = check_endpoint(pg, row, err);
-	if (rc == CH_OK)
-		rc = letters_command(pg, row, &c, err);
-	if (rc != CH_OK || !c.known)
-		return rc;
-	if (c.status[0] != '\0')
+	return CH_OK;
+}
+
+static int
+check_command(const struct letters_command *c, struct ch_err *err)
+{
+	if (c->known && c->status[0] != '\0')
 		return ch_err_set(err, CH_EEXIST,
 			"the ledger has taken its id "
 			"since: %s",
-			c.status);
-	if (c.expired)
+			c->status);
+	if (c->known && c->expired)
 		return ch_err_set(err, CH_ERANGE,
 			"its id is older than the "
 			"ledger keeps (before %s): it would be answered "
 			"key_expired: see that nobody has sent it again, then "
 			"dlq edit --new-id makes a letter of it under a new id, "
 			"linked with this one: replay that",
-			c.lowest_day);
+			c->lowest_day);
 	return CH_OK;
 }
 
-static int
-check_topic(struct replay *r, const char *topic, struct ch_err *err)
+int
+replay_check(struct ch_pg *pg, const struct letters_row *row,
+	const struct replay_options *opt, struct ch_err *err)
 {
-	struct ch_kafka_topic k;
-	int rc;
+	struct letters_command c;
+	bool missing = false;
+	int rc = check_letter(row, opt, err);
 
-	if (r->known != NULL && strcmp(r->known, topic) == 0)
-		return CH_OK;
-	rc = ch_kafka_topic_partitions(ch_kafka_producer_raw(r->producer),
-		topic, TOPIC_MS, &k, err);
-	if (rc != CH_OK)
-		return rc;
-	if (!k.exists)
-		return ch_err_set(err, CH_ENOTFOUND,
-			"topic %s does not exist: create it first", topic);
-	free(r->known);
-	r->known = ch_xstrdup(topic);
-	r->known_parts = k.partitions;
-	return CH_OK;
-}
-
-/* That its partition is not there is this letter's matter alone; so is its
- * topic, when only a header has named that. */
-static int
-check_place(struct replay *r, const char *topic, const struct letters_row *row,
-	struct ch_err *err)
-{
-	int rc = check_topic(r, topic, err);
-
-	if (rc == CH_ENOTFOUND && row->is_foreign)
-		return ch_err_set(err, CH_ERANGE,
-			"topic %s, which its headers name, does not exist: "
-			"create it, or send it elsewhere with --to TOPIC",
-			topic);
-	if (rc != CH_OK || row->part < r->known_parts)
-		return rc;
-	if (row->is_foreign)
-		return ch_err_set(err, CH_ERANGE,
-			"partition %" PRId32 ", which its headers name, is not "
-			"in topic %s, which has %" PRId32
-			": send it by its key with --to %s",
-			row->part, topic, r->known_parts, topic);
-	return ch_err_set(err, CH_ERANGE,
-		"partition %" PRId32 ", which it came from, is not in topic "
-		"%s, which has %" PRId32 ": add partitions, or discard it",
-		row->part, topic, r->known_parts);
-}
-
-static int
-send_message(struct replay *r, const char *topic, const struct message *m,
-	struct ch_err *err)
-{
-	struct ch_kafka_header *headers;
-	struct ch_kafka_message out;
-	size_t i;
-	int rc;
-
-	headers = ch_xcalloc(m->header_count, sizeof(*headers));
-	for (i = 0; i < m->header_count; i++)
-		headers[i] = (struct ch_kafka_header){
-			m->headers[i].name, m->headers[i].value};
-	out = (struct ch_kafka_message){.topic = topic,
-		.partition = m->part >= 0 ? m->part : CH_KAFKA_BY_KEY,
-		.key = m->key,
-		.value = m->value,
-		.headers = headers,
-		.header_count = m->header_count};
-	r->reported = false;
-	rc = ch_kafka_producer_send_within(r->producer, &out, ACK_MS, err);
-	free(headers);
+	if (rc == CH_OK && replay_puts_back(row))
+		rc = letters_endpoint_missing(pg, row->topic, &missing, err);
+	if (rc == CH_OK && missing)
+		return refuse_endpoint(row, err);
 	if (rc == CH_OK)
-		rc = ch_kafka_producer_flush(r->producer, ACK_MS, err);
-	if (rc != CH_OK)
-		return rc;
-	if (!r->reported || r->delivery.class != CH_KAFKA_OK)
-		return ch_err_set(err, CH_EKAFKA, "%s refused it: %s", topic,
-			r->text);
-	return CH_OK;
+		rc = letters_command(pg, row, &c, err);
+	return rc == CH_OK ? check_command(&c, err) : rc;
 }
 
-/* This record, whatever is tried? Of a topic that only a header has named all
- * that it says is the letter's matter; else a topic's state stops the others
- * too. */
-static bool
-refused_for_good(const struct replay *r, bool foreign, int rc)
+int
+replay_look(struct replay_letter *l, struct ch_pg *pg, struct ch_err *err)
 {
-	if (rc == CH_EKAFKA && r->reported)
-		return r->delivery.class == CH_KAFKA_PERMANENT ||
-			(foreign && r->delivery.class == CH_KAFKA_TOPIC);
-	return rc == CH_EINVAL || (foreign && rc == CH_ENOTFOUND);
-}
-
-/* CH_ERANGE: this letter is refused for good, and the next one may go. The
- * producer, which sends without gaps, has ended with it. */
-static int
-send_or_hold(struct replay *r, const char *topic, bool foreign,
-	const struct message *m, struct ch_err *err)
-{
-	struct ch_err said = CH_ERR_INIT;
-	int rc = send_message(r, topic, m, &said);
-
-	if (!refused_for_good(r, foreign, rc))
-		return rc == CH_OK
-			? CH_OK
-			: ch_err_set(err, said.code, "%s", said.text);
-	rc = ch_kafka_producer_reopen(r->producer, err);
-	if (rc != CH_OK)
-		return rc;
-	return ch_err_set(err, CH_ERANGE,
-		"%s: mend the topic, or dlq edit or dlq discard the letter%s",
-		said.text,
-		foreign ? ", or send it elsewhere with --to TOPIC" : "");
+	return replay_puts_back(l->row)
+		? letters_endpoint_missing(pg, l->row->topic,
+			  &l->endpoint_missing, err)
+		: CH_OK;
 }
 
 /* What was edited is another message: whoever drops repeated ids must not drop
@@ -378,82 +247,167 @@ build(const struct letters_row *row, struct ch_arena *arena, struct message *m,
 	return CH_OK;
 }
 
-static int
-send_and_write(struct replay *r, struct ch_pg *pg, struct letters_row *row,
-	struct ch_arena *arena, struct ch_err *err)
+static struct letters_decision
+decision(const struct replay *r, enum letter_state state, int32_t replays)
 {
-	const char *topic = ch_arena_str(arena, row->topic);
-	struct letters_decision d = {.actor = r->opt.actor,
+	return (struct letters_decision){.actor = r->opt.actor,
 		.reason = r->opt.reason,
-		.state = row->is_delivery || row->is_foreign ? LETTER_RESOLVED
-							     : LETTER_REPLAYED,
-		.topic = topic,
+		.state = state,
+		.replays = replays,
 		.plan = r->opt.plan};
-	struct letter_command command;
-	struct message m;
-	int rc = check_place(r, topic, row, err);
+}
 
-	if (rc == CH_OK)
-		rc = build(row, arena, &m, &d.replays, err);
-	if (rc == CH_OK)
-		rc = send_or_hold(r, topic, row->is_foreign, &m, err);
-	if (rc != CH_OK)
-		return rc;
-	CH_FAILPOINT("relay.after_replay");
-	if (!row->is_delivery && !row->is_foreign &&
-		letter_command_of(row->value, &command))
-		d.command = &command;
-	d.part = r->delivery.partition;
-	d.offset = r->delivery.offset;
-	return letters_write(pg, row, &d, err);
+static void
+quarantine(const struct replay *r, struct replay_letter *l)
+{
+	l->decides = l->row->state != LETTER_QUARANTINED;
+	l->decision = decision(r, LETTER_QUARANTINED, l->row->replays);
+	l->decision.plan = 0;
 }
 
 /* An endpoint's: the relay sends it, and says so in its state. */
+static void
+put_back(const struct replay *r, struct replay_letter *l,
+	struct ch_arena *arena)
+{
+	l->decides = true;
+	l->decision = decision(r, LETTER_REPLAYED, count_of(l->row) + 1);
+	l->decision.topic = ch_arena_str(arena, l->row->topic);
+}
+
+/* The record, and what is decided once that is acknowledged. */
 static int
-put_back(struct replay *r, struct ch_pg *pg, struct letters_row *row,
+make_record(const struct replay *r, struct replay_letter *l,
 	struct ch_arena *arena, struct ch_err *err)
 {
-	return letters_write(pg, row,
-		&(struct letters_decision){.actor = r->opt.actor,
-			.reason = r->opt.reason,
-			.state = LETTER_REPLAYED,
-			.replays = count_of(row) + 1,
-			.topic = ch_arena_str(arena, row->topic),
-			.plan = r->opt.plan},
-		err);
+	const struct letters_row *row = l->row;
+	struct resend_record *rec = &l->record;
+	int32_t count;
+	int rc;
+
+	*rec = (struct resend_record){.topic = ch_arena_str(arena, row->topic),
+		.message = {.part = row->part},
+		.foreign = row->is_foreign,
+		.said = &l->said};
+	rc = resend_check(r->resend, rec, err);
+	if (rc == CH_OK)
+		rc = build(row, arena, &rec->message, &count, err);
+	if (rc != CH_OK)
+		return rc;
+	l->decision = decision(r,
+		row->is_delivery || row->is_foreign ? LETTER_RESOLVED
+						    : LETTER_REPLAYED,
+		count);
+	l->decision.topic = rec->topic;
+	if (!row->is_delivery && !row->is_foreign &&
+		letter_command_of(row->value, &l->named))
+		l->decision.command = &l->named;
+	return CH_OK;
+}
+
+static bool
+is_verdict(int rc)
+{
+	return rc == CH_OK || rc == CH_EEXIST || rc == CH_ERANGE;
+}
+
+/* *sends: its record is to be sent; else it is known what becomes of it. */
+static int
+prepare(const struct replay *r, struct replay_letter *l, struct ch_arena *arena,
+	bool *sends)
+{
+	int rc = replay_redirect(l->row, r->opt.to, &l->said);
+
+	*sends = false;
+	if (rc == CH_OK)
+		rc = check_letter(l->row, &r->opt, &l->said);
+	if (rc == CH_OK && l->endpoint_missing)
+		rc = refuse_endpoint(l->row, &l->said);
+	if (rc == CH_OK)
+		rc = check_command(&l->command, &l->said);
+	if (rc == CH_ERANGE && replay_looped(l->row, r->opt.replays_max))
+		quarantine(r, l);
+	else if (rc == CH_OK && replay_puts_back(l->row))
+		put_back(r, l, arena);
+	else if (rc == CH_OK) {
+		rc = make_record(r, l, arena, &l->said);
+		*sends = rc == CH_OK;
+	}
+	l->rc = rc;
+	l->known = is_verdict(rc) && !*sends;
+	return is_verdict(rc) ? CH_OK : rc;
+}
+
+static void
+take_report(struct replay_letter *l)
+{
+	const struct resend_record *rec = &l->record;
+
+	l->known = rec->known;
+	l->rc = rec->rc;
+	l->decides = rec->known && rec->rc == CH_OK;
+	l->decision.part = rec->part;
+	l->decision.offset = rec->offset;
 }
 
 static int
-quarantine(struct replay *r, struct ch_pg *pg, const struct letters_row *row,
-	struct ch_err *err)
+send_prepared(struct replay *r, struct replay_letter *const *sent, size_t count,
+	struct ch_arena *arena, struct ch_err *err)
 {
-	struct letters_decision d = {.actor = r->opt.actor,
-		.reason = r->opt.reason,
-		.state = LETTER_QUARANTINED,
-		.replays = row->replays};
-	struct ch_err failed = CH_ERR_INIT;
-	int rc = CH_OK;
+	struct resend_record **records =
+		ch_arena_alloc(arena, count * sizeof(struct resend_record *));
+	size_t i;
+	int rc;
 
-	if (row->state != LETTER_QUARANTINED)
-		rc = letters_write(pg, row, &d, &failed);
+	for (i = 0; i < count; i++)
+		records[i] = &sent[i]->record;
+	rc = resend_all(r->resend, records, count, err);
+	for (i = 0; i < count; i++)
+		take_report(sent[i]);
 	if (rc == CH_OK)
-		return CH_ERANGE; /* err has the reason */
-	return ch_err_set(err, failed.code, "%s", failed.text);
+		CH_FAILPOINT("relay.after_replay");
+	return rc;
 }
 
 int
+replay_letters(struct replay *r, struct replay_letter *letters, size_t count,
+	struct ch_arena *arena, struct ch_err *err)
+{
+	struct replay_letter **sent =
+		ch_arena_alloc(arena, count * sizeof(struct replay_letter *));
+	size_t i, n = 0;
+	bool sends;
+	int rc = CH_OK, sent_rc = CH_OK;
+
+	for (i = 0; i < count && rc == CH_OK; i++) {
+		rc = prepare(r, &letters[i], arena, &sends);
+		if (rc != CH_OK)
+			ch_err_set(err, rc, "%s", letters[i].said.text);
+		else if (sends)
+			sent[n++] = &letters[i];
+	}
+	if (n > 0)
+		sent_rc = send_prepared(r, sent, n, arena, err);
+	return sent_rc != CH_OK ? sent_rc : rc;
+}
+
+/* Inside of the transaction that has locked it. */
+static int
 replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
 	struct ch_err *err)
 {
 	struct ch_arena arena = CH_ARENA_INIT;
-	int rc = replay_check(pg, row, &r->opt, err);
+	struct replay_letter l = {.row = row};
+	int rc = replay_look(&l, pg, err);
 
-	if (rc == CH_ERANGE && replay_looped(row, r->opt.replays_max))
-		rc = quarantine(r, pg, row, err);
-	else if (rc == CH_OK && row->is_delivery && is_endpoint(row->topic))
-		rc = put_back(r, pg, row, &arena, err);
-	else if (rc == CH_OK)
-		rc = send_and_write(r, pg, row, &arena, err);
+	if (rc == CH_OK)
+		rc = letters_command(pg, row, &l.command, err);
+	if (rc == CH_OK)
+		rc = replay_letters(r, &l, 1, &arena, err);
+	if (rc == CH_OK && l.decides)
+		rc = letters_write(pg, row, &l.decision, err);
+	if (rc == CH_OK && l.rc != CH_OK)
+		rc = ch_err_set(err, l.said.code, "%s", l.said.text);
 	ch_arena_free(&arena);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay: a dead letter to its topic once more, and the decision stored.
+ * replay: dead letters to their topics once more, and the decisions stored.
  *
  * A rejected record goes to the topic it came from, a delivery to the topic
  * that refused it (a webhook's is put back in its place), a foreign letter to
@@ -20,9 +20,11 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "daemon/params.h"
 #include "io/pg.h"
 #include "letters.h"
+#include "resend.h"
 
 /* What came back so often is quarantined, unless its operator says another
  * number. */
@@ -35,6 +37,8 @@ struct replay_options {
 	int32_t replays_max;
 	int64_t plan; /* 0: by hand */
 	bool again;   /* though it was sent and may still be taken */
+	/* replay_letters() sends there what replay_redirect() lets; NULL: as it is */
+	const char *to;
 };
 
 /* Opens a producer (no network yet). NULL with CH_ECONFIG. */
@@ -59,12 +63,31 @@ bool replay_is_target(struct ch_view topic);
 /* Is it the loop guard that refuses it? */
 bool replay_looped(const struct letters_row *row, int32_t replays_max);
 
-/* Inside of a transaction that has locked the letter: checks, sends, writes
- * what was decided, and leaves the commit to the caller. As replay_one(); after
- * CH_EEXIST and CH_ERANGE the transaction may be committed, after any other
- * failure it is to be rolled back. */
-int replay_locked(struct replay *r, struct ch_pg *pg, struct letters_row *row,
-	struct ch_err *err);
+/* A letter that is locked, and what is to be written of it. */
+struct replay_letter {
+	struct letters_row *row;
+	struct letters_command command; /* what the ledger says of it */
+	bool endpoint_missing;		/* no running relay has it */
+	struct ch_err said;
+
+	/* !known: it was not sent, or nothing is known of it. rc: as replay_one()'s;
+	 * after CH_OK and CH_ERANGE the decision is to be written if there is one. */
+	bool known, decides;
+	int rc;
+	struct letters_decision decision;
+	struct letter_command named; /* what decision.command points to */
+	struct resend_record record;
+};
+/* Sends the letters and makes up their decisions. No two of them have one key; one
+ * that is put back to an endpoint is alone. What a decision points to is in the
+ * arena. Not CH_OK: why the first that is not known is not; those before it are. */
+int replay_letters(struct replay *r, struct replay_letter *letters,
+	size_t count, struct ch_arena *arena, struct ch_err *err);
+/* Is it put back for the relay to send it, not sent from here? */
+bool replay_puts_back(const struct letters_row *row);
+/* Asks what a letter's `endpoint_missing` is, of one that is put back. */
+int replay_look(struct replay_letter *l, struct ch_pg *pg, struct ch_err *err);
+
 /* By hand, in a transaction of its own. CH_OK; as replay_check(), and CH_ERANGE has
  * quarantined it when it looped, or says that its partition is not there, that
  * its topic refuses this record for good (it is too large), or that a foreign

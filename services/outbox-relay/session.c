@@ -462,7 +462,8 @@ check_table(struct relay *r, struct ch_err *err)
 	bool missed;
 	int rc = source_check_table(r, &missed, &why);
 
-	if (missed && r->progress.has_lsn && miss_rows(r, &why, err) != CH_OK)
+	if (missed && (r->progress.has_lsn || r->scanned) &&
+		miss_rows(r, &why, err) != CH_OK)
 		return err->code;
 	*err = why;
 	return rc;

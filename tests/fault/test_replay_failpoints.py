@@ -1,6 +1,7 @@
 """A plan's run killed at each of its named places: every letter is decided
-once, and what was acknowledged and not written down comes again under its own
-id, before anything else of its key. Needs the failpoints build (make fault)."""
+once, and what was acknowledged and not written down, a page at most, comes
+again under its own id, before anything else of its key. Needs the failpoints
+build (make fault)."""
 
 import collections
 
@@ -10,14 +11,18 @@ from harness.dead_letter_topics import put, streams
 from harness.wait import until
 from integration.relay.conftest import relay_cell  # noqa: F401
 
-POINTS = {"relay.after_replay": 1,    # acknowledged: it will stand twice
-          "relay.after_decision": 0}  # committed: it will not
+KEYS = 4  # of 16 letters: a page has no two of a key, so there are 4 pages of 4
+# How many of a page will stand twice.
+POINTS = {"relay.in_replay": range(KEYS + 1),            # some are on their way
+          "relay.after_replay": range(KEYS, KEYS + 1),     # acknowledged
+          "relay.before_decision": range(KEYS, KEYS + 1),  # not committed
+          "relay.after_decision": range(1)}
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at(point, relay_cell, tmp_path, monkeypatch):  # noqa: F811
     cell = relay_cell
-    letters = [cell.rejected(part=n % 2, key=b"k%d" % (n % 4),
+    letters = [cell.rejected(part=n % 2, key=b"k%d" % (n % KEYS),
                              value=b"%d" % n) for n in range(16)]
     out = cell.dlq("plan", "--topic", cell.commands, "--reason", "r",
                    "--actor", "ann")
@@ -27,7 +32,7 @@ def test_killed_at(point, relay_cell, tmp_path, monkeypatch):  # noqa: F811
     rules, log = tmp_path / "rules", tmp_path / "log"
     monkeypatch.setenv("CH_FAILPOINTS_FILE", str(rules))
     monkeypatch.setenv("CH_FAILPOINTS_LOG", str(log))
-    for nth in (1, 5, 4):
+    for nth in (1, 2, 1):
         rules.write_text(f"{point}=kill@{nth}\n")
         # until the session of the one before has ended: refused
         until(lambda: cell.run_dlq("run", number).returncode == -9, 60,
@@ -49,7 +54,8 @@ def test_killed_at(point, relay_cell, tmp_path, monkeypatch):  # noqa: F811
     for r in records:
         keys[r["key"]].append(int(r["payload"]))
         assert r["headers"][1] == "1"  # the same count each time
-    assert len(records) == 16 + 3 * POINTS[point]
+    again = POINTS[point]
+    assert 3 * again[0] <= len(records) - 16 <= 3 * again[-1]
     assert all(numbers == sorted(numbers) for numbers in keys.values())
     assert sorted({n for ns in keys.values() for n in ns}) == list(range(16))
 

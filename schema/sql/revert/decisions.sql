@@ -5,7 +5,7 @@ DROP FUNCTION claim_letter, lock_letter, put_delivery_back, letter_delivered,
 	letter_returned, stop_delivery, decide_letter,
 	edit_letter, insist_import, import_letter, move_import, audit_letters,
 	set_two_person, make_plan, plan_overtakes, choose_letters, store_letters,
-	approve_plan, turn_plan, pass_canary, begin_step, end_step, locked_plan,
+	approve_plan, turn_plan, pass_canary, begin_page, end_step, locked_plan,
 	strictest;
 DROP TABLE plan_settings;
 DROP AGGREGATE letters_digest (uuid);

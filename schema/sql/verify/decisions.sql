@@ -28,5 +28,5 @@ SELECT 1 / (has_function_privilege('ch_operator', p.oid, 'execute')
 FROM pg_proc p WHERE p.pronamespace = 'ch'::regnamespace AND p.proname IN
 	('lock_letter', 'claim_letter', 'decide_letter', 'edit_letter', 'import_letter',
 	'move_import', 'audit_letters', 'make_plan', 'choose_letters',
-	'approve_plan', 'turn_plan', 'pass_canary', 'begin_step', 'end_step');
+	'approve_plan', 'turn_plan', 'pass_canary', 'begin_page', 'end_step');
 ROLLBACK;

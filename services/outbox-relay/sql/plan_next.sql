@@ -1,9 +1,14 @@
--- Where the plan is, the letter there, and which earlier one of its key was
--- not sent and is still open. One that it was edited from is decided with it.
-SELECT p.state, p.next_place, i.letter_id, b.letter_id::text
+-- Where the plan is, and its next letters, $2 at most: whether one of them before
+-- it has its key, and which earlier one of its key was not sent and is still open.
+-- One that it was edited from is decided with it.
+SELECT p.state, p.next_place, i.letter_id, i.bytes, i.again, b.letter_id::text
 FROM replay_plans p
-LEFT JOIN replay_plan_letters i ON i.plan_id = p.plan_id
-	AND i.place = p.next_place
+LEFT JOIN LATERAL (SELECT n.place, n.letter_id, n.key_digest,
+		coalesce(n.bytes, 0) AS bytes, n.key_digest IS NOT NULL
+		AND row_number() OVER (PARTITION BY n.key_digest ORDER BY n.place) > 1
+		AS again
+	FROM (SELECT * FROM replay_plan_letters l WHERE l.plan_id = p.plan_id
+		AND l.place >= p.next_place ORDER BY l.place LIMIT $2) n) i ON true
 LEFT JOIN LATERAL (SELECT h.letter_id FROM replay_plan_letters h
 	LEFT JOIN letter_states s USING (letter_id)
 	WHERE h.plan_id = p.plan_id AND h.key_digest = i.key_digest
@@ -19,4 +24,4 @@ LEFT JOIN LATERAL (SELECT h.letter_id FROM replay_plan_letters h
 		)
 		SELECT FROM chain c WHERE c.original_id = h.letter_id)
 	ORDER BY h.place LIMIT 1) b ON true
-WHERE p.plan_id = $1
+WHERE p.plan_id = $1 ORDER BY i.place

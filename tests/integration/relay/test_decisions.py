@@ -211,7 +211,8 @@ def test_an_approved_plan_is_not_extended_nor_moved(relay_cell, person):
                   f"approve_plan({number}, 'cyd', 'r')"):
         with pytest.raises(NOT_NOW):
             person(f"SELECT {wrong}")
-    assert person(f"SELECT begin_step({number}, 1, '{first}')") == [(False,)]
+    assert person(f"SELECT begin_page({number}, 1, ARRAY['{first}']::uuid[])"
+                  ) == [(False,)]
     cell.dlq("run", number)
     assert sent_letters(cell) == [first]
     done = shown(cell, number)
