@@ -1403,6 +1403,7 @@ function onKey(e) {
 		return;
 	}
 	if (typing && !inDialog && e.key === "Escape") {
+		e.target.blur(); /* a list without rows takes no focus */
 		focusRow(byId("letters"), now.cursor);
 		return;
 	}
