@@ -428,6 +428,8 @@ release_keys(struct relay *r, struct ch_err *err)
 	inflight_interrupt(r->inflight);
 	rc = park_release(r->park, r->pg, r->inflight, r->wall, err);
 	inflight_resume(r->inflight);
+	r->more |=
+		inflight_next(r->inflight) != NULL; /* nothing else wakes us */
 	return rc;
 }
 
