@@ -103,7 +103,8 @@ is_waiting(const struct plans_row *p)
 {
 	return ch_view_eq_str(p->state, "planned") ||
 		ch_view_eq_str(p->state, "approved") ||
-		ch_view_eq_str(p->state, "stopped");
+		ch_view_eq_str(p->state, "stopped") ||
+		ch_view_eq_str(p->state, "interrupted");
 }
 
 static int

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pace: two token buckets that are taken from together or not at all.
+ * pace: a bucket of letters, and a debt of bytes.
  */
 #include "pace.h"
 
 #define BURST_PART 10
+#define BURST_NS (INT64_C(1000000000) / BURST_PART)
 
 static int64_t
 larger(int64_t a, int64_t b)
@@ -14,36 +15,47 @@ larger(int64_t a, int64_t b)
 
 void
 pace_init(struct pace *p, int64_t per_second, int64_t bytes_per_second,
-	int64_t largest, struct ch_mono now)
+	struct ch_mono now)
 {
 	*p = (struct pace){.has_events = per_second > 0,
-		.has_bytes = bytes_per_second > 0};
+		.bytes_per_second = bytes_per_second,
+		.paid = {now.ns - BURST_NS}};
 	if (p->has_events)
 		ch_ratelimit_init(&p->events, per_second,
 			larger(1, per_second / BURST_PART), now);
-	if (p->has_bytes)
-		ch_ratelimit_init(&p->bytes, bytes_per_second,
-			larger(bytes_per_second, larger(1, largest)), now);
+}
+
+static int64_t
+bytes_wait_ms(const struct pace *p, struct ch_mono now)
+{
+	if (p->bytes_per_second == 0 || p->paid.ns <= now.ns)
+		return 0;
+	return (p->paid.ns - now.ns + 999999) / 1000000;
+}
+
+static void
+owe(struct pace *p, int64_t bytes, struct ch_mono now)
+{
+	int64_t whole = bytes / p->bytes_per_second;
+	int64_t rest = bytes % p->bytes_per_second;
+
+	p->paid.ns = larger(p->paid.ns, now.ns - BURST_NS) +
+		whole * 1000000000 +
+		rest * 1000000 / p->bytes_per_second * 1000;
 }
 
 int64_t
 pace_take(struct pace *p, int64_t bytes, struct ch_mono now)
 {
-	int64_t events_ms = 0, bytes_ms = 0;
+	int64_t events_ms = 0, bytes_ms = bytes_wait_ms(p, now);
 
 	if (p->has_events)
 		events_ms = ch_ratelimit_wait_ms(&p->events, 1, now);
-	if (p->has_bytes) {
-		/* headers may make it larger than the largest value */
-		if (bytes > p->bytes.burst)
-			bytes = p->bytes.burst;
-		bytes_ms = ch_ratelimit_wait_ms(&p->bytes, bytes, now);
-	}
 	if (events_ms > 0 || bytes_ms > 0)
 		return larger(events_ms, bytes_ms);
 	if (p->has_events)
 		(void)ch_ratelimit_take(&p->events, 1, now);
-	if (p->has_bytes)
-		(void)ch_ratelimit_take(&p->bytes, bytes, now);
+	if (p->bytes_per_second > 0)
+		owe(p, bytes, now);
 	return 0;
 }

@@ -2,8 +2,9 @@
 /*
  * pace: how fast letters are sent, in letters and in bytes a second.
  *
- * A tenth of a second's letters may go at once, and a second's bytes; a letter
- * larger than that waits until the bucket holds it whole.
+ * A tenth of a second's letters may go at once, and a tenth of a second's bytes,
+ * but one letter in any case: what follows a large one waits as long as that takes
+ * at the rate.
  *
  * Thread: belongs to one thread. Pure: `now` is passed in.
  */
@@ -17,13 +18,15 @@
 #include "base/ratelimit.h"
 
 struct pace {
-	bool has_events, has_bytes;
-	struct ch_ratelimit events, bytes;
+	bool has_events;
+	struct ch_ratelimit events;
+	int64_t bytes_per_second; /* 0: no limit */
+	struct ch_mono paid;	  /* the bytes that went are, then */
 };
 
-/* 0: no limit. largest: bytes of the largest letter there can be. */
+/* 0: no limit. */
 void pace_init(struct pace *p, int64_t per_second, int64_t bytes_per_second,
-	int64_t largest, struct ch_mono now);
+	struct ch_mono now);
 /* 0: the letter may go, and was counted; else ms until it may be asked again. */
 int64_t pace_take(struct pace *p, int64_t bytes, struct ch_mono now);
 

@@ -89,21 +89,58 @@ bytes_max(const struct run *r)
 	return least(PLAN_PAGE_BYTES, within_page(r->plan.bytes_per_second));
 }
 
-static void
-keep_pace(struct run *r)
+/* Where the plan stands; CH_ECLOSED when an operator stopped it. */
+static int
+look_at(struct run *r, int max, struct plans_next *next, struct ch_err *err)
 {
-	const struct letters_row *row;
-	int64_t bytes, ms;
-	int i;
+	int rc = plans_next(r->pg, r->plan.id, max, next, err);
 
-	for (i = 0; i < r->page->acts; i++) {
-		row = r->page->acting[i].row;
-		bytes = (int64_t)(row->value.len + row->key.len);
-		while (may_go_on(r) &&
-			(ms = pace_take(&r->pace, bytes,
-				 ch_clock_mono(r->opt->clock))) > 0)
-			wait_ms(ms);
+	if (rc != CH_OK)
+		return rc;
+	if (next->running && !may_go_on(r))
+		return ch_err_set(err, CH_ECLOSED,
+			"the process that ran it was stopped: run plan %" PRId64
+			" again",
+			r->plan.id);
+	if (next->running)
+		return CH_OK;
+	r->was_stopped = true;
+	return ch_err_set(err, CH_ECLOSED, "plan %" PRId64 " was stopped",
+		r->plan.id);
+}
+
+static int
+look(struct run *r, struct ch_err *err)
+{
+	return look_at(r, letters_max(r), &r->page->next, err);
+}
+
+/* A long wait is one in which it may be stopped. */
+static int
+wait_for(struct run *r, const struct letters_row *row, struct ch_err *err)
+{
+	int64_t bytes = (int64_t)(row->value.len + row->key.len), ms;
+	struct plans_next now;
+	int rc = CH_OK;
+
+	while (rc == CH_OK &&
+		(ms = pace_take(&r->pace, bytes,
+			 ch_clock_mono(r->opt->clock))) > 0) {
+		wait_ms(ms);
+		if (ms > WAIT_MS)
+			rc = look_at(r, 1, &now, err);
 	}
+	return rc;
+}
+
+static int
+keep_pace(struct run *r, struct ch_err *err)
+{
+	int i, rc = CH_OK;
+
+	for (i = 0; rc == CH_OK && i < r->page->acts; i++)
+		rc = wait_for(r, r->page->acting[i].row, err);
+	return rc;
 }
 
 static void
@@ -168,36 +205,16 @@ send_page(struct run *r, struct ch_err *err)
 	int i, written, rc;
 
 	rc = plan_page_read(r->page, r->pg, bytes_max(r), err);
+	if (rc == CH_OK)
+		rc = keep_pace(r, err);
 	if (rc != CH_OK)
 		return rc;
-	keep_pace(r);
 	rc = transact(r, &written, err);
 	if (written > 0)
 		CH_FAILPOINT("relay.after_decision");
 	for (i = 0; i < written; i++)
 		tell(r, i);
 	return rc;
-}
-
-/* Where the plan stands; CH_ECLOSED when an operator stopped it. */
-static int
-look(struct run *r, struct ch_err *err)
-{
-	struct plans_next *next = &r->page->next;
-	int rc = plans_next(r->pg, r->plan.id, letters_max(r), next, err);
-
-	if (rc != CH_OK)
-		return rc;
-	if (next->running && !may_go_on(r))
-		return ch_err_set(err, CH_ECLOSED,
-			"the process that ran it was stopped: run plan %" PRId64
-			" again",
-			r->plan.id);
-	if (next->running)
-		return CH_OK;
-	r->was_stopped = true;
-	return ch_err_set(err, CH_ECLOSED, "plan %" PRId64 " was stopped",
-		r->plan.id);
 }
 
 /* ---- the canary ---- */
@@ -343,7 +360,6 @@ open_and_run(const struct ch_params *p, struct run *r, struct ch_arena *arena,
 	r->sent = r->plan.sent;
 	r->canary_passed = r->plan.canary_passed;
 	pace_init(&r->pace, r->plan.per_second, r->plan.bytes_per_second,
-		ch_params_bytes(p, "message_max"),
 		ch_clock_mono(r->opt->clock));
 	r->page = plan_page_new(&r->plan);
 	rc = run_owned(r, err);

@@ -1177,8 +1177,7 @@ function planButtons(plan, reason) {
 	if (plan.state === "planned")
 		buttons.push(turn(`Approve ${discards ? "discarding " : ""}${effect(plan)}`,
 			"primary", "approve"));
-	if (plan.state === "approved" || plan.state === "stopped" ||
-		(plan.state === "running" && !plan.runs_here))
+	if (["approved", "stopped", "interrupted"].includes(plan.state))
 		buttons.push(button(`${discards ? "Discard" : "Send"} ${effect(plan)}`, "primary", async () =>
 			showPlan(await ask("POST", path + "run", {}))));
 	if (plan.state === "running")
@@ -1260,6 +1259,7 @@ function poll(plan, mine, reason) {
 				byId("progress").value = fresh.next_place - 1;
 				byId("plan-fields").replaceWith(planFields(fresh));
 				byId("plan-outlook").replaceChildren(...outlook(fresh));
+				showUnsent(fresh);
 				showUnsent(fresh);
 				poll(fresh, mine, reason);
 			} else {

@@ -156,15 +156,18 @@ def test_a_run_that_was_killed_goes_on_at_its_cursor(relay_cell):
     number = approved(cell, "--topic", cell.commands, "--rate", "1")
     first = start(cell, "run", number)
     until(lambda: shown(cell, number)["next_place"] > 3, 60, "some are sent")
+    assert shown(cell, number)["state"] == "running"
     busy = cell.run_dlq("run", number)  # one at a time
     assert busy.returncode == 2 and "another session" in busy.stderr
     first.kill()
     first.wait()
     first.stdout.close()
-    killed = shown(cell, number)
-    assert killed["state"] == "running" and killed["next_place"] < 40
-    cell.sql("UPDATE replay_plans SET per_second = NULL")
     # the dead run's session ends with its connection
+    killed = until(lambda: (x := shown(cell, number)) and
+                   x["state"] == "interrupted" and x, 60, "it is told")
+    assert killed["next_place"] < 40 and "run it again" in killed[
+        "state_reason"]
+    cell.sql("UPDATE replay_plans SET per_second = NULL")
     until(lambda: cell.run_dlq("run", number).returncode == 0, 60, "done",
           every=0.5)
 
@@ -182,6 +185,19 @@ def test_a_run_that_was_killed_goes_on_at_its_cursor(relay_cell):
         seen[ident] += 1
     assert set(seen) == set(letters) and sum(seen.values()) <= 41
     assert all(numbers == sorted(numbers) for numbers in keys.values())
+
+
+def test_stop_ends_a_run_that_waits_for_its_rate(relay_cell):
+    cell = relay_cell
+    for n in range(3):
+        cell.rejected(key=b"k%d" % n, value=b"x" * 5000)
+    number = approved(cell, "--topic", cell.commands, "--bytes-rate", "10")
+    first = start(cell, "run", number)
+    until(lambda: shown(cell, number)["next_place"] == 2, 60, "one is sent")
+    cell.dlq("stop", number, "--reason", "lunch", "--actor", "dan")
+    status, out = ended(first)
+    assert status == 2 and f"plan {number} was stopped" in out
+    assert len(cell.records(cell.commands)) == 1
 
 
 def test_stop_holds_from_the_next_letter_and_run_goes_on(relay_cell):
