@@ -337,6 +337,27 @@ inflight_next(struct inflight *f)
 	return NULL;
 }
 
+bool
+inflight_has_before(const struct inflight *f, const struct event *e)
+{
+	const struct commit *c;
+	const struct event *o;
+	size_t i;
+
+	for (c = f->head; c != NULL; c = c->next) {
+		for (i = 0; i < c->count; i++) {
+			o = c->events[i];
+			if (o == e)
+				return false;
+			if (o != NULL && o->state != EVENT_PARKING &&
+				o->topic == e->topic &&
+				ch_view_eq(event_key(o), event_key(e)))
+				return true;
+		}
+	}
+	return false;
+}
+
 void
 inflight_done(struct inflight *f, struct event *e)
 {

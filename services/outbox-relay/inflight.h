@@ -58,6 +58,9 @@ bool inflight_is_reading(const struct inflight *f);
 /* The next row in order that is NEW, passing over the others; NULL when there
  * is none now. It stays the next one until its state changes. */
 struct event *inflight_next(struct inflight *f);
+/* Is a row before this one, of the same topic and key, neither done nor refused?
+ * Costs a look at all rows before it. */
+bool inflight_has_before(const struct inflight *f, const struct event *e);
 /* The row is acknowledged or durably parked: freed. While it is held it stays
  * in flight (PARKING, so that nothing sends it again) until it is let go. */
 void inflight_done(struct inflight *f, struct event *e);

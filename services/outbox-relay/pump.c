@@ -256,6 +256,18 @@ refused_here(struct relay *r, struct event *e, const char *class,
 	return true;
 }
 
+/* The sink, which says of others when they must wait, is not asked: one of its key
+ * before it may wait, or be sent again. */
+static bool
+unreadable(struct relay *r, struct event *e, const char *why)
+{
+	if (!blocks_key(e) || *in_hand(r, e) > 0 ||
+		!inflight_has_before(r->inflight, e))
+		return refused_here(r, e, "unreadable_headers", why);
+	e->state = EVENT_WAITING;
+	return true;
+}
+
 /* false: nothing more can be sent in this turn. */
 static bool
 hand_over(struct relay *r, struct event *e, bool held)
@@ -264,10 +276,8 @@ hand_over(struct relay *r, struct event *e, bool held)
 	struct message m;
 
 	ch_arena_reset(&r->arena, 65536);
-	/* the sink, which is not asked here, may have to send again */
 	if (message_of(e, &r->arena, &m, &err) != CH_OK)
-		return (!blocks_key(e) || sink_kafka_pending(r->sink) == 0) &&
-			refused_here(r, e, "unreadable_headers", err.text);
+		return unreadable(r, e, err.text);
 	switch (sink_kafka_send(r->sink, e, &m, held, &err)) {
 	case SINK_TRIED:
 		++*in_hand(r, e);

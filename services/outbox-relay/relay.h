@@ -194,7 +194,6 @@ struct relay {
 	char undeleted[CH_ERR_TEXT_MAX]; /* why rows are not; "": they are */
 	/* while tailing: how the table is to be published again; "": it is */
 	char unpublished[CH_ERR_TEXT_MAX];
-	uint64_t unpublished_lsn; /* seen there */
 	struct ch_mono table_at;
 };
 

@@ -436,7 +436,7 @@ session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
 
 	ch_view_copy(ch_view_of(why->text), r->unpublished,
 		sizeof(r->unpublished));
-	r->unpublished_lsn = lsn;
+	tail_limit(r->tail, lsn);
 	return rc;
 }
 
@@ -447,8 +447,7 @@ leave_unpublished(struct relay *r)
 {
 	struct ch_err err = CH_ERR_INIT;
 
-	if (r->unpublished[0] == '\0' ||
-		inflight_position(r->inflight)->lsn < r->unpublished_lsn)
+	if (r->unpublished[0] == '\0' || !tail_is_at_limit(r->tail))
 		return;
 	ch_err_set(&err, CH_ECONFIG, "%s", r->unpublished);
 	session_restart(r, &err);
@@ -679,6 +678,11 @@ end_scan(struct relay *r)
 					  : scan_rows(r->scan)));
 	r->scanned = true;
 	r->scan_end = inflight_ended(r->inflight);
+	/* a look at the slot keeps the SQL session alive */
+	if (progress_settle(&r->progress, r->pg, &err) != CH_OK) {
+		session_lose(r, &err);
+		return;
+	}
 	/* it may have been made anew while the tables were read */
 	if (look_at_slot(r, &err) != CH_OK)
 		session_restart(r, &err);

@@ -58,6 +58,8 @@ struct tail {
 	bool streaming;
 	bool asked; /* the server wants a status now */
 	uint64_t told, read_lsn;
+	uint64_t limit; /* 0: none */
+	bool at_limit;
 	struct ch_mono told_at, heard_at;
 	bool dry;	  /* since the last status all that came was read */
 	uint64_t heard;	  /* counts.frames then */
@@ -210,6 +212,8 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	/* not lsn: rows before it may still be in flight, and what is told
 	 * here PostgreSQL never sends again */
 	t->told = 0;
+	t->limit = 0;
+	t->at_limit = false;
 	t->told_at = (struct ch_mono){0};
 	t->read_lsn = lsn;
 	return CH_OK;
@@ -398,6 +402,15 @@ take_update(struct tail *t, const struct relation *r, struct ch_err *err)
 		t->xid, r->name);
 }
 
+/* Commits come in order. */
+static bool
+is_behind_limit(struct tail *t, const struct inflight *f, uint64_t lsn)
+{
+	t->at_limit |=
+		t->limit != 0 && lsn >= t->limit && !inflight_is_reading(f);
+	return t->at_limit;
+}
+
 static int
 take_begin(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 	struct ch_err *err)
@@ -405,6 +418,8 @@ take_begin(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 	if (inflight_is_reading(f))
 		return ch_err_set(err, CH_EPROTO,
 			"a transaction inside of another");
+	if (is_behind_limit(t, f, m->lsn))
+		return CH_OK;
 	inflight_begin(f, m->committed_at);
 	t->seen = snapshot_sees(&t->delivered, m->xid);
 	t->committed_at = m->committed_at;
@@ -461,6 +476,8 @@ take_frame(struct tail *t, struct inflight *f, struct ch_view bytes,
 		return take_message(t, f, frame.body, err);
 	t->counts.keepalives++;
 	t->asked |= frame.reply;
+	if (is_behind_limit(t, f, frame.end))
+		return CH_OK;
 	inflight_position_at(f, frame.end);
 	return CH_OK;
 }
@@ -494,7 +511,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 
 	if (conn == NULL || !t->streaming)
 		return ch_err_set(err, CH_ECLOSED, "no replication stream");
-	while (taken < max_bytes) {
+	while (taken < max_bytes && !t->at_limit) {
 		n = PQgetCopyData(conn, &bytes, 1);
 		if (n == 0 && drawn < SOCKET_FULL) {
 			t->dry = true;
@@ -517,7 +534,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 			return rc;
 		}
 	}
-	return 1;
+	return !t->at_limit;
 }
 
 /* How long the server has said nothing though it was asked: not before the
@@ -582,6 +599,18 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	t->told_at = now;
 	t->asked = false;
 	return CH_OK;
+}
+
+void
+tail_limit(struct tail *t, uint64_t lsn)
+{
+	t->limit = lsn;
+}
+
+bool
+tail_is_at_limit(const struct tail *t)
+{
+	return t->at_limit;
 }
 
 uint64_t

@@ -65,6 +65,11 @@ int tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
  * in it, not delivered yet. After tail_start(). */
 void tail_pass(struct tail *t, int32_t stream, int64_t seq);
 
+/* Nothing that is committed at lsn or behind is taken any more from this stream. */
+void tail_limit(struct tail *t, uint64_t lsn);
+/* All up to there was taken. */
+bool tail_is_at_limit(const struct tail *t);
+
 /* Takes frames that are there into f, at most max_bytes of them. 1: more may
  * be there; 0: none now; negative: the connection is gone or broken. */
 int tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
