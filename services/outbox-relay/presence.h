@@ -13,7 +13,7 @@
  * A known topic is asked again for its partitions when a row names one that it
  * does not have: somebody may have added it.
  *
- * Thread: belongs to one thread. Pure: its owner asks the brokers.
+ * Thread: belongs to one thread. Its owner asks the brokers.
  */
 #ifndef RELAY_PRESENCE_H
 #define RELAY_PRESENCE_H
