@@ -440,7 +440,7 @@ session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
 	return rc;
 }
 
-/* Nothing that was published is left: what is written from here on would come
+/* All that was published before is read: what is written from here on would come
  * before what the table alone has. */
 static void
 leave_unpublished(struct relay *r)

@@ -51,6 +51,22 @@ def bare(cell, kafka):
 
 
 @pytest.fixture
+def shop(bare):
+    """The same, installed."""
+    bare.alone.install("public.outbox", "outbox_relay")
+    return bare
+
+
+@pytest.fixture
+def shop_relay(bare, daemons):
+    """shop_relay(**flags) starts one beside that application's database."""
+    def start(wait_ready=True, **flags):
+        return daemons("outbox-relay", wait_ready=wait_ready,
+                       **bare.flags(**flags))
+    return start
+
+
+@pytest.fixture
 def server():
     made = HookServer()
     yield made

@@ -19,17 +19,8 @@ from harness.wait import until
 
 
 @pytest.fixture
-def shop(bare):
-    bare.alone.install("public.outbox", "outbox_relay")
-    return bare
-
-
-@pytest.fixture
-def relay(bare, daemons):
-    def start(wait_ready=True, **flags):
-        return daemons("outbox-relay", wait_ready=wait_ready,
-                       **bare.flags(**flags))
-    return start
+def relay(shop_relay):
+    return shop_relay
 
 
 def columns(db, schema):

@@ -1,6 +1,8 @@
 """Beside an application: letters that nobody needs any more go when an operator
 says so, and never one whose row may be read again."""
 
+import functools
+
 import psycopg2
 import pytest
 
@@ -8,16 +10,8 @@ from harness.wait import until
 
 
 @pytest.fixture
-def shop(bare):
-    bare.alone.install("public.outbox", "outbox_relay")
-    return bare
-
-
-@pytest.fixture
-def relay(bare, daemons):
-    def start(**flags):
-        return daemons("outbox-relay", **bare.flags(topic_wait="0s", **flags))
-    return start
+def relay(shop_relay):
+    return functools.partial(shop_relay, topic_wait="0s")
 
 
 @pytest.fixture

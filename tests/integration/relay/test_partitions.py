@@ -25,10 +25,8 @@ def shop(bare):
 
 
 @pytest.fixture
-def relay(bare, daemons):
-    def start(**flags):
-        return daemons("outbox-relay", **bare.flags(**flags))
-    return start
+def relay(shop_relay):
+    return shop_relay
 
 
 @pytest.fixture
