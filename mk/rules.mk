@@ -74,7 +74,7 @@ $(call obj,$(SUPPORT_LIB_SRC) $(SUPPORT_PROGRAM_SRC)): | $(foreach s,$(HAVE_SERV
 
 define tool-rule
 $(1).extra := $$(filter-out $(1),$$(if $$(filter main.c,$$(notdir $(1))),$$(wildcard $$(dir $(1))*.c)))
-$$(call obj,$(1) $$($(1).extra)): CPPFLAGS += -Itests/support -I$(dir $(1))
+$$(call obj,$(1) $$($(1).extra)): CPPFLAGS += -Itests/support -I$(dir $(1)) $(foreach s,$(SERVICES),-Iservices/$(s))
 $(OUT)/bin/$(call tool-name,$(1)): $$(call obj,$(1) $$($(1).extra)) $$(call lib,ch_test) $$(PROPERTY_A) $$(PURE_LIBS) $$(LAYER_A)
 	@mkdir -p $$(@D)
 	$$(if $$(V),,@echo "  LD   $$@";) $$(CC) $$(LINK_FLAVOUR) -pthread -o $$@ $$^ $$(PURE_LIBS) $$(LAYER_A) -ljansson $(IO_LIBS)

@@ -13,18 +13,22 @@ backlog  N rows (243 bytes of payload, keys of which few are hot) in
 latency  from the commit's timestamp (taken by PostgreSQL before its fsync) to
          the record's LogAppendTime, at 20 and at 500 transactions a second.
          The latter has a grain of 1 ms, cut off: half of one is added. limit =
-         what the application waits for its transaction, of which the fsync is
-         nearly all: before it no reader of the WAL sees a row. Before it the
-         same load runs for WARM_SECONDS, of which nothing is counted: a topic's
-         and a relay's first rows meet a broker that compiles and makes files.
-application  its transactions a second with the relay (ours) and without
-         (peer).
+         the same of "bench-load forward", the least that a relay can do with
+         the same client of Kafka. own_ms = what the application waits for its
+         transaction, of which the fsync is nearly all: before it no reader of
+         the WAL sees a row. Before each the same load runs for WARM_SECONDS, of
+         which nothing is counted: a topic's and a relay's first rows meet a
+         broker that compiles and makes files. CPU: of each in that time, for
+         15,000 events.
+application  its transactions a second with the relay (ours), without (peer),
+         and with pg_recvlogical in the relay's place (limit).
 
 Environment: N=100000, SECONDS=10 of each rate, RATES="20 500",
 CONNECTIONS="tcp socket" of the backlog; the first is the latencies';
 CASES="backlog latency application".
 """
 
+import contextlib
 import pathlib
 import statistics
 import subprocess
@@ -42,6 +46,7 @@ from relay_homes import KIND, ONE_ROW, Application, Ledger
 
 IDLE_SECONDS = 5
 WARM_SECONDS = 5
+CPU_EVENTS = 15000
 
 
 class Relay(BenchCell):
@@ -71,16 +76,18 @@ class Relay(BenchCell):
 
     # ---- backlog
 
+    def recvlogical(self, home, kind, slot):
+        return ["pg_recvlogical", "-d", self.url("relay", home.name, kind),
+                f"--slot={slot}", "--start", "--no-loop", "--file=/dev/null",
+                "--option=proto_version=1", "--option=binary=true",
+                f"--option=publication_names={home.publication}"]
+
     def received(self, home, kind, slot, end):
         """Rows/s of pg_recvlogical."""
         began = time.monotonic()
-        subprocess.run(
-            ["pg_recvlogical", "-d", self.url("relay", home.name, kind),
-             f"--slot={slot}", "--start", f"--endpos={end}", "--no-loop",
-             "--file=/dev/null", "--option=proto_version=1",
-             f"--option=publication_names={home.publication}",
-             "--option=binary=true"],
-            check=True, timeout=600, stdin=subprocess.DEVNULL)
+        subprocess.run([*self.recvlogical(home, kind, slot),
+                        f"--endpos={end}"],
+                       check=True, timeout=600, stdin=subprocess.DEVNULL)
         rate = self.count / (time.monotonic() - began)
         say(f"pg_recvlogical over {kind}: {rate:.0f} rows/s")
         return rate
@@ -194,18 +201,51 @@ class Relay(BenchCell):
         home.drop()
         return took, {"peer_cpu_s": cpu, "peer_max_ms": took[-1]}
 
+    @contextlib.contextmanager
+    def forwarding(self, home, slot, topic):
+        """bench-load forward, which reads the slot meanwhile."""
+        argv = self.argv("forward", {
+            "topic": topic, "slot": slot, "publication": home.publication,
+            "database-url": self.url("relay", home.name, self.kinds[0])})
+        with subprocess.Popen(argv) as process:
+            try:
+                until(lambda: home.reader_of(slot), 30, f"{slot} is read")
+                yield process.pid
+                if process.poll() is not None:
+                    raise RuntimeError(f"{argv}: status {process.returncode}")
+            finally:
+                process.terminate()
+
+    def latency_of_least(self, rate):
+        home = Application(self)
+        topic, slot = self.topic()[0], home.make_slot()
+        with self.forwarding(home, slot, topic) as pid:
+            took, cpu, _ = self.paced(home, topic, rate,
+                                      lambda: cpu_seconds(pid))
+        home.drop()
+        return took, cpu
+
     def latencies(self):
         for turn, rate in enumerate(map(int, words("RATES", "20 500"))):
             say(f"latency at {rate} transactions/s")
             theirs, cost = self.latency_of_debezium(rate)
             took, own, more = self.latency_of_ours(rate, turn == 0)
-            cuts, others, owns = (statistics.quantiles(
-                ms, n=100, method="inclusive") for ms in (took, theirs, own))
+            least, least_cpu = self.latency_of_least(rate)
+            cuts, others, leasts, owns = (statistics.quantiles(
+                ms, n=100, method="inclusive")
+                for ms in (took, theirs, least, own))
             for cut in (50, 99):
                 figure("relay", f"commit to append, {rate}/s, p{cut}", "ms",
-                       cuts[cut - 1], others[cut - 1], owns[cut - 1],
-                       peer_is="Debezium", limit_is="the transaction itself",
-                       connection=self.kinds[0], grain_ms=1, **more, **cost)
+                       cuts[cut - 1], others[cut - 1], leasts[cut - 1],
+                       peer_is="Debezium", limit_is="bench-load forward",
+                       own_ms=owns[cut - 1], connection=self.kinds[0],
+                       grain_ms=1, **more, **cost)
+            figure("relay", f"CPU of {CPU_EVENTS} events at {rate}/s", "s",
+                   *(cpu / len(ms) * CPU_EVENTS for cpu, ms in (
+                       (more["relay_cpu_s"], took),
+                       (cost["peer_cpu_s"], theirs), (least_cpu, least))),
+                   peer_is="Debezium", limit_is="bench-load forward",
+                   connection=self.kinds[0])
 
     def waits(self, home, topic):
         """Milliseconds from commit to append, in the order of commits."""
@@ -233,6 +273,20 @@ class Relay(BenchCell):
 
     # ---- the application beside it
 
+    @contextlib.contextmanager
+    def receiving(self, home):
+        """pg_recvlogical, which reads all that is written meanwhile."""
+        slot = home.make_slot()
+        argv = self.recvlogical(home, self.kinds[0], slot)
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as process:
+            try:
+                until(lambda: home.reader_of(slot), 30, f"{slot} is read")
+                yield
+            finally:
+                process.terminate()
+        until(lambda: not home.reader_of(slot), 30, f"{slot} is left")
+        home.one(f"SELECT pg_drop_replication_slot('{slot}')")
+
     def application(self):
         home = Application(self)
         args = ("-c", "4", "-j", "1", "-T", str(self.seconds), "-f",
@@ -241,6 +295,9 @@ class Relay(BenchCell):
         self.checkpoint()
         without = pgbench_tps(self.pgbench(home.name, *args))
         say(f"application without relay: {without:.0f} transactions/s")
+        with self.receiving(home):
+            self.checkpoint()
+            read = pgbench_tps(self.pgbench(home.name, *args))
         relay = Daemon("outbox-relay", **{**flags, "outbox_snapshot":
                                           "initial"})
         try:
@@ -251,7 +308,8 @@ class Relay(BenchCell):
         finally:
             relay.stop()
         figure("relay", "application's transactions with the relay",
-               "transactions/s", beside, without, peer_is="without relay",
+               "transactions/s", beside, without, read,
+               peer_is="without relay", limit_is="beside pg_recvlogical",
                connection=self.kinds[0])
         home.drop()
 

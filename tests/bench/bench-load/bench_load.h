@@ -21,7 +21,8 @@ struct options {
 	const char *bootstrap;
 	const char *topic;	  /* that is written, or read */
 	const char *results;	  /* latency, floor: where the answers come */
-	const char *database_url; /* floor: where a row is committed */
+	const char *database_url; /* floor, forward: the database */
+	const char *slot, *publication; /* forward: what is read */
 	const char *out; /* read: "<id header> <timestamp ms>" a line */
 	struct commands commands;
 	int64_t count;
@@ -32,6 +33,8 @@ struct options {
 int bench_produce(const struct options *o);
 int bench_latency(const struct options *o);
 int bench_floor(const struct options *o);
+/* Does not return. */
+int bench_forward(const struct options *o);
 int bench_read(const struct options *o);
 
 /* ---- Kafka, for tools: what fails ends the program with its reason ---- */

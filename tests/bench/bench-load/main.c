@@ -19,6 +19,8 @@ static const char usage[] =
 	"--case=C --count=N [--rate=N]\n"
 	"       bench-load floor --bootstrap=B --topic=T --results=R "
 	"--database-url=U --count=N\n"
+	"       bench-load forward --bootstrap=B --topic=T "
+	"--database-url=U --slot=S --publication=P\n"
 	"       bench-load read --bootstrap=B --topic=T [--count=N] "
 	"[--out=FILE]\n"
 	"  [--accounts=N] [--seed=N] [--duplicates=%] [--refusals=%] "
@@ -66,6 +68,12 @@ set(struct options *o, int which, const char *v)
 	case 'u':
 		o->database_url = v;
 		break;
+	case 'l':
+		o->slot = v;
+		break;
+	case 'p':
+		o->publication = v;
+		break;
 	case 'r':
 		o->results = v;
 		break;
@@ -110,6 +118,8 @@ read_options(struct options *o, int argc, char **argv)
 		{"topic", required_argument, NULL, 't'},
 		{"results", required_argument, NULL, 'r'},
 		{"database-url", required_argument, NULL, 'u'},
+		{"slot", required_argument, NULL, 'l'},
+		{"publication", required_argument, NULL, 'p'},
 		{"out", required_argument, NULL, 'o'},
 		{"case", required_argument, NULL, 'c'},
 		{"count", required_argument, NULL, 'n'},
@@ -155,6 +165,9 @@ main(int argc, char **argv)
 	if (strcmp(verb, "floor") == 0 && o.results != NULL &&
 		o.database_url != NULL)
 		return bench_floor(&o);
+	if (strcmp(verb, "forward") == 0 && o.database_url != NULL &&
+		o.slot != NULL && o.publication != NULL)
+		return bench_forward(&o);
 	if (strcmp(verb, "read") == 0)
 		return bench_read(&o);
 	fputs(usage, stderr);
