@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "event.h"
+#include "marks.h"
 
 struct inflight;
 
@@ -91,16 +92,13 @@ void inflight_unmark(struct inflight *f);
 /* Commits that were ended: once position's `commits` has come there, all of
  * them are delivered. Those that are dropped do not count. */
 uint64_t inflight_ended(const struct inflight *f);
-/* Delivered log_seq of a stream; 0: none known. */
-int64_t inflight_delivered(const struct inflight *f, int32_t stream);
+/* Delivered log_seqs. */
+const struct marks *inflight_marks(const struct inflight *f);
 /* Sets it, when a stored progress is read. Never goes back. */
 void inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq);
 /* Another history of the database: what was delivered of the last one, its
  * position, its mark and its log_seqs, says nothing there. Rows stay. */
 void inflight_forget(struct inflight *f);
-/* The i-th stream known; false at the end. */
-bool inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
-	int64_t *seq);
 
 size_t inflight_events(const struct inflight *f); /* not done */
 size_t inflight_bytes(const struct inflight *f);  /* held */

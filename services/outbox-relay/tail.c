@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/pg.h"
+#include "marks.h"
 #include "pgoutput.h"
 #include "snapshot.h"
 
@@ -47,11 +48,6 @@ struct relation {
 	char *name;
 };
 
-struct floor_mark {
-	int32_t stream;
-	int64_t seq;
-};
-
 struct tail {
 	struct tail_options opt;
 	struct walsender *walsender;
@@ -67,8 +63,7 @@ struct tail {
 	int silences;	  /* so often, without a commit between */
 	struct relation *relations;
 	size_t relation_count;
-	struct floor_mark *floors;
-	size_t floor_count;
+	struct marks floors; /* rows of the log up to there are passed over */
 	struct snapshot delivered;
 	bool seen;		     /* the transaction that is read is in it */
 	struct ch_time committed_at; /* of it */
@@ -109,7 +104,7 @@ tail_free(struct tail *t)
 	forget_relations(t);
 	walsender_free(t->walsender);
 	free(t->relations);
-	free(t->floors);
+	marks_free(&t->floors);
 	snapshot_free(&t->delivered);
 	free(t);
 }
@@ -158,28 +153,7 @@ broken(struct tail *t, struct ch_err *err)
 void
 tail_pass(struct tail *t, int32_t stream, int64_t seq)
 {
-	size_t i = 0;
-
-	while (i < t->floor_count && t->floors[i].stream != stream)
-		i++;
-	if (i == t->floor_count) {
-		t->floors = ch_xrealloc(t->floors, ++t->floor_count,
-			sizeof(*t->floors));
-		t->floors[i] = (struct floor_mark){stream, seq};
-	}
-	if (seq > t->floors[i].seq)
-		t->floors[i].seq = seq;
-}
-
-static void
-take_floors(struct tail *t, const struct inflight *f)
-{
-	struct floor_mark m;
-	size_t i;
-
-	t->floor_count = 0;
-	for (i = 0; inflight_stream_at(f, i, &m.stream, &m.seq); i++)
-		tail_pass(t, m.stream, m.seq);
+	marks_raise(&t->floors, (struct mark){stream, seq});
 }
 
 int
@@ -204,7 +178,8 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 		return err->code = CH_EEXIST;
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "start slot %s", t->opt.walsender.slot);
-	take_floors(t, f);
+	marks_clear(&t->floors);
+	marks_raise_all(&t->floors, inflight_marks(f));
 	snapshot_read(&t->delivered, snapshot);
 	inflight_abandon(f);
 	t->streaming = true;
@@ -310,14 +285,9 @@ learn_relation(struct tail *t, const struct pgoutput_message *m,
 static bool
 is_repeated(const struct tail *t, const struct event *e)
 {
-	size_t i;
-
 	if (e->source == EVENT_OUTBOX || e->source == EVENT_APPLICATION)
 		return t->seen;
-	for (i = 0; i < t->floor_count; i++)
-		if (t->floors[i].stream == e->stream)
-			return e->order <= t->floors[i].seq;
-	return false;
+	return marks_cover(&t->floors, (struct mark){e->stream, e->order});
 }
 
 static void
