@@ -5,12 +5,11 @@
  * A connection:	connect (walsender.h) -> START_REPLICATION -> frames until
  *			it ends
  *
- * Relations: pgoutput names each table before its first row; the name is
- * looked up once and the places of its columns are kept under its number. A
- * row of a table that we do not know is an error, not a row passed over: a
- * publication without publish_via_partition_root would otherwise lose
- * everything without a word. Beside an application's table others may be
- * published; that its own name is, source.c has asked.
+ * A row is taken from its frame at once: pgoutput.h reads the message,
+ * relations.h says whose row it is, event.h or contract.h pack it, inflight.h
+ * keeps it. What was delivered before (floors, the delivered snapshot) is passed
+ * over. A frame that is not as it must be ends the stream, and so the position
+ * stays before it.
  */
 #include "tail.h"
 
@@ -26,6 +25,7 @@
 #include "io/pg.h"
 #include "marks.h"
 #include "pgoutput.h"
+#include "relations.h"
 #include "snapshot.h"
 
 #define STATUS_MOVED_MS 100
@@ -33,20 +33,9 @@
 #define STATUS_UNREAD_MS 1000 /* the server may have asked, unread */
 #define SILENT_MS 40000
 #define SILENT_DOUBLINGS 6
-#define RELATIONS_MAX 4096
 /* libpq reads 16 KiB at a time: after so many of them the socket may have
  * more, after fewer it is empty. */
 #define SOCKET_FULL ((size_t)8192)
-
-struct relation {
-	uint32_t id;
-	bool known;
-	bool application; /* the contract's table */
-	enum event_source source;
-	int columns;
-	int8_t place[PGOUTPUT_COLUMNS_MAX]; /* of each column; -1: unused */
-	char *name;
-};
 
 struct tail {
 	struct tail_options opt;
@@ -61,8 +50,7 @@ struct tail {
 	uint64_t heard;	  /* counts.frames then */
 	uint64_t deaf_at; /* counts.commits when it was last left as silent */
 	int silences;	  /* so often, without a commit between */
-	struct relation *relations;
-	size_t relation_count;
+	struct relations relations;
 	struct marks floors; /* rows of the log up to there are passed over */
 	struct snapshot delivered;
 	bool seen;		     /* the transaction that is read is in it */
@@ -78,6 +66,7 @@ tail_new(const struct tail_options *opt, struct ch_err *err)
 	struct tail *t = ch_xcalloc(1, sizeof(*t));
 
 	t->opt = *opt;
+	relations_init(&t->relations, opt->walsender.schema, opt->contract);
 	t->walsender = walsender_new(&opt->walsender, err);
 	if (t->walsender == NULL) {
 		free(t);
@@ -86,24 +75,13 @@ tail_new(const struct tail_options *opt, struct ch_err *err)
 	return t;
 }
 
-static void
-forget_relations(struct tail *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->relation_count; i++)
-		free(t->relations[i].name);
-	t->relation_count = 0;
-}
-
 void
 tail_free(struct tail *t)
 {
 	if (t == NULL)
 		return;
-	forget_relations(t);
+	relations_free(&t->relations);
 	walsender_free(t->walsender);
-	free(t->relations);
 	marks_free(&t->floors);
 	snapshot_free(&t->delivered);
 	free(t);
@@ -114,7 +92,7 @@ tail_disconnect(struct tail *t)
 {
 	t->streaming = false;
 	t->asked = false;
-	forget_relations(t);
+	relations_forget(&t->relations);
 	walsender_disconnect(t->walsender);
 }
 
@@ -204,84 +182,6 @@ tail_stop(struct tail *t)
 
 /* ---- the stream ---- */
 
-static struct relation *
-relation_of(struct tail *t, uint32_t id)
-{
-	size_t i;
-
-	for (i = 0; i < t->relation_count; i++)
-		if (t->relations[i].id == id)
-			return &t->relations[i];
-	return NULL;
-}
-
-static int
-place_columns(struct relation *r, const struct pgoutput_message *m,
-	struct ch_err *err)
-{
-	const char *const *names;
-	int count, i, place, found = 0;
-
-	names = event_columns(r->source, &count);
-	for (i = 0; i < m->count; i++) {
-		r->place[i] = -1;
-		for (place = 0; place < count; place++)
-			if (ch_view_eq_str(m->columns[i].name, names[place]))
-				r->place[i] = (int8_t)place;
-		found += r->place[i] >= 0;
-	}
-	if (found != count)
-		return ch_err_set(err, CH_EPROTO,
-			"table %s publishes %d of "
-			"the %d columns that are needed: migrate the schema, "
-			"or mend the publication's column list",
-			r->name, found, count);
-	return CH_OK;
-}
-
-static bool
-is_known(const struct tail *t, const struct pgoutput_message *m,
-	enum event_source *source)
-{
-	return t->opt.contract == NULL &&
-		ch_view_eq_str(m->schema, t->opt.walsender.schema) &&
-		event_source_of(m->table, source) == CH_OK &&
-		*source != EVENT_RETRY && *source != EVENT_APPLICATION;
-}
-
-static int
-learn_relation(struct tail *t, const struct pgoutput_message *m,
-	struct ch_err *err)
-{
-	struct relation *r = relation_of(t, m->relation);
-
-	if (r == NULL) {
-		if (t->relation_count == RELATIONS_MAX)
-			return ch_err_set(err, CH_ERANGE,
-				"more than %d tables in the stream",
-				RELATIONS_MAX);
-		t->relations = ch_xrealloc(t->relations, t->relation_count + 1,
-			sizeof(*r));
-		r = &t->relations[t->relation_count++];
-		*r = (struct relation){.id = m->relation};
-	}
-	free(r->name);
-	r->name = ch_xviewdup(m->table);
-	r->columns = m->count;
-	r->known = is_known(t, m, &r->source);
-	r->application = t->opt.contract != NULL &&
-		contract_is_of(t->opt.contract, m->schema, m->table);
-	if ((r->known || r->application) && m->count > PGOUTPUT_COLUMNS_MAX)
-		return ch_err_set(err, CH_ERANGE,
-			"table %s has %d columns, at most %d are read: publish "
-			"a column list",
-			r->name, m->count, PGOUTPUT_COLUMNS_MAX);
-	if (r->application)
-		return contract_learn(t->opt.contract, m->columns, m->count,
-			err);
-	return r->known ? place_columns(r, m, err) : CH_OK;
-}
-
 static bool
 is_repeated(const struct tail *t, const struct event *e)
 {
@@ -302,38 +202,43 @@ add_row(struct tail *t, struct inflight *f, struct event *e)
 	t->counts.events++;
 }
 
-static int
-take_application_row(struct tail *t, struct inflight *f,
-	const struct pgoutput_message *m, struct ch_err *err)
+static struct event *
+application_event(struct tail *t, const struct pgoutput_message *m,
+	struct ch_err *err)
 {
 	const struct contract_origin from = {
 		(int64_t)t->counts.events, t->committed_at, t->xid, t->rows++};
 	struct ch_view fields[PGOUTPUT_COLUMNS_MAX];
-	struct event *e;
 	int i;
 
 	for (i = 0; i < m->count; i++)
 		fields[i] = m->values[i].bytes;
-	e = contract_event(t->opt.contract, fields, &from, err);
-	if (e == NULL)
-		return err != NULL ? (int)err->code : CH_EPROTO;
-	add_row(t, f, e);
-	return CH_OK;
+	return contract_event(t->opt.contract, fields, &from, err);
+}
+
+static struct event *
+ledger_event(const struct relation *r, const struct pgoutput_message *m,
+	struct ch_err *err)
+{
+	struct ch_view fields[EVENT_FIELDS_MAX] = {{NULL, 0}};
+	int i;
+
+	for (i = 0; i < m->count; i++)
+		if (r->place[i] >= 0)
+			fields[r->place[i]] = m->values[i].bytes;
+	return event_new(r->source, fields, err);
 }
 
 static int
 take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 	struct ch_err *err)
 {
-	const struct relation *r = relation_of(t, m->relation);
-	struct ch_view fields[EVENT_FIELDS_MAX] = {{NULL, 0}};
+	const struct relation *r = relations_find(&t->relations, m->relation);
 	struct event *e;
-	int i;
 
-	if (r != NULL && t->opt.contract != NULL && !r->application)
+	if (r != NULL && r->rows == RELATION_PASSED)
 		return CH_OK;
-	if (r == NULL || !(r->known || r->application) ||
-		!inflight_is_reading(f))
+	if (r == NULL || r->rows == RELATION_REFUSED || !inflight_is_reading(f))
 		return ch_err_set(err, CH_EPROTO,
 			"a row of table %s, which "
 			"is not one of ours: publish the four tables with "
@@ -343,12 +248,8 @@ take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 		return ch_err_set(err, CH_EPROTO,
 			"a row of %s with %d columns instead of %d", r->name,
 			m->count, r->columns);
-	if (r->application)
-		return take_application_row(t, f, m, err);
-	for (i = 0; i < m->count; i++)
-		if (r->place[i] >= 0)
-			fields[r->place[i]] = m->values[i].bytes;
-	e = event_new(r->source, fields, err);
+	e = r->rows == RELATION_APPLICATION ? application_event(t, m, err)
+					    : ledger_event(r, m, err);
 	if (e == NULL)
 		return err != NULL ? (int)err->code : CH_EPROTO;
 	add_row(t, f, e);
@@ -359,7 +260,7 @@ take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 static int
 take_update(struct tail *t, const struct relation *r, struct ch_err *err)
 {
-	if (r == NULL || !r->application)
+	if (r == NULL || r->rows != RELATION_APPLICATION)
 		return CH_OK;
 	t->counts.updates++;
 	t->counts.updated_by = t->xid;
@@ -420,11 +321,12 @@ take_message(struct tail *t, struct inflight *f, struct ch_view body,
 		CH_FAILPOINT("relay.after_read");
 		return CH_OK;
 	case PGOUTPUT_RELATION:
-		return learn_relation(t, m, err);
+		return relations_learn(&t->relations, m, err);
 	case PGOUTPUT_INSERT:
 		return take_row(t, f, m, err);
 	case PGOUTPUT_UPDATE:
-		return take_update(t, relation_of(t, m->relation), err);
+		return take_update(t,
+			relations_find(&t->relations, m->relation), err);
 	case PGOUTPUT_OTHER:
 		return CH_OK;
 	}
