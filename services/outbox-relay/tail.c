@@ -26,13 +26,12 @@
 #include "marks.h"
 #include "pgoutput.h"
 #include "relations.h"
+#include "silence.h"
 #include "snapshot.h"
 
 #define STATUS_MOVED_MS 100
 #define STATUS_IDLE_MS 5000
 #define STATUS_UNREAD_MS 1000 /* the server may have asked, unread */
-#define SILENT_MS 40000
-#define SILENT_DOUBLINGS 6
 /* libpq reads 16 KiB at a time: after so many of them the socket may have
  * more, after fewer it is empty. */
 #define SOCKET_FULL ((size_t)8192)
@@ -45,11 +44,8 @@ struct tail {
 	uint64_t told, read_lsn;
 	uint64_t limit; /* 0: none */
 	bool at_limit;
-	struct ch_mono told_at, heard_at;
-	bool dry;	  /* since the last status all that came was read */
-	uint64_t heard;	  /* counts.frames then */
-	uint64_t deaf_at; /* counts.commits when it was last left as silent */
-	int silences;	  /* so often, without a commit between */
+	struct ch_mono told_at; /* 0: not yet */
+	struct silence silence;
 	struct relations relations;
 	struct marks floors; /* rows of the log up to there are passed over */
 	struct snapshot delivered;
@@ -386,7 +382,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	while (taken < max_bytes && !t->at_limit) {
 		n = PQgetCopyData(conn, &bytes, 1);
 		if (n == 0 && drawn < SOCKET_FULL) {
-			t->dry = true;
+			silence_read_dry(&t->silence);
 			return 0;
 		}
 		if (n == 0 && !PQconsumeInput(conn))
@@ -409,32 +405,9 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	return !t->at_limit;
 }
 
-/* How long the server has said nothing though it was asked: not before the
- * stream's first status. A stream that we have not read to its end, because
- * Kafka is away, is not silent. */
-static int64_t
-silence_ms(struct tail *t, struct ch_mono now)
-{
-	if (t->told_at.ns == 0 || !t->dry || t->counts.frames != t->heard) {
-		t->heard = t->counts.frames;
-		t->heard_at = now;
-	}
-	t->dry = false;
-	return ch_mono_ms_since(now, t->heard_at);
-}
-
-/* A link that loses what the server sends, and nothing else, has no other end.
- * A walsender that decodes a large transaction may say nothing for long, and
- * begins again when it is left: hence the limit grows until a commit comes. */
 static int
 left_as_silent(struct tail *t, int64_t silent_ms, struct ch_err *err)
 {
-	if (t->counts.commits != t->deaf_at)
-		t->silences = 0;
-	if (silent_ms < (int64_t)SILENT_MS << t->silences)
-		return CH_OK;
-	t->deaf_at = t->counts.commits;
-	t->silences += t->silences < SILENT_DOUBLINGS;
 	tail_disconnect(t);
 	return ch_err_set(err, CH_ETIMEOUT,
 		"heard nothing from the walsender for %" PRId64 " s",
@@ -448,7 +421,7 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	uint8_t bytes[PGOUTPUT_STATUS_LEN];
 	PGconn *conn = connection(t);
 	int64_t ago = ch_mono_ms_since(now, t->told_at), silent;
-	int64_t idle = t->dry ? STATUS_IDLE_MS : STATUS_UNREAD_MS;
+	int64_t idle = t->silence.dry ? STATUS_IDLE_MS : STATUS_UNREAD_MS;
 	int rc;
 
 	if (conn == NULL || !t->streaming)
@@ -458,9 +431,10 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	if (!force && !t->asked && ago < idle &&
 		(flushed == t->told || ago < STATUS_MOVED_MS))
 		return CH_OK;
-	silent = silence_ms(t, now);
-	if (left_as_silent(t, silent, err) != CH_OK)
-		return CH_ETIMEOUT;
+	silent = silence_ms(&t->silence, t->counts.frames, t->told_at.ns == 0,
+		now);
+	if (silence_gives_up(&t->silence, silent, t->counts.commits))
+		return left_as_silent(t, silent, err);
 	pgoutput_status_write(bytes, flushed, wall, silent > 0);
 	rc = PQputCopyData(conn, (const char *)bytes, sizeof(bytes));
 	if (rc == 0)
