@@ -184,7 +184,7 @@ give_up_trial(struct relay *r, struct event *e)
 	if (e->topic == NULL || retry_held(r->retry) == 0)
 		return;
 	retry_free_key(r->retry, e);
-	sink_kafka_look_again(r->sink, e->topic);
+	topics_look_again(sink_kafka_topics(r->sink), e->topic);
 }
 
 /* true: it may be sent. */
@@ -371,12 +371,12 @@ may_go(void *ctx, struct event *e)
 	struct relay *r = ctx;
 	struct ch_mono until = {0};
 
-	if (!sink_kafka_is_due(r->sink, e))
+	if (!topics_is_due(sink_kafka_topics(r->sink), e))
 		return false;
 	if (retry_held(r->retry) == 0 || !retry_is_held(r->retry, e, &until))
 		return true;
 	if (until.ns <= r->now.ns)
-		return sink_kafka_choose(r->sink, e);
+		return topics_choose(sink_kafka_topics(r->sink), e);
 	wake_at(r, until);
 	return false;
 }
@@ -386,12 +386,12 @@ wake_suspects(struct relay *r)
 {
 	if (r->wake_at.ns != 0 && r->wake_at.ns <= r->now.ns) {
 		r->wake_at.ns = 0;
-		sink_kafka_look_at_all(r->sink);
+		topics_look_at_all(sink_kafka_topics(r->sink));
 	}
-	if (!sink_kafka_any_due(r->sink))
+	if (!sink_kafka_topics(r->sink)->any_due)
 		return;
 	inflight_wake_if(r->inflight, may_go, r);
-	sink_kafka_chosen(r->sink);
+	topics_chosen(sink_kafka_topics(r->sink));
 }
 
 static void

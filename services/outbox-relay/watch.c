@@ -166,7 +166,7 @@ watch_publish(struct relay *r)
 	ch_metric_set(m, RELAY_PARTITIONS_MISSING,
 		session_is_leader(r) ? r->partitions_missing : 0);
 	ch_metric_set(m, RELAY_MISSING_TOPICS,
-		sink_kafka_missing_count(r->sink));
+		topics_missing(sink_kafka_topics(r->sink)));
 	ch_metric_set(m, RELAY_HELD_KEYS, (int64_t)retry_held(r->retry));
 	ch_metric_set(m, RELAY_THROTTLED,
 		(int64_t)sink_kafka_throttled(r->sink));
