@@ -9,20 +9,15 @@
 
 #include <stdlib.h>
 
-#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "io/kafka_topic.h"
+#include "settlement.h"
 #include "trial.h"
 
 #define ASK_TIMEOUT_MS 1000
 #define STATISTICS_MS 500 /* the first tells that a broker is there */
-/* A settlement that hears nothing for so long rebuilds the client. */
-#define SETTLE_MS 2000
-/* A client that is finished as soon as it is made is made again so seldom. */
-#define REBUILD_MS 500
-#define REBUILD_MAX_MS 30000
 /* The loop was away for so long: nobody's silence is counted. */
 #define GAP_MS 1000
 
@@ -32,26 +27,15 @@ struct sink_kafka {
 	struct topics topics;
 	struct trial *trial;
 	struct ch_rng rng;
-	bool settling;
+	struct settlement settlement;
 	bool dropping;
 	bool changed; /* a topic can be sent to, or not */
 	struct ch_mono now;
-	struct ch_mono heard; /* the last report, or the settlement's begin */
-	struct ch_backoff rebuilds;
-	struct ch_mono rebuild_at; /* not before */
 	bool away;
 	struct ch_mono away_since;
 	struct ch_kafka_header *headers;
 	size_t header_room;
 };
-
-static void
-settle(struct sink_kafka *s)
-{
-	if (!s->settling)
-		s->heard = s->now;
-	s->settling = true;
-}
 
 /* Its next trial may be any key's: nothing of it stays in the client's hands,
  * where a trial would overtake it. */
@@ -61,7 +45,7 @@ opened(struct sink_kafka *s, const struct topic *t)
 	ch_warn("sink.breaker_open", CH_S("topic", t->route->name),
 		CH_S("class", failure_name(t->target.cause)),
 		CH_S("reason", t->target.why));
-	settle(s);
+	settlement_begin(&s->settlement, s->now);
 }
 
 static enum failure
@@ -98,14 +82,10 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 		return;
 	t = topics_of(&s->topics, e->topic);
 	f = failure_of(s, t, d);
-	s->heard = s->now;
-	if (d->class == CH_KAFKA_OK)
-		ch_backoff_reset(&s->rebuilds);
+	settlement_heard(&s->settlement, d->class == CH_KAFKA_OK, s->now);
 	if (target_reported(&t->target, failure_of_topic(f, d), d->name,
 		    d->text, s->now))
 		opened(s, t);
-	if (d->class != CH_KAFKA_OK)
-		settle(s);
 	forget_missing(t, d);
 	s->opt.reported(s->opt.ctx, e,
 		&(struct sink_report){false, f, d->name, d->text});
@@ -168,7 +148,7 @@ sink_kafka_open(const struct sink_options *opt, struct ch_err *err)
 	};
 
 	s->opt = *opt;
-	s->rebuilds = (struct ch_backoff){REBUILD_MS, REBUILD_MAX_MS, 0};
+	settlement_init(&s->settlement);
 	ch_rng_seed_system(&s->rng);
 	topics_init(&s->topics);
 	s->lanes = lanes_open(&params, err);
@@ -237,7 +217,7 @@ verdict_of(struct sink_kafka *s, struct topic *t, int rc)
 		presence_want(&t->presence);
 		return SINK_WAIT;
 	case CH_ECLOSED:
-		settle(s);
+		settlement_begin(&s->settlement, s->now);
 		return SINK_SETTLING;
 	default: /* CH_EFULL, CH_EKAFKA: neither is the record's fault */
 		return SINK_FULL;
@@ -324,7 +304,7 @@ sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
 	};
 	enum sink_verdict v;
 
-	if (s->settling)
+	if (settlement_is_on(&s->settlement))
 		return SINK_SETTLING;
 	v = ask_topic(s, t, e, m, err);
 	if (v != SINK_SENT)
@@ -437,10 +417,7 @@ rebuild(struct sink_kafka *s, const struct ch_err *why)
 	if (ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	s->away = false; /* not known of the new one */
-	s->rebuild_at = s->now;
-	s->rebuild_at.ns +=
-		ch_backoff_next(&s->rebuilds, &s->rng) * INT64_C(1000000);
-	settle(s);
+	settlement_rebuilt(&s->settlement, &s->rng, s->now);
 }
 
 /* What ends a settlement that does not end by itself. */
@@ -448,17 +425,20 @@ static void
 serve_client(struct sink_kafka *s)
 {
 	struct ch_err err = CH_ERR_INIT;
+	bool failed = ch_kafka_producer_fatal(lanes_now(s->lanes), &err);
 
-	if (ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
-		settle(s);
-		if (s->rebuild_at.ns <= s->now.ns)
-			rebuild(s, &err);
-	} else if (s->settling && !s->away &&
-		ch_mono_ms_since(s->now, s->heard) >= SETTLE_MS) {
+	switch (settlement_needs(&s->settlement, failed, s->away, s->now)) {
+	case SETTLEMENT_NOTHING:
+		break;
+	case SETTLEMENT_FAILED:
+		rebuild(s, &err);
+		break;
+	case SETTLEMENT_SILENT:
 		ch_err_set(&err, CH_ETIMEOUT,
 			"records in hand were not reported for %d ms",
-			SETTLE_MS);
+			SETTLEMENT_SILENT_MS);
 		rebuild(s, &err);
+		break;
 	}
 }
 
@@ -492,10 +472,19 @@ look_for_brokers(struct sink_kafka *s)
 	s->away = away;
 }
 
+static bool
+ends(struct sink_kafka *s)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	return settlement_ends(&s->settlement,
+		ch_kafka_producer_pending(lanes_now(s->lanes)),
+		ch_kafka_producer_fatal(lanes_now(s->lanes), &err));
+}
+
 enum sink_turn
 sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 {
-	struct ch_err err = CH_ERR_INIT;
 	struct ch_mono before = s->now;
 	bool changed;
 
@@ -507,12 +496,8 @@ sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 	serve_client(s);
 	changed = s->changed;
 	s->changed = false;
-	if (s->settling &&
-		ch_kafka_producer_pending(lanes_now(s->lanes)) == 0 &&
-		!ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
-		s->settling = false;
+	if (settlement_is_on(&s->settlement) && ends(s))
 		return SINK_SETTLED;
-	}
 	changed |= topics_let_waiting_ask(&s->topics, now);
 	changed |= ask_topics(s);
 	return changed ? SINK_TOPICS : SINK_QUIET;
@@ -530,7 +515,7 @@ sink_kafka_drop(struct sink_kafka *s)
 	trial_drop(s->trial);
 	topics_drop(&s->topics, s->now);
 	s->dropping = false;
-	s->settling = false;
+	settlement_drop(&s->settlement);
 }
 
 /* ---- looking at it ---- */
@@ -557,7 +542,8 @@ sink_kafka_reachable(const struct sink_kafka *s)
 bool
 sink_kafka_want(struct sink_kafka *s, enum lane lane)
 {
-	return s->settling || lanes_want(s->lanes, lane, s->now);
+	return settlement_is_on(&s->settlement) ||
+		lanes_want(s->lanes, lane, s->now);
 }
 
 int
@@ -582,9 +568,9 @@ sooner(int64_t *next, int64_t ms)
 int64_t
 sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 {
-	int64_t next = s->settling ? 50 : -1;
+	int64_t next = settlement_is_on(&s->settlement) ? 50 : -1;
 
-	if (s->topics.any_due && !s->settling)
+	if (s->topics.any_due && !settlement_is_on(&s->settlement))
 		return 0;
 	sooner(&next, lanes_next_ms(s->lanes, now));
 	if (is_throttled(s))
