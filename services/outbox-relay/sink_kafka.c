@@ -595,16 +595,3 @@ sink_kafka_throttled(const struct sink_kafka *s)
 {
 	return lanes_throttled(s->lanes);
 }
-
-void
-sink_kafka_each_open(const struct sink_kafka *s,
-	void (*fn)(void *ctx, const struct route_topic *route,
-		const struct target *target),
-	void *ctx)
-{
-	const struct topic *t = NULL;
-
-	while ((t = topics_next(&s->topics, t)) != NULL)
-		if (target_is_open(&t->target))
-			fn(ctx, t->route, &t->target);
-}

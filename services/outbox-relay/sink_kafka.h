@@ -97,7 +97,7 @@ enum sink_turn sink_kafka_turn(struct sink_kafka *s, struct ch_mono now);
 /* Forgets what is in flight: its reports do not come any more. */
 void sink_kafka_drop(struct sink_kafka *s);
 
-/* What is known of them; whose trial is next the owner asks there. */
+/* What is known of each; whose trial is next the owner asks there. */
 struct topics *sink_kafka_topics(struct sink_kafka *s);
 
 size_t sink_kafka_pending(const struct sink_kafka *s);
@@ -112,10 +112,5 @@ int64_t sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now);
 /* Since when no broker has answered; false: one does. */
 bool sink_kafka_away(const struct sink_kafka *s, struct ch_mono *since);
 uint64_t sink_kafka_throttled(const struct sink_kafka *s);
-/* Calls fn for each topic whose breaker is not closed. */
-void sink_kafka_each_open(const struct sink_kafka *s,
-	void (*fn)(void *ctx, const struct route_topic *route,
-		const struct target *target),
-	void *ctx);
 
 #endif
