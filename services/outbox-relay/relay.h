@@ -7,7 +7,8 @@
  *	                              '-> hooks (PostgreSQL, then HTTP)
  *	             progress <- delivered position
  *
- * loop.c turns it, session.c decides where rows come from, pump.c moves them.
+ * relay.c makes it, loop.c turns it, session.c decides where rows come from,
+ * pump.c moves them.
  *
  * Thread: loop only.
  */
@@ -196,6 +197,12 @@ struct relay {
 	char unpublished[CH_ERR_TEXT_MAX];
 	struct ch_mono table_at;
 };
+
+/* ---- relay.c: made of its settings ---- */
+
+int relay_new(struct relay **out, const struct ch_runtime *rt,
+	struct ch_err *err);
+void relay_free(struct relay *r);
 
 /* ---- session.c: from nothing to a source ---- */
 
