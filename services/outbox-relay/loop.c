@@ -18,11 +18,6 @@
 #include "watch.h"
 
 #define READ_BYTES ((size_t)1 << 20) /* of the WAL in one turn */
-#define SAVE_MS 1000
-/* Without a delivery the position is written after as long again as nothing was
- * delivered, at most so long, or when the slot would keep so much WAL. */
-#define IDLE_SAVE_MAX_MS 600000
-#define IDLE_SAVE_BYTES ((uint64_t)32 << 20)
 /* A round of the tables that found rows is followed by the next one when they
  * are delivered, or when one of them has waited for so long. */
 #define ROUND_MS 1000
@@ -59,7 +54,6 @@ relay_start(void **state, const struct ch_runtime *rt, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	session_init(r);
-	r->idle_save_ms = SAVE_MS;
 	*state = r;
 	return CH_OK;
 }
@@ -128,7 +122,7 @@ read_stream(struct relay *r)
 	if (rc < 0)
 		session_restart(r, &err);
 	else
-		r->read_lsn = tail_read_lsn(r->tail);
+		position_read(&r->position, tail_read_lsn(r->tail));
 	r->read_at = r->now;
 	rhythm_rows(&r->rhythm, rows, is_behind(r), tail_is_local(r->tail),
 		r->now);
@@ -231,16 +225,14 @@ take_round(struct relay *r)
 static void
 take_position(struct relay *r)
 {
-	uint64_t lsn = inflight_position(r->inflight)->lsn;
 	int state = ch_sm_state(&r->state);
 
 	if (state == RELAY_POLLING)
 		take_round(r);
-	if (state != RELAY_TAILING || !session_has_position(r))
+	if (state != RELAY_TAILING)
 		return;
-	if (lsn > r->progress.lsn)
-		r->progress.lsn = lsn;
-	progress_reached(&r->progress, r->progress.lsn);
+	session_settle_position(r);
+	position_advance(&r->position);
 }
 
 /* No further than what is durable (progress.h). */
@@ -259,27 +251,10 @@ acknowledge(struct relay *r, bool force)
 static int64_t
 save_ms(const struct relay *r)
 {
-	int64_t ago = ch_mono_ms_since(r->now, r->saved_at), wait = SAVE_MS;
-
 	if (!session_is_leader(r) || r->shards != NULL)
 		return -1;
-	if (!progress_is_due(&r->progress, r->inflight)) {
-		if (ch_sm_state(&r->state) != RELAY_TAILING ||
-			!progress_is_ahead(&r->progress))
-			return -1;
-		if (r->progress.lsn - r->progress.kept_lsn < IDLE_SAVE_BYTES)
-			wait = r->idle_save_ms;
-	}
-	return ago < wait ? wait - ago : 0;
-}
-
-static void
-next_idle_save(struct relay *r)
-{
-	if (progress_is_due(&r->progress, r->inflight))
-		r->idle_save_ms = SAVE_MS;
-	else if (r->idle_save_ms < IDLE_SAVE_MAX_MS)
-		r->idle_save_ms *= 2;
+	return position_save_ms(&r->position,
+		ch_sm_state(&r->state) == RELAY_TAILING, r->now);
 }
 
 /* The save is written while the loop goes on; at most one a second. */
@@ -296,8 +271,7 @@ save_progress(struct relay *r)
 		if (rc > 0)
 			rc = progress_finish(&r->progress, r->pg, &err);
 	} else if (save_ms(r) == 0) {
-		next_idle_save(r);
-		r->saved_at = r->now;
+		position_saves(&r->position, r->now);
 		rc = progress_send(&r->progress, r->pg, r->inflight, &err);
 	}
 	if (rc < 0)

@@ -476,7 +476,8 @@ pump_drop(struct relay *r)
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
-	r->rounds = r->scanned = false;
+	r->rounds = false;
+	position_drop(&r->position);
 	r->wake_at.ns = 0;
 	if (r->queue != NULL)
 		queue_clear(r->queue);

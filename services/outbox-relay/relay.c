@@ -218,6 +218,7 @@ relay_new(struct relay **out, const struct ch_runtime *rt, struct ch_err *err)
 		relay_free(r);
 		return rc;
 	}
+	position_init(&r->position, &r->progress, r->inflight);
 	r->park = park_new(r->retry, r->routes, r->contract == NULL);
 	r->latency = ch_metrics_get(rt->metrics, RELAY_LATENCY);
 	r->kafka_open = ch_metrics_series(rt->metrics, RELAY_BREAKER, "kafka");

@@ -31,6 +31,7 @@
 #include "inflight.h"
 #include "io/pg.h"
 #include "park.h"
+#include "position.h"
 #include "progress.h"
 #include "queue.h"
 #include "reread.h"
@@ -131,6 +132,7 @@ struct relay {
 	struct hook_orphans orphans;
 	struct api *api; /* NULL: not asked for */
 	struct progress progress;
+	struct position position;
 	struct ch_sm state;
 	struct ch_backoff backoff;
 	struct ch_rng rng;
@@ -157,11 +159,7 @@ struct relay {
 	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
 	bool scan_done;		/* its rows may be in flight */
 	bool rounds;		/* of the tables: the next is behind the last */
-	bool scanned;		/* since slot_lsn; its rows may be in flight */
-	uint64_t scan_end;	/* with so many commits they are delivered */
-	uint64_t slot_lsn;	/* where the slot was before the re-scan */
 	struct horizon horizon; /* of that re-scan */
-	uint64_t read_lsn;	/* end of the last commit read; 0: none */
 	uint64_t commits_before; /* that were read before this stream */
 	bool more;		 /* the pump stopped for fairness */
 	/* rows that the sink has not reported, by a hash of topic and key */
@@ -171,8 +169,7 @@ struct relay {
 	unsigned passed, reused;
 	char passed_id[EVENT_ID_MAX], reused_id[EVENT_ID_MAX];
 	struct ch_mono read_at, send_at, sent_at, published_at;
-	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
-	int64_t idle_save_ms; /* after saved_at, when nothing is delivered */
+	struct ch_mono retry_at, poll_at, looked_at, slot_at;
 	struct ch_mono delete_at, balanced_at, partitions_at;
 	int64_t partitions_missing; /* at the last look */
 	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
@@ -229,9 +226,8 @@ bool session_is_leader(const struct relay *r);
  * from the SQL session that was not asked for, and it has answered within
  * SESSION_TRUSTED_MS. Else it is asked first; it may be lost then. */
 bool session_may_send(struct relay *r);
-/* Is progress's position true? Not while rows of a re-scan are in flight, which
- * no position says: a crash scans again. */
-bool session_has_position(struct relay *r);
+/* The position is known, if all of a re-scan is delivered by now. */
+void session_settle_position(struct relay *r);
 /* The rows of the polled table that are this relay's. */
 const struct queue_part *session_part(const struct relay *r);
 

@@ -237,7 +237,6 @@ claim(struct relay *r, struct ch_err *err)
 			err);
 	if (rc == CH_OK && (!ours || r->left)) {
 		pump_drop(r);
-		r->read_lsn = 0;
 		r->left = false;
 		rc = park_load(r->park, r->pg, session_part(r), err);
 	}
@@ -266,7 +265,6 @@ leave_to_other(struct relay *r)
 	if (r->left)
 		return;
 	pump_drop(r);
-	r->read_lsn = 0;
 	r->left = true;
 }
 
@@ -327,7 +325,8 @@ stand_by(struct relay *r)
 static void
 begin_scan(struct relay *r)
 {
-	r->scan_done = r->rounds = r->scanned = false;
+	r->scan_done = r->rounds = false;
+	position_scan(&r->position);
 	if (r->reread != NULL) {
 		reread_begin(r->reread);
 		return;
@@ -351,22 +350,11 @@ begin_polling(struct relay *r)
 	move_to(r, RELAY_POLLING);
 }
 
-bool
-session_has_position(struct relay *r)
+void
+session_settle_position(struct relay *r)
 {
-	if (r->progress.has_lsn)
-		return true;
-	if (!r->scanned ||
-		inflight_position(r->inflight)->commits < r->scan_end)
-		return false;
-	/* an application's table tells no snapshot: a row that was deleted
-	 * before it was read is in the slot alone */
-	if (r->reread == NULL)
-		progress_snapshot_set(&r->progress, scan_until(r->scan));
-	r->progress.has_lsn = true;
-	r->progress.lsn = r->slot_lsn;
-	r->progress.saved_snapshot = false; /* written within a second */
-	return true;
+	position_settle(&r->position,
+		r->reread == NULL ? scan_until(r->scan) : NULL);
 }
 
 /* Of the ledger's tables the re-scan is in flight, or delivered: its rows do not
@@ -388,12 +376,13 @@ start_behind_scan(struct relay *r, uint64_t lsn, struct ch_err *err)
 static int
 begin_tailing(struct relay *r, struct ch_err *err)
 {
-	bool undelivered = !session_has_position(r);
-	uint64_t lsn = undelivered ? r->slot_lsn : r->progress.lsn;
+	bool undelivered;
+	uint64_t lsn;
 	int rc;
 
-	if (r->read_lsn > lsn)
-		lsn = r->read_lsn;
+	session_settle_position(r);
+	undelivered = position_state(&r->position) != POSITION_KNOWN;
+	lsn = position_stream_from(&r->position);
 	if (undelivered && r->reread == NULL)
 		rc = start_behind_scan(r, lsn, err);
 	else
@@ -415,8 +404,7 @@ begin_tailing(struct relay *r, struct ch_err *err)
 static int
 forget_position(struct relay *r, struct ch_err *err)
 {
-	r->progress.has_lsn = r->scanned = false;
-	r->progress.lsn = r->read_lsn = 0;
+	position_forget(&r->position);
 	return progress_save(&r->progress, r->pg, r->inflight, err);
 }
 
@@ -461,7 +449,7 @@ check_table(struct relay *r, struct ch_err *err)
 	bool missed;
 	int rc = source_check_table(r, &missed, &why);
 
-	if (missed && (r->progress.has_lsn || r->scanned) &&
+	if (missed && position_state(&r->position) != POSITION_NONE &&
 		miss_rows(r, &why, err) != CH_OK)
 		return err->code;
 	*err = why;
@@ -477,21 +465,11 @@ make_slot(struct relay *r, bool drop, char **before, struct ch_err *err)
 		rc = walsender_slot_drop(tail_walsender(r->tail), err);
 	if (rc == CH_OK)
 		rc = walsender_slot_create(tail_walsender(r->tail),
-			&r->slot_lsn, before, err);
+			&r->position.slot_lsn, before, err);
 	if (rc == CH_OK)
 		ch_warn("relay.slot_made", CH_S("slot", r->slot),
 			CH_S("then", "re-scan of the tables"));
 	return rc;
-}
-
-/* The slot is no further, unless somebody else has moved it: it was told so
- * much, or was there before the re-scan. 0: nothing is known of it. */
-static uint64_t
-known_lsn(const struct relay *r)
-{
-	if (r->scanned && r->slot_lsn > r->progress.kept_lsn)
-		return r->slot_lsn;
-	return r->progress.has_lsn ? r->progress.kept_lsn : 0;
 }
 
 /* Further than we ever told: made anew, or moved, by somebody else. What lies
@@ -501,7 +479,7 @@ leave_moved(struct relay *r, uint64_t slot_lsn, struct ch_err *err)
 {
 	char ours[PROGRESS_LSN_TEXT_MAX], its[PROGRESS_LSN_TEXT_MAX];
 
-	progress_lsn_text(known_lsn(r), ours);
+	progress_lsn_text(position_of_slot(&r->position), ours);
 	progress_lsn_text(slot_lsn, its);
 	ch_warn("relay.slot_moved", CH_S("slot", r->slot),
 		CH_S("delivered_lsn", ours), CH_S("slot_lsn", its),
@@ -521,7 +499,7 @@ begin_scanning(struct relay *r, char *before, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	r->progress.begun = true;
-	r->read_lsn = 0;
+	position_drop(&r->position);
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
 	if (!whole)
@@ -569,7 +547,7 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 	struct ch_err *err)
 {
 	char *before = NULL;
-	uint64_t known = known_lsn(r);
+	uint64_t known = position_of_slot(&r->position);
 	int rc = CH_OK;
 
 	if (slot->is == WALSENDER_SLOT_ACTIVE)
@@ -584,7 +562,7 @@ use_slot(struct relay *r, const struct walsender_slot_found *slot,
 		return begin_tailing(r, err);
 	if (slot->is == WALSENDER_SLOT_FREE && known > 0)
 		rc = leave_moved(r, slot->confirmed_lsn, err);
-	r->slot_lsn = slot->confirmed_lsn;
+	r->position.slot_lsn = slot->confirmed_lsn;
 	if (slot->is != WALSENDER_SLOT_FREE)
 		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, &before,
 			err);
@@ -676,8 +654,7 @@ end_scan(struct relay *r)
 		CH_U("rows",
 			r->reread != NULL ? reread_rows(r->reread)
 					  : scan_rows(r->scan)));
-	r->scanned = true;
-	r->scan_end = inflight_ended(r->inflight);
+	position_scanned(&r->position);
 	/* a look at the slot keeps the SQL session alive */
 	if (progress_settle(&r->progress, r->pg, &err) != CH_OK) {
 		session_lose(r, &err);
