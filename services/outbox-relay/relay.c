@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/client_conf.h"
+#include "lock.h"
 #include "params.h"
 #include "watch.h"
 
@@ -22,7 +23,7 @@
  * not keep the leader's lock: a live one asks for the slot every few seconds. */
 #define ON_CONNECT                                                             \
 	"SET synchronous_commit = off; "                                       \
-	"SET idle_session_timeout = '" SESSION_SILENT "'"
+	"SET idle_session_timeout = '" LOCK_SILENT "'"
 /* An application's rows that a policy hides are refused, not passed over. The
  * ledger's own policies show the relay all. */
 #define ON_CONNECT_ALONE "SET row_security = off; " ON_CONNECT

@@ -99,11 +99,6 @@ enum relay_state {
 	RELAY_POLLING
 };
 
-/* PostgreSQL ends the SQL session of a relay that is silent for so long (it is
- * stopped, or its machine is), and the lock goes with it. */
-#define SESSION_SILENT "15s"
-#define SESSION_TRUSTED_MS 10000 /* less than that */
-
 enum relay_source { RELAY_SOURCE_AUTO, RELAY_SOURCE_WAL, RELAY_SOURCE_SCAN };
 
 #define RELAY_IN_HAND 65536 /* places */
@@ -222,9 +217,8 @@ int session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
 	struct ch_err *err);
 /* As far as we know: in a state from which rows are read. */
 bool session_is_leader(const struct relay *r);
-/* May something be sent, now? While the lock is known to be ours: nothing came
- * from the SQL session that was not asked for, and it has answered within
- * SESSION_TRUSTED_MS. Else it is asked first; it may be lost then. */
+/* May something be sent, now? While the lock is proven to be ours (lock.h); the
+ * session is lost when it is not. */
 bool session_may_send(struct relay *r);
 /* The position is known, if all of a re-scan is delivered by now. */
 void session_settle_position(struct relay *r);
