@@ -283,6 +283,12 @@ inflight_next(struct inflight *f)
 	return NULL;
 }
 
+static bool
+is_before(const struct event *o)
+{
+	return o->state != EVENT_PARKING && o->state != EVENT_SETTLED;
+}
+
 bool
 inflight_has_before(const struct inflight *f, const struct event *e)
 {
@@ -295,8 +301,7 @@ inflight_has_before(const struct inflight *f, const struct event *e)
 			o = c->events[i];
 			if (o == e)
 				return false;
-			if (o != NULL && o->state != EVENT_PARKING &&
-				o->topic == e->topic &&
+			if (o != NULL && is_before(o) && o->topic == e->topic &&
 				ch_view_eq(event_key(o), event_key(e)))
 				return true;
 		}
@@ -311,8 +316,7 @@ inflight_done(struct inflight *f, struct event *e)
 
 	assert(c->left > 0 && c->events[e->place] == e);
 	if (e->held) {
-		e->state = EVENT_PARKING;
-		e->settled = true;
+		e->state = EVENT_SETTLED;
 		return;
 	}
 	if (f->done != NULL)
@@ -346,7 +350,7 @@ void
 inflight_let_go(struct inflight *f, struct event *e)
 {
 	e->held = false;
-	if (e->settled)
+	if (e->state == EVENT_SETTLED)
 		inflight_done(f, e);
 }
 

@@ -63,7 +63,7 @@ struct event *inflight_next(struct inflight *f);
  * Costs a look at all rows before it. */
 bool inflight_has_before(const struct inflight *f, const struct event *e);
 /* The row is acknowledged or durably parked: freed. While it is held it stays
- * in flight (PARKING, so that nothing sends it again) until it is let go. */
+ * in flight, SETTLED, until it is let go. */
 void inflight_done(struct inflight *f, struct event *e);
 /* Hears of each row that is done, before it is freed. */
 void inflight_watch(struct inflight *f,
@@ -71,8 +71,8 @@ void inflight_watch(struct inflight *f,
 /* Something else, beside its target, must be durable before it counts. */
 void inflight_hold(struct event *e);
 void inflight_let_go(struct inflight *f, struct event *e);
-/* Every row that is not PARKING is NEW again, and the cursor
- * stands before the first of them. */
+/* Every row that is SENT or WAITING is NEW again, and the cursor stands before
+ * the first of them. */
 void inflight_rewind(struct inflight *f);
 /* Every row that waits is NEW again. */
 void inflight_wake(struct inflight *f);
