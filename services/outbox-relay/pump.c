@@ -88,8 +88,8 @@ refused(struct relay *r, struct event *e, const struct sink_report *rep)
 	if (d.spent && e->attempts < UINT16_MAX)
 		e->attempts++;
 	ch_metric_add(r->rt->metrics, RELAY_REFUSED, d.spent);
-	/* made new by the rewind, or when its topic is woken */
-	e->state = rep->alone ? EVENT_WAITING : EVENT_SENT;
+	if (rep->alone) /* others are sent again when the sink has settled */
+		e->state = EVENT_WAITING;
 	switch (d.verdict) {
 	case RETRY_PARK:
 		give_up(r, e, rep);
@@ -187,7 +187,18 @@ give_up_trial(struct relay *r, struct event *e)
 	topics_look_again(sink_kafka_topics(r->sink), e->topic);
 }
 
-/* true: it may be sent. */
+/* By another letter than the one it waited behind. */
+static bool
+is_blocked(const struct relay *r, const struct event *e, struct ch_uuid *letter)
+{
+	return retry_is_blocked(r->retry, e->topic->number, event_key(e),
+		       letter) &&
+		(e->source != EVENT_RETRY ||
+			memcmp(event_field(e, WAITED_LETTER).ptr, letter->bytes,
+				sizeof(letter->bytes)) != 0);
+}
+
+/* true: it may be sent. Else it is done, or to be put aside. */
 static bool
 admit(struct relay *r, struct event *e)
 {
@@ -209,11 +220,7 @@ admit(struct relay *r, struct event *e)
 			err.text);
 		return false;
 	}
-	if (retry_is_blocked(r->retry, e->topic->number, event_key(e),
-		    &letter) &&
-		(e->source != EVENT_RETRY ||
-			memcmp(event_field(e, WAITED_LETTER).ptr, letter.bytes,
-				sizeof(letter.bytes)) != 0)) {
+	if (is_blocked(r, e, &letter)) {
 		give_up_trial(r, e);
 		park_wait(r->park, e, &letter);
 		return false;
@@ -268,6 +275,14 @@ unreadable(struct relay *r, struct event *e, const char *why)
 	return true;
 }
 
+static void
+handed(struct relay *r, struct event *e, enum event_state state)
+{
+	++*in_hand(r, e);
+	e->state = (uint8_t)state;
+	ch_series_add(series_of(r, e->topic)->produced, 1);
+}
+
 /* false: nothing more can be sent in this turn. */
 static bool
 hand_over(struct relay *r, struct event *e, bool held)
@@ -280,14 +295,10 @@ hand_over(struct relay *r, struct event *e, bool held)
 		return unreadable(r, e, err.text);
 	switch (sink_kafka_send(r->sink, e, &m, held, &err)) {
 	case SINK_TRIED:
-		++*in_hand(r, e);
-		e->state = EVENT_TRIED;
-		ch_series_add(series_of(r, e->topic)->produced, 1);
+		handed(r, e, EVENT_TRIED);
 		return true;
 	case SINK_SENT:
-		++*in_hand(r, e);
-		e->state = EVENT_SENT;
-		ch_series_add(series_of(r, e->topic)->produced, 1);
+		handed(r, e, EVENT_SENT);
 		return true;
 	case SINK_WAIT:
 		e->state = EVENT_WAITING;
