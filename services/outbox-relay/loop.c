@@ -231,7 +231,8 @@ turn_hooks(struct relay *r)
 {
 	if (r->hooks == NULL)
 		return;
-	hooks_turn(r->hooks, session_may_send(r), r->draining, r->now, r->wall);
+	hooks_turn(r->hooks, r->may_send && session_is_leader(r), r->draining,
+		r->now, r->wall);
 	inflight_advance(r->inflight);
 }
 
@@ -254,7 +255,6 @@ relay_step(void *state, struct ch_err *err)
 	r->wall = ch_clock_wall(r->rt->clock);
 	before = ch_sm_state(&r->state);
 	session_turn(r);
-	(void)session_may_send(r);
 	more = intake_turn(r);
 	if (pump_turn(r, &trouble) != CH_OK)
 		session_lose(r, &trouble);

@@ -4,7 +4,7 @@
  *
  *	reports -> topics -> send in order -> park -> advance
  *
- * Invariants: a row is sent only while the lock is ours (session_may_send()):
+ * Invariants: a row is sent only while the lock is ours (asked once a turn):
  * another leader may have put it aside, and an operator discarded it. And only
  * when every row before it of its key was sent or put aside first. A refusal
  * stops all sending until nothing is in flight (the sink settles); then sending
@@ -355,7 +355,7 @@ send_rows(struct relay *r)
 	if (gathers(r))
 		return;
 	r->more = false;
-	if (inflight_next(r->inflight) == NULL || !session_may_send(r) ||
+	if (inflight_next(r->inflight) == NULL || !r->may_send ||
 		!sink_kafka_want(r->sink,
 			rhythm_is_bulk(&r->rhythm) ? LANE_BULK : LANE_PROMPT))
 		return;
@@ -460,6 +460,7 @@ pump_turn(struct relay *r, struct ch_err *err)
 	int rc = CH_OK;
 
 	serve_sink(r);
+	r->may_send = session_may_send(r);
 	send_rows(r);
 	while (rc == CH_OK && session_is_leader(r) &&
 		park_queued(r->park) > 0) {

@@ -148,6 +148,7 @@ struct relay {
 	/* now */
 	struct ch_mono now;
 	struct ch_time wall;
+	bool may_send; /* session_may_send() of this turn */
 	bool draining;
 	struct ch_mono drain_since;
 	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
