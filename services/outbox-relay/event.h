@@ -85,12 +85,24 @@ enum {
 #define EVENT_FIELDS_MAX REJECTED_FIELDS
 #define EVENT_ID_MAX 64 /* "<stream>-<log_seq>" or a UUID, and its NUL */
 
+/*
+ *	NEW --sent among others--> SENT --acknowledged--> done
+ *	 |			     '--refused; all sent again--> NEW
+ *	 |--sent alone--> TRIED --acknowledged--> done
+ *	 |		    '--refused--> WAITING
+ *	 |--its topic or its key must wait--> WAITING --woken--> NEW
+ *	 '--refused for good, or its key is blocked--> PARKING --durable--> done
+ *
+ * SENT and TRIED too may be refused for good. Done is freed (inflight_done()),
+ * or SETTLED while something else than its target needs it.
+ */
 enum event_state {
 	EVENT_NEW,     /* to be sent */
-	EVENT_WAITING, /* its topic is not known yet */
+	EVENT_WAITING, /* not now: passed by what is behind it */
 	EVENT_SENT,    /* given to the producer, no report yet */
 	EVENT_TRIED,   /* the same, on trial: a rewind leaves it */
-	EVENT_PARKING  /* refused or behind a blocked key; not yet durable */
+	EVENT_PARKING, /* to be put aside; not yet durable */
+	EVENT_SETTLED  /* done, but held */
 };
 
 struct commit;
@@ -108,7 +120,6 @@ struct event {
 	bool suspect;	/* refused, on trial: its key is held */
 	bool hooked;	/* webhooks have looked at it */
 	bool held;	/* in flight until inflight_let_go() */
-	bool settled;	/* done but for that */
 	uint32_t size;	/* bytes of the whole block */
 	uint32_t place; /* in its commit: as read, then in order */
 	int32_t lens[EVENT_FIELDS_MAX]; /* -1: null */

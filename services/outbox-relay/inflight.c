@@ -26,18 +26,6 @@
 
 #include "base/mem.h"
 
-struct stream_mark {
-	int32_t stream;
-	int64_t seq;
-};
-
-/* The largest log_seq of each stream. */
-struct marks {
-	struct stream_mark *all;
-	struct stream_mark only; /* mostly there is one */
-	size_t count, last;	 /* last: mostly the next one's too */
-};
-
 struct commit {
 	struct commit *prev, *next;
 	uint64_t end_lsn;
@@ -61,49 +49,10 @@ struct inflight {
 	uint64_t ended;
 	void (*done)(void *ctx, const struct event *e); /* or NULL */
 	void *done_ctx;
-	struct marks marks;
+	struct marks marks; /* of delivered commits */
 	char *mark;
 	struct inflight_position position;
 };
-
-static void
-marks_free(struct marks *m)
-{
-	if (m->all != &m->only)
-		free(m->all);
-}
-
-static struct stream_mark *
-marks_find(struct marks *m, int32_t stream)
-{
-	if (m->last < m->count && m->all[m->last].stream == stream)
-		return &m->all[m->last];
-	for (m->last = 0; m->last < m->count; m->last++)
-		if (m->all[m->last].stream == stream)
-			return &m->all[m->last];
-	return NULL;
-}
-
-static void
-marks_raise(struct marks *m, struct stream_mark raised)
-{
-	struct stream_mark *known = marks_find(m, raised.stream);
-
-	if (known != NULL) {
-		if (raised.seq > known->seq)
-			known->seq = raised.seq;
-		return;
-	}
-	if (m->all == NULL) {
-		m->all = &m->only;
-	} else if (m->all == &m->only) {
-		m->all = ch_xcalloc(m->count + 1, sizeof(*m->all));
-		m->all[0] = m->only;
-	} else {
-		m->all = ch_xrealloc(m->all, m->count + 1, sizeof(*m->all));
-	}
-	m->all[m->count++] = raised;
-}
 
 struct inflight *
 inflight_new(void)
@@ -220,8 +169,6 @@ unlink_commit(struct inflight *f, struct commit *c)
 static void
 join(struct inflight *f, struct commit *c, struct commit *next)
 {
-	size_t i;
-
 	c->end_lsn = next->end_lsn > c->end_lsn ? next->end_lsn : c->end_lsn;
 	c->at = next->at;
 	c->stands_for += next->stands_for;
@@ -231,8 +178,7 @@ join(struct inflight *f, struct commit *c, struct commit *next)
 		c->mark = next->mark;
 		next->mark = NULL;
 	}
-	for (i = 0; i < next->marks.count; i++)
-		marks_raise(&c->marks, next->marks.all[i]);
+	marks_raise_all(&c->marks, &next->marks);
 	unlink_commit(f, next);
 	commit_free(f, next);
 }
@@ -337,6 +283,12 @@ inflight_next(struct inflight *f)
 	return NULL;
 }
 
+static bool
+is_before(const struct event *o)
+{
+	return o->state != EVENT_PARKING && o->state != EVENT_SETTLED;
+}
+
 bool
 inflight_has_before(const struct inflight *f, const struct event *e)
 {
@@ -349,8 +301,7 @@ inflight_has_before(const struct inflight *f, const struct event *e)
 			o = c->events[i];
 			if (o == e)
 				return false;
-			if (o != NULL && o->state != EVENT_PARKING &&
-				o->topic == e->topic &&
+			if (o != NULL && is_before(o) && o->topic == e->topic &&
 				ch_view_eq(event_key(o), event_key(e)))
 				return true;
 		}
@@ -365,8 +316,7 @@ inflight_done(struct inflight *f, struct event *e)
 
 	assert(c->left > 0 && c->events[e->place] == e);
 	if (e->held) {
-		e->state = EVENT_PARKING;
-		e->settled = true;
+		e->state = EVENT_SETTLED;
 		return;
 	}
 	if (f->done != NULL)
@@ -376,8 +326,7 @@ inflight_done(struct inflight *f, struct event *e)
 	f->events--;
 	f->bytes -= e->size;
 	if (e->stream != 0)
-		marks_raise(&c->marks,
-			(struct stream_mark){e->stream, e->order});
+		marks_raise(&c->marks, (struct mark){e->stream, e->order});
 	event_free(e);
 	if (c->left == 0)
 		commit_done(f, c);
@@ -401,7 +350,7 @@ void
 inflight_let_go(struct inflight *f, struct event *e)
 {
 	e->held = false;
-	if (e->settled)
+	if (e->state == EVENT_SETTLED)
 		inflight_done(f, e);
 }
 
@@ -471,7 +420,7 @@ inflight_wake_if(struct inflight *f, bool (*may)(void *ctx, struct event *e),
 void
 inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq)
 {
-	marks_raise(&f->marks, (struct stream_mark){stream, seq});
+	marks_raise(&f->marks, (struct mark){stream, seq});
 }
 
 void
@@ -486,17 +435,14 @@ void
 inflight_forget(struct inflight *f)
 {
 	inflight_unmark(f);
-	f->marks.count = 0;
+	marks_clear(&f->marks);
 	f->position.lsn = 0;
 }
 
 static void
 pass(struct inflight *f, struct commit *c)
 {
-	size_t i;
-
-	for (i = 0; i < c->marks.count; i++)
-		marks_raise(&f->marks, c->marks.all[i]);
+	marks_raise_all(&f->marks, &c->marks);
 	if (c->end_lsn > f->position.lsn)
 		f->position.lsn = c->end_lsn;
 	if (c->mark != NULL) {
@@ -547,26 +493,10 @@ inflight_ended(const struct inflight *f)
 	return f->ended;
 }
 
-int64_t
-inflight_delivered(const struct inflight *f, int32_t stream)
+const struct marks *
+inflight_marks(const struct inflight *f)
 {
-	size_t i;
-
-	for (i = 0; i < f->marks.count; i++)
-		if (f->marks.all[i].stream == stream)
-			return f->marks.all[i].seq;
-	return 0;
-}
-
-bool
-inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
-	int64_t *seq)
-{
-	if (i >= f->marks.count)
-		return false;
-	*stream = f->marks.all[i].stream;
-	*seq = f->marks.all[i].seq;
-	return true;
+	return &f->marks;
 }
 
 size_t

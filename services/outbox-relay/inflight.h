@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "event.h"
+#include "marks.h"
 
 struct inflight;
 
@@ -62,7 +63,7 @@ struct event *inflight_next(struct inflight *f);
  * Costs a look at all rows before it. */
 bool inflight_has_before(const struct inflight *f, const struct event *e);
 /* The row is acknowledged or durably parked: freed. While it is held it stays
- * in flight (PARKING, so that nothing sends it again) until it is let go. */
+ * in flight, SETTLED, until it is let go. */
 void inflight_done(struct inflight *f, struct event *e);
 /* Hears of each row that is done, before it is freed. */
 void inflight_watch(struct inflight *f,
@@ -70,8 +71,8 @@ void inflight_watch(struct inflight *f,
 /* Something else, beside its target, must be durable before it counts. */
 void inflight_hold(struct event *e);
 void inflight_let_go(struct inflight *f, struct event *e);
-/* Every row that is not PARKING is NEW again, and the cursor
- * stands before the first of them. */
+/* Every row that is SENT or WAITING is NEW again, and the cursor stands before
+ * the first of them. */
 void inflight_rewind(struct inflight *f);
 /* Every row that waits is NEW again. */
 void inflight_wake(struct inflight *f);
@@ -91,16 +92,13 @@ void inflight_unmark(struct inflight *f);
 /* Commits that were ended: once position's `commits` has come there, all of
  * them are delivered. Those that are dropped do not count. */
 uint64_t inflight_ended(const struct inflight *f);
-/* Delivered log_seq of a stream; 0: none known. */
-int64_t inflight_delivered(const struct inflight *f, int32_t stream);
+/* Delivered log_seqs. */
+const struct marks *inflight_marks(const struct inflight *f);
 /* Sets it, when a stored progress is read. Never goes back. */
 void inflight_delivered_set(struct inflight *f, int32_t stream, int64_t seq);
 /* Another history of the database: what was delivered of the last one, its
  * position, its mark and its log_seqs, says nothing there. Rows stay. */
 void inflight_forget(struct inflight *f);
-/* The i-th stream known; false at the end. */
-bool inflight_stream_at(const struct inflight *f, size_t i, int32_t *stream,
-	int64_t *seq);
 
 size_t inflight_events(const struct inflight *f); /* not done */
 size_t inflight_bytes(const struct inflight *f);  /* held */

@@ -223,17 +223,16 @@ progress_send(struct progress *p, struct ch_pg *pg, const struct inflight *f,
 {
 	struct ch_pg_array streams, seqs;
 	struct ch_pg_args args;
-	int32_t stream;
-	int64_t seq;
+	struct mark m;
 	size_t i;
 	int rc;
 
 	CH_FAILPOINT("relay.before_progress");
 	ch_pg_array_init(&streams, CH_PG_INT4_ARRAY);
 	ch_pg_array_init(&seqs, CH_PG_INT8_ARRAY);
-	for (i = 0; inflight_stream_at(f, i, &stream, &seq); i++) {
-		ch_pg_array_i32(&streams, stream);
-		ch_pg_array_i64(&seqs, seq);
+	for (i = 0; marks_at(inflight_marks(f), i, &m); i++) {
+		ch_pg_array_i32(&streams, m.stream);
+		ch_pg_array_i64(&seqs, m.seq);
 	}
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, p->slot);

@@ -4,7 +4,7 @@
  *
  *	reports -> topics -> send in order -> park -> advance
  *
- * Invariants: a row is sent only while the lock is ours (session_may_send()):
+ * Invariants: a row is sent only while the lock is ours (asked once a turn):
  * another leader may have put it aside, and an operator discarded it. And only
  * when every row before it of its key was sent or put aside first. A refusal
  * stops all sending until nothing is in flight (the sink settles); then sending
@@ -88,8 +88,8 @@ refused(struct relay *r, struct event *e, const struct sink_report *rep)
 	if (d.spent && e->attempts < UINT16_MAX)
 		e->attempts++;
 	ch_metric_add(r->rt->metrics, RELAY_REFUSED, d.spent);
-	/* made new by the rewind, or when its topic is woken */
-	e->state = rep->alone ? EVENT_WAITING : EVENT_SENT;
+	if (rep->alone) /* others are sent again when the sink has settled */
+		e->state = EVENT_WAITING;
 	switch (d.verdict) {
 	case RETRY_PARK:
 		give_up(r, e, rep);
@@ -184,10 +184,21 @@ give_up_trial(struct relay *r, struct event *e)
 	if (e->topic == NULL || retry_held(r->retry) == 0)
 		return;
 	retry_free_key(r->retry, e);
-	sink_kafka_look_again(r->sink, e->topic);
+	topics_look_again(sink_kafka_topics(r->sink), e->topic);
 }
 
-/* true: it may be sent. */
+/* By another letter than the one it waited behind. */
+static bool
+is_blocked(const struct relay *r, const struct event *e, struct ch_uuid *letter)
+{
+	return retry_is_blocked(r->retry, e->topic->number, event_key(e),
+		       letter) &&
+		(e->source != EVENT_RETRY ||
+			memcmp(event_field(e, WAITED_LETTER).ptr, letter->bytes,
+				sizeof(letter->bytes)) != 0);
+}
+
+/* true: it may be sent. Else it is done, or to be put aside. */
 static bool
 admit(struct relay *r, struct event *e)
 {
@@ -209,11 +220,7 @@ admit(struct relay *r, struct event *e)
 			err.text);
 		return false;
 	}
-	if (retry_is_blocked(r->retry, e->topic->number, event_key(e),
-		    &letter) &&
-		(e->source != EVENT_RETRY ||
-			memcmp(event_field(e, WAITED_LETTER).ptr, letter.bytes,
-				sizeof(letter.bytes)) != 0)) {
+	if (is_blocked(r, e, &letter)) {
 		give_up_trial(r, e);
 		park_wait(r->park, e, &letter);
 		return false;
@@ -268,6 +275,14 @@ unreadable(struct relay *r, struct event *e, const char *why)
 	return true;
 }
 
+static void
+handed(struct relay *r, struct event *e, enum event_state state)
+{
+	++*in_hand(r, e);
+	e->state = (uint8_t)state;
+	ch_series_add(series_of(r, e->topic)->produced, 1);
+}
+
 /* false: nothing more can be sent in this turn. */
 static bool
 hand_over(struct relay *r, struct event *e, bool held)
@@ -280,14 +295,10 @@ hand_over(struct relay *r, struct event *e, bool held)
 		return unreadable(r, e, err.text);
 	switch (sink_kafka_send(r->sink, e, &m, held, &err)) {
 	case SINK_TRIED:
-		++*in_hand(r, e);
-		e->state = EVENT_TRIED;
-		ch_series_add(series_of(r, e->topic)->produced, 1);
+		handed(r, e, EVENT_TRIED);
 		return true;
 	case SINK_SENT:
-		++*in_hand(r, e);
-		e->state = EVENT_SENT;
-		ch_series_add(series_of(r, e->topic)->produced, 1);
+		handed(r, e, EVENT_SENT);
 		return true;
 	case SINK_WAIT:
 		e->state = EVENT_WAITING;
@@ -344,7 +355,7 @@ send_rows(struct relay *r)
 	if (gathers(r))
 		return;
 	r->more = false;
-	if (inflight_next(r->inflight) == NULL || !session_may_send(r) ||
+	if (inflight_next(r->inflight) == NULL || !r->may_send ||
 		!sink_kafka_want(r->sink,
 			rhythm_is_bulk(&r->rhythm) ? LANE_BULK : LANE_PROMPT))
 		return;
@@ -371,12 +382,12 @@ may_go(void *ctx, struct event *e)
 	struct relay *r = ctx;
 	struct ch_mono until = {0};
 
-	if (!sink_kafka_is_due(r->sink, e))
+	if (!topics_is_due(sink_kafka_topics(r->sink), e))
 		return false;
 	if (retry_held(r->retry) == 0 || !retry_is_held(r->retry, e, &until))
 		return true;
 	if (until.ns <= r->now.ns)
-		return sink_kafka_choose(r->sink, e);
+		return topics_choose(sink_kafka_topics(r->sink), e);
 	wake_at(r, until);
 	return false;
 }
@@ -386,12 +397,12 @@ wake_suspects(struct relay *r)
 {
 	if (r->wake_at.ns != 0 && r->wake_at.ns <= r->now.ns) {
 		r->wake_at.ns = 0;
-		sink_kafka_look_at_all(r->sink);
+		topics_look_at_all(sink_kafka_topics(r->sink));
 	}
-	if (!sink_kafka_any_due(r->sink))
+	if (!sink_kafka_topics(r->sink)->any_due)
 		return;
 	inflight_wake_if(r->inflight, may_go, r);
-	sink_kafka_chosen(r->sink);
+	topics_chosen(sink_kafka_topics(r->sink));
 }
 
 static void
@@ -449,6 +460,7 @@ pump_turn(struct relay *r, struct ch_err *err)
 	int rc = CH_OK;
 
 	serve_sink(r);
+	r->may_send = session_may_send(r);
 	send_rows(r);
 	while (rc == CH_OK && session_is_leader(r) &&
 		park_queued(r->park) > 0) {
@@ -476,7 +488,8 @@ pump_drop(struct relay *r)
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
-	r->rounds = r->scanned = false;
+	r->rounds = false;
+	position_drop(&r->position);
 	r->wake_at.ns = 0;
 	if (r->queue != NULL)
 		queue_clear(r->queue);

@@ -7,7 +7,8 @@
  *	                              '-> hooks (PostgreSQL, then HTTP)
  *	             progress <- delivered position
  *
- * loop.c turns it, session.c decides where rows come from, pump.c moves them.
+ * relay.c makes it, loop.c turns it, session.c decides where rows come from,
+ * pump.c moves them.
  *
  * Thread: loop only.
  */
@@ -30,6 +31,7 @@
 #include "inflight.h"
 #include "io/pg.h"
 #include "park.h"
+#include "position.h"
 #include "progress.h"
 #include "queue.h"
 #include "reread.h"
@@ -97,11 +99,6 @@ enum relay_state {
 	RELAY_POLLING
 };
 
-/* PostgreSQL ends the SQL session of a relay that is silent for so long (it is
- * stopped, or its machine is), and the lock goes with it. */
-#define SESSION_SILENT "15s"
-#define SESSION_TRUSTED_MS 10000 /* less than that */
-
 enum relay_source { RELAY_SOURCE_AUTO, RELAY_SOURCE_WAL, RELAY_SOURCE_SCAN };
 
 #define RELAY_IN_HAND 65536 /* places */
@@ -130,6 +127,7 @@ struct relay {
 	struct hook_orphans orphans;
 	struct api *api; /* NULL: not asked for */
 	struct progress progress;
+	struct position position;
 	struct ch_sm state;
 	struct ch_backoff backoff;
 	struct ch_rng rng;
@@ -150,17 +148,14 @@ struct relay {
 	/* now */
 	struct ch_mono now;
 	struct ch_time wall;
+	bool may_send; /* session_may_send() of this turn */
 	bool draining;
 	struct ch_mono drain_since;
 	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
 	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
 	bool scan_done;		/* its rows may be in flight */
 	bool rounds;		/* of the tables: the next is behind the last */
-	bool scanned;		/* since slot_lsn; its rows may be in flight */
-	uint64_t scan_end;	/* with so many commits they are delivered */
-	uint64_t slot_lsn;	/* where the slot was before the re-scan */
 	struct horizon horizon; /* of that re-scan */
-	uint64_t read_lsn;	/* end of the last commit read; 0: none */
 	uint64_t commits_before; /* that were read before this stream */
 	bool more;		 /* the pump stopped for fairness */
 	/* rows that the sink has not reported, by a hash of topic and key */
@@ -170,8 +165,7 @@ struct relay {
 	unsigned passed, reused;
 	char passed_id[EVENT_ID_MAX], reused_id[EVENT_ID_MAX];
 	struct ch_mono read_at, send_at, sent_at, published_at;
-	struct ch_mono retry_at, poll_at, saved_at, looked_at, slot_at;
-	int64_t idle_save_ms; /* after saved_at, when nothing is delivered */
+	struct ch_mono retry_at, poll_at, looked_at, slot_at;
 	struct ch_mono delete_at, balanced_at, partitions_at;
 	int64_t partitions_missing; /* at the last look */
 	struct ch_mono unreleased;  /* keys wait for a moment since; 0: none */
@@ -197,6 +191,12 @@ struct relay {
 	struct ch_mono table_at;
 };
 
+/* ---- relay.c: made of its settings ---- */
+
+int relay_new(struct relay **out, const struct ch_runtime *rt,
+	struct ch_err *err);
+void relay_free(struct relay *r);
+
 /* ---- session.c: from nothing to a source ---- */
 
 void session_init(struct relay *r);
@@ -218,13 +218,11 @@ int session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
 	struct ch_err *err);
 /* As far as we know: in a state from which rows are read. */
 bool session_is_leader(const struct relay *r);
-/* May something be sent, now? While the lock is known to be ours: nothing came
- * from the SQL session that was not asked for, and it has answered within
- * SESSION_TRUSTED_MS. Else it is asked first; it may be lost then. */
+/* May something be sent, now? While the lock is proven to be ours (lock.h); the
+ * session is lost when it is not. */
 bool session_may_send(struct relay *r);
-/* Is progress's position true? Not while rows of a re-scan are in flight, which
- * no position says: a crash scans again. */
-bool session_has_position(struct relay *r);
+/* The position is known, if all of a re-scan is delivered by now. */
+void session_settle_position(struct relay *r);
 /* The rows of the polled table that are this relay's. */
 const struct queue_part *session_part(const struct relay *r);
 

@@ -115,13 +115,12 @@ begin_behind(struct scan *s, char *from)
 void
 scan_begin(struct scan *s, const struct inflight *f, const char *snapshot)
 {
-	int32_t stream;
-	int64_t seq;
+	struct mark m;
 	size_t i;
 
 	s->count = 0;
-	for (i = 0; inflight_stream_at(f, i, &stream, &seq); i++)
-		cursor_set(s, stream, seq);
+	for (i = 0; marks_at(inflight_marks(f), i, &m); i++)
+		cursor_set(s, m.stream, m.seq);
 	begin_behind(s, snapshot != NULL ? ch_xstrdup(snapshot) : NULL);
 }
 

@@ -9,11 +9,9 @@
  *
  * The lock (a session lock of the SQL connection) makes one relay of a slot
  * the leader; the slot itself, which feeds one reader, is the second fence. A
- * leader that stands still loses both: PostgreSQL ends an SQL session that is
- * silent, a standby one that waits for its relay in the middle of a call, and
- * who then has the lock the walsender that reads the slot still. Who
- * has it but not its webhooks' endpoints, which a relay of another slot serves,
- * gives it up and tries again: nothing is read meanwhile, so nothing is lost.
+ * leader that stands still loses both (lock.h, slot.h). Who has the lock but not
+ * its webhooks' endpoints, which a relay of another slot serves, gives it up and
+ * tries again: nothing is read meanwhile, so nothing is lost.
  * What is in flight outlives a lost connection, and waits meanwhile: when the
  * claim of relay_progress shows that nobody led, on this history of this system,
  * the stream goes on behind the last commit that was read; else, and as soon as
@@ -26,25 +24,17 @@
  * of it that waits holds up what comes after. A slot that is free is never
  * dropped, whoever made it: it may have rows that are in no table any more.
  */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "outbox_relay_sql.h"
+#include "lock.h"
 #include "relay.h"
+#include "slot.h"
 
 #define STANDBY_MS 500
 #define KEEP_MS 4000
-#define FREE_MS 5000
-
-static const struct ch_pg_stmt lock_stmt = {
-	"relay_lock", outbox_relay_sql_lock_try};
-static const struct ch_pg_stmt free_lock_stmt = {
-	"relay_lock_free", outbox_relay_sql_lock_free};
-static const struct ch_pg_stmt free_slot_stmt = {
-	"relay_slot_free", outbox_relay_sql_slot_free};
 
 static const struct ch_sm_state states[] = {
 	[RELAY_OFFLINE] = {"offline", CH_SM_INITIAL, CH_SM_BIT(RELAY_STANDBY)},
@@ -149,34 +139,6 @@ session_keep_alive(void *ctx)
 	return ch_pg_exec(r->pg, "SELECT", &err) == CH_OK;
 }
 
-/* An answer to a save, or the end of the session. */
-static bool
-has_heard(const struct relay *r)
-{
-	struct pollfd p = {ch_pg_fd(r->pg), POLLIN, 0};
-
-	return poll(&p, 1, 0) != 0;
-}
-
-static int
-prove(struct relay *r, struct ch_err *err)
-{
-	struct ch_mono now = ch_clock_mono(r->rt->clock);
-	bool trusted = ch_mono_ms_since(now, r->proven_at) < SESSION_TRUSTED_MS;
-	bool asked = r->progress.in_flight;
-	int rc;
-
-	if (trusted && !has_heard(r))
-		return CH_OK;
-	rc = progress_settle(&r->progress, r->pg, err);
-	if (rc != CH_OK || (trusted && asked))
-		return rc;
-	rc = ch_pg_exec(r->pg, "SELECT", err);
-	if (rc == CH_OK)
-		r->proven_at = now;
-	return rc;
-}
-
 bool
 session_may_send(struct relay *r)
 {
@@ -184,7 +146,7 @@ session_may_send(struct relay *r)
 
 	if (!session_is_leader(r))
 		return false;
-	if (prove(r, &err) == CH_OK)
+	if (lock_prove(r, &err) == CH_OK)
 		return true;
 	session_lose(r, &err);
 	return false;
@@ -198,26 +160,6 @@ session_close(struct relay *r)
 }
 
 /* ---- becoming the leader ---- */
-
-static int
-take_lock(struct relay *r, bool *taken, struct ch_err *err)
-{
-	struct ch_pg_args args;
-	PGresult *res;
-	int rc;
-
-	*taken = false;
-	if (r->shards != NULL)
-		return shards_join(r->shards, r->pg, taken, err);
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, r->slot);
-	rc = ch_pg_query(r->pg, &lock_stmt, &args, &res, err);
-	if (rc != CH_OK)
-		return rc;
-	ch_pg_get_bool(res, 0, 0, taken);
-	PQclear(res);
-	return CH_OK;
-}
 
 const struct queue_part *
 session_part(const struct relay *r)
@@ -237,7 +179,6 @@ claim(struct relay *r, struct ch_err *err)
 			err);
 	if (rc == CH_OK && (!ours || r->left)) {
 		pump_drop(r);
-		r->read_lsn = 0;
 		r->left = false;
 		rc = park_load(r->park, r->pg, session_part(r), err);
 	}
@@ -266,33 +207,7 @@ leave_to_other(struct relay *r)
 	if (r->left)
 		return;
 	pump_drop(r);
-	r->read_lsn = 0;
 	r->left = true;
-}
-
-/* Ends the session of a leader that stands still. */
-static int
-free_lock(struct relay *r, struct ch_err *err)
-{
-	struct ch_pg_args args;
-	PGresult *res;
-	int32_t pid;
-	int rc, i;
-
-	if (ch_mono_ms_since(r->now, r->freed_at) < FREE_MS)
-		return CH_OK;
-	r->freed_at = r->now;
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, r->slot);
-	rc = ch_pg_query(r->pg, &free_lock_stmt, &args, &res, err);
-	if (rc != CH_OK)
-		return ch_err_wrap(err, "look at the leader's session");
-	for (i = 0; i < PQntuples(res); i++)
-		if (ch_pg_get_i32(res, i, 0, &pid))
-			ch_warn("relay.leader_ended", CH_S("slot", r->slot),
-				CH_I("backend", pid));
-	PQclear(res);
-	return CH_OK;
 }
 
 static void
@@ -301,15 +216,14 @@ stand_by(struct relay *r)
 	struct ch_err err = CH_ERR_INIT;
 	bool taken;
 
-	r->proven_at = ch_clock_mono(r->rt->clock);
-	if (take_lock(r, &taken, &err) != CH_OK) {
+	if (lock_take(r, &taken, &err) != CH_OK) {
 		session_lose(r, &err);
 		return;
 	}
 	r->other_leads = !taken;
 	if (!taken) {
 		leave_to_other(r);
-		if (free_lock(r, &err) != CH_OK)
+		if (lock_end_holder(r, &err) != CH_OK)
 			session_lose(r, &err);
 		return;
 	}
@@ -327,7 +241,8 @@ stand_by(struct relay *r)
 static void
 begin_scan(struct relay *r)
 {
-	r->scan_done = r->rounds = r->scanned = false;
+	r->scan_done = r->rounds = false;
+	position_scan(&r->position);
 	if (r->reread != NULL) {
 		reread_begin(r->reread);
 		return;
@@ -351,22 +266,11 @@ begin_polling(struct relay *r)
 	move_to(r, RELAY_POLLING);
 }
 
-bool
-session_has_position(struct relay *r)
+void
+session_settle_position(struct relay *r)
 {
-	if (r->progress.has_lsn)
-		return true;
-	if (!r->scanned ||
-		inflight_position(r->inflight)->commits < r->scan_end)
-		return false;
-	/* an application's table tells no snapshot: a row that was deleted
-	 * before it was read is in the slot alone */
-	if (r->reread == NULL)
-		progress_snapshot_set(&r->progress, scan_until(r->scan));
-	r->progress.has_lsn = true;
-	r->progress.lsn = r->slot_lsn;
-	r->progress.saved_snapshot = false; /* written within a second */
-	return true;
+	position_settle(&r->position,
+		r->reread == NULL ? scan_until(r->scan) : NULL);
 }
 
 /* Of the ledger's tables the re-scan is in flight, or delivered: its rows do not
@@ -388,12 +292,13 @@ start_behind_scan(struct relay *r, uint64_t lsn, struct ch_err *err)
 static int
 begin_tailing(struct relay *r, struct ch_err *err)
 {
-	bool undelivered = !session_has_position(r);
-	uint64_t lsn = undelivered ? r->slot_lsn : r->progress.lsn;
+	bool undelivered;
+	uint64_t lsn;
 	int rc;
 
-	if (r->read_lsn > lsn)
-		lsn = r->read_lsn;
+	session_settle_position(r);
+	undelivered = position_state(&r->position) != POSITION_KNOWN;
+	lsn = position_stream_from(&r->position);
 	if (undelivered && r->reread == NULL)
 		rc = start_behind_scan(r, lsn, err);
 	else
@@ -411,21 +316,12 @@ begin_tailing(struct relay *r, struct ch_err *err)
 	return CH_OK;
 }
 
-/* Durably: a crash before the tables are read reads them again. */
-static int
-forget_position(struct relay *r, struct ch_err *err)
-{
-	r->progress.has_lsn = r->scanned = false;
-	r->progress.lsn = r->read_lsn = 0;
-	return progress_save(&r->progress, r->pg, r->inflight, err);
-}
-
 static int
 miss_rows(struct relay *r, const struct ch_err *why, struct ch_err *err)
 {
 	ch_error("relay.not_published", CH_ERR(why),
 		CH_S("then", "re-scan of the table, once it is published"));
-	return forget_position(r, err);
+	return slot_forget(r, err);
 }
 
 int
@@ -461,52 +357,11 @@ check_table(struct relay *r, struct ch_err *err)
 	bool missed;
 	int rc = source_check_table(r, &missed, &why);
 
-	if (missed && (r->progress.has_lsn || r->scanned) &&
+	if (missed && position_state(&r->position) != POSITION_NONE &&
 		miss_rows(r, &why, err) != CH_OK)
 		return err->code;
 	*err = why;
 	return rc;
-}
-
-static int
-make_slot(struct relay *r, bool drop, char **before, struct ch_err *err)
-{
-	int rc = forget_position(r, err);
-
-	if (rc == CH_OK && drop)
-		rc = walsender_slot_drop(tail_walsender(r->tail), err);
-	if (rc == CH_OK)
-		rc = walsender_slot_create(tail_walsender(r->tail),
-			&r->slot_lsn, before, err);
-	if (rc == CH_OK)
-		ch_warn("relay.slot_made", CH_S("slot", r->slot),
-			CH_S("then", "re-scan of the tables"));
-	return rc;
-}
-
-/* The slot is no further, unless somebody else has moved it: it was told so
- * much, or was there before the re-scan. 0: nothing is known of it. */
-static uint64_t
-known_lsn(const struct relay *r)
-{
-	if (r->scanned && r->slot_lsn > r->progress.kept_lsn)
-		return r->slot_lsn;
-	return r->progress.has_lsn ? r->progress.kept_lsn : 0;
-}
-
-/* Further than we ever told: made anew, or moved, by somebody else. What lies
- * between it will not send. */
-static int
-leave_moved(struct relay *r, uint64_t slot_lsn, struct ch_err *err)
-{
-	char ours[PROGRESS_LSN_TEXT_MAX], its[PROGRESS_LSN_TEXT_MAX];
-
-	progress_lsn_text(known_lsn(r), ours);
-	progress_lsn_text(slot_lsn, its);
-	ch_warn("relay.slot_moved", CH_S("slot", r->slot),
-		CH_S("delivered_lsn", ours), CH_S("slot_lsn", its),
-		CH_S("then", "re-scan of the tables"));
-	return forget_position(r, err);
 }
 
 /* before: as horizon_set() takes it. */
@@ -521,7 +376,7 @@ begin_scanning(struct relay *r, char *before, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	r->progress.begun = true;
-	r->read_lsn = 0;
+	position_drop(&r->position);
 	begin_scan(r);
 	r->scan_done = !whole; /* what was there before is not ours to send */
 	if (!whole)
@@ -532,72 +387,16 @@ begin_scanning(struct relay *r, char *before, struct ch_err *err)
 	return CH_OK;
 }
 
-/* The lock is ours: who reads the slot is a leader that stands still, or a stream
- * of our own that broke. Once: what comes back is no relay. */
 static int
-end_reader(struct relay *r, int32_t reader, struct ch_err *err)
-{
-	bool known = r->reader == reader;
-	struct ch_pg_args args;
-	int rc;
-
-	if (r->reader != 0 && !known)
-		return ch_err_set(err, CH_EEXIST,
-			"slot %s is read by another process (backend %d), "
-			"which came when the relay had ended the one before: "
-			"stop it, or set another `slot`",
-			r->slot, reader);
-	r->reader = reader;
-	ch_pg_args_clear(&args);
-	ch_pg_arg_str(&args, r->slot);
-	ch_pg_arg_i32(&args, reader);
-	rc = ch_pg_query(r->pg, &free_slot_stmt, &args, NULL, err);
-	if (rc != CH_OK)
-		return ch_err_wrap(err,
-			"slot %s is read by another process: end backend %d",
-			r->slot, reader);
-	if (!known)
-		ch_warn("relay.reader_ended", CH_S("slot", r->slot),
-			CH_I("backend", reader));
-	return ch_err_set(err, CH_EEXIST,
-		"slot %s is read by backend %d still, which was told to end",
-		r->slot, reader);
-}
-
-static int
-use_slot(struct relay *r, const struct walsender_slot_found *slot,
-	struct ch_err *err)
+use_slot(struct relay *r, struct ch_err *err)
 {
 	char *before = NULL;
-	uint64_t known = known_lsn(r);
-	int rc = CH_OK;
+	bool scan;
+	int rc = slot_use(r, &scan, &before, err);
 
-	if (slot->is == WALSENDER_SLOT_ACTIVE)
-		return end_reader(r, slot->reader, err);
-	if (slot->is == WALSENDER_SLOT_FOREIGN)
-		return ch_err_set(err, CH_ECONFIG,
-			"slot %s belongs to "
-			"another plugin or database: set `slot`",
-			r->slot);
-	if (slot->is == WALSENDER_SLOT_FREE && known > 0 &&
-		slot->confirmed_lsn <= known)
-		return begin_tailing(r, err);
-	if (slot->is == WALSENDER_SLOT_FREE && known > 0)
-		rc = leave_moved(r, slot->confirmed_lsn, err);
-	r->slot_lsn = slot->confirmed_lsn;
-	if (slot->is != WALSENDER_SLOT_FREE)
-		rc = make_slot(r, slot->is != WALSENDER_SLOT_MISSING, &before,
-			err);
-	return rc == CH_OK ? begin_scanning(r, before, err) : rc;
-}
-
-static int
-look_at_slot(struct relay *r, struct ch_err *err)
-{
-	struct walsender_slot_found slot;
-	int rc = walsender_slot_look(tail_walsender(r->tail), &slot, err);
-
-	return rc == CH_OK ? use_slot(r, &slot, err) : rc;
+	if (rc != CH_OK)
+		return rc;
+	return scan ? begin_scanning(r, before, err) : begin_tailing(r, err);
 }
 
 static int
@@ -649,7 +448,7 @@ choose_source(struct relay *r, struct ch_err *err)
 		rc = check_table(r, err);
 	if (rc != CH_OK)
 		return rc;
-	return look_at_slot(r, err);
+	return use_slot(r, err);
 }
 
 static void
@@ -676,15 +475,14 @@ end_scan(struct relay *r)
 		CH_U("rows",
 			r->reread != NULL ? reread_rows(r->reread)
 					  : scan_rows(r->scan)));
-	r->scanned = true;
-	r->scan_end = inflight_ended(r->inflight);
+	position_scanned(&r->position);
 	/* a look at the slot keeps the SQL session alive */
 	if (progress_settle(&r->progress, r->pg, &err) != CH_OK) {
 		session_lose(r, &err);
 		return;
 	}
 	/* it may have been made anew while the tables were read */
-	if (look_at_slot(r, &err) != CH_OK)
+	if (use_slot(r, &err) != CH_OK)
 		session_restart(r, &err);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink_kafka: one producer, a small table of topics, and the settlement.
+ * sink_kafka: the producers, the topics, and the settlement.
  *
  * A message for a partition that its topic does not have goes by its key: the
  * number is then wrong, but the record is not lost.
@@ -9,61 +9,33 @@
 
 #include <stdlib.h>
 
-#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "io/kafka_topic.h"
-#include "presence.h"
+#include "settlement.h"
 #include "trial.h"
 
 #define ASK_TIMEOUT_MS 1000
 #define STATISTICS_MS 500 /* the first tells that a broker is there */
-/* A settlement that hears nothing for so long rebuilds the client. */
-#define SETTLE_MS 2000
-/* A client that is finished as soon as it is made is made again so seldom. */
-#define REBUILD_MS 500
-#define REBUILD_MAX_MS 30000
 /* The loop was away for so long: nobody's silence is counted. */
 #define GAP_MS 1000
-
-struct topic {
-	const struct route_topic *route; /* NULL: never met */
-	struct presence presence;
-	bool told_partition;
-	bool due; /* it flows, and another suspect can be tried */
-	const struct event *chosen; /* this one; in one pass only */
-	struct target target;
-};
 
 struct sink_kafka {
 	struct lanes *lanes;
 	struct sink_options opt;
-	struct topic *topics;
-	int topic_count;
+	struct topics topics;
 	struct trial *trial;
 	struct ch_rng rng;
-	bool settling;
+	struct settlement settlement;
 	bool dropping;
 	bool changed; /* a topic can be sent to, or not */
-	bool any_due;
 	struct ch_mono now;
-	struct ch_mono heard; /* the last report, or the settlement's begin */
-	struct ch_backoff rebuilds;
-	struct ch_mono rebuild_at; /* not before */
 	bool away;
 	struct ch_mono away_since;
 	struct ch_kafka_header *headers;
 	size_t header_room;
 };
-
-static void
-settle(struct sink_kafka *s)
-{
-	if (!s->settling)
-		s->heard = s->now;
-	s->settling = true;
-}
 
 /* Its next trial may be any key's: nothing of it stays in the client's hands,
  * where a trial would overtake it. */
@@ -73,7 +45,7 @@ opened(struct sink_kafka *s, const struct topic *t)
 	ch_warn("sink.breaker_open", CH_S("topic", t->route->name),
 		CH_S("class", failure_name(t->target.cause)),
 		CH_S("reason", t->target.why));
-	settle(s);
+	settlement_begin(&s->settlement, s->now);
 }
 
 static enum failure
@@ -108,29 +80,15 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 
 	if (s->dropping)
 		return;
-	t = &s->topics[e->topic->number];
+	t = topics_of(&s->topics, e->topic);
 	f = failure_of(s, t, d);
-	s->heard = s->now;
-	if (d->class == CH_KAFKA_OK)
-		ch_backoff_reset(&s->rebuilds);
+	settlement_heard(&s->settlement, d->class == CH_KAFKA_OK, s->now);
 	if (target_reported(&t->target, failure_of_topic(f, d), d->name,
 		    d->text, s->now))
 		opened(s, t);
-	if (d->class != CH_KAFKA_OK)
-		settle(s);
 	forget_missing(t, d);
 	s->opt.reported(s->opt.ctx, e,
 		&(struct sink_report){false, f, d->name, d->text});
-}
-
-/* Not all rows that wait are looked at for each trial: beside thousands of
- * suspects no other topic's rows would be. Until one is chosen none is tried,
- * so that none passes an earlier one of its key. */
-static void
-let_next_ask(struct sink_kafka *s, struct topic *t)
-{
-	t->due = true;
-	s->any_due = true;
 }
 
 static void
@@ -144,7 +102,7 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 
 	if (s->dropping)
 		return;
-	t = &s->topics[e->topic->number];
+	t = topics_of(&s->topics, e->topic);
 	f = failure_of(s, t, d);
 	was = target_is_open(&t->target);
 	f = target_judged(&t->target, f, d->name, d->text, s->now);
@@ -158,7 +116,7 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	if (was || target_is_open(&t->target))
 		s->changed = true;
 	else
-		let_next_ask(s, t);
+		topics_let_try(&s->topics, t);
 	s->opt.reported(s->opt.ctx, e,
 		&(struct sink_report){true, f, d->name, d->text});
 }
@@ -190,8 +148,9 @@ sink_kafka_open(const struct sink_options *opt, struct ch_err *err)
 	};
 
 	s->opt = *opt;
-	s->rebuilds = (struct ch_backoff){REBUILD_MS, REBUILD_MAX_MS, 0};
+	settlement_init(&s->settlement);
 	ch_rng_seed_system(&s->rng);
+	topics_init(&s->topics);
 	s->lanes = lanes_open(&params, err);
 	if (s->lanes == NULL) {
 		free(s);
@@ -208,27 +167,9 @@ sink_kafka_close(struct sink_kafka *s, int deadline_ms)
 		return;
 	lanes_close(s->lanes, deadline_ms);
 	trial_free(s->trial);
-	free(s->topics);
+	topics_free(&s->topics);
 	free(s->headers);
 	free(s);
-}
-
-static struct topic *
-topic_of(struct sink_kafka *s, const struct route_topic *route)
-{
-	int n = route->number;
-
-	if (n >= s->topic_count) {
-		s->topics = ch_xrealloc(s->topics, (size_t)n + 1,
-			sizeof(*s->topics));
-		memset(&s->topics[s->topic_count], 0,
-			(size_t)(n + 1 - s->topic_count) * sizeof(*s->topics));
-		s->topic_count = n + 1;
-	}
-	if (s->topics[n].route == NULL)
-		target_init(&s->topics[n].target, route->name, &s->rng);
-	s->topics[n].route = route;
-	return &s->topics[n];
 }
 
 static const struct ch_kafka_header *
@@ -276,7 +217,7 @@ verdict_of(struct sink_kafka *s, struct topic *t, int rc)
 		presence_want(&t->presence);
 		return SINK_WAIT;
 	case CH_ECLOSED:
-		settle(s);
+		settlement_begin(&s->settlement, s->now);
 		return SINK_SETTLING;
 	default: /* CH_EFULL, CH_EKAFKA: neither is the record's fault */
 		return SINK_FULL;
@@ -352,7 +293,7 @@ enum sink_verdict
 sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
 	bool suspect, struct ch_err *err)
 {
-	struct topic *t = topic_of(s, e->topic);
+	struct topic *t = topics_of(&s->topics, e->topic);
 	struct ch_kafka_message out = {
 		.topic = e->topic->name,
 		.key = m->key,
@@ -363,7 +304,7 @@ sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
 	};
 	enum sink_verdict v;
 
-	if (s->settling)
+	if (settlement_is_on(&s->settlement))
 		return SINK_SETTLING;
 	v = ask_topic(s, t, e, m, err);
 	if (v != SINK_SENT)
@@ -390,7 +331,7 @@ sink_kafka_send(struct sink_kafka *s, struct event *e, const struct message *m,
 void
 sink_kafka_gave_up(struct sink_kafka *s, const struct route_topic *route)
 {
-	target_refuse(&topic_of(s, route)->target);
+	target_refuse(&topics_of(&s->topics, route)->target);
 }
 
 static bool
@@ -450,14 +391,15 @@ static bool
 ask_topics(struct sink_kafka *s)
 {
 	struct ch_mono began = ch_clock_mono(&ch_clock_real);
+	struct topic *t = NULL;
 	bool changed = false;
-	int i;
 
 	if (ch_kafka_producer_raw(lanes_now(s->lanes)) == NULL)
 		return false; /* it could not be opened again yet */
-	for (i = 0; i < s->topic_count && !has_asked_long(began); i++)
-		if (presence_is_due(&s->topics[i].presence, s->now) &&
-			!ask_one(s, &s->topics[i], &changed))
+	while ((t = topics_next(&s->topics, t)) != NULL &&
+		!has_asked_long(began))
+		if (presence_is_due(&t->presence, s->now) &&
+			!ask_one(s, t, &changed))
 			break;
 	return changed;
 }
@@ -475,10 +417,7 @@ rebuild(struct sink_kafka *s, const struct ch_err *why)
 	if (ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	s->away = false; /* not known of the new one */
-	s->rebuild_at = s->now;
-	s->rebuild_at.ns +=
-		ch_backoff_next(&s->rebuilds, &s->rng) * INT64_C(1000000);
-	settle(s);
+	settlement_rebuilt(&s->settlement, &s->rng, s->now);
 }
 
 /* What ends a settlement that does not end by itself. */
@@ -486,17 +425,20 @@ static void
 serve_client(struct sink_kafka *s)
 {
 	struct ch_err err = CH_ERR_INIT;
+	bool failed = ch_kafka_producer_fatal(lanes_now(s->lanes), &err);
 
-	if (ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
-		settle(s);
-		if (s->rebuild_at.ns <= s->now.ns)
-			rebuild(s, &err);
-	} else if (s->settling && !s->away &&
-		ch_mono_ms_since(s->now, s->heard) >= SETTLE_MS) {
+	switch (settlement_needs(&s->settlement, failed, s->away, s->now)) {
+	case SETTLEMENT_NOTHING:
+		break;
+	case SETTLEMENT_FAILED:
+		rebuild(s, &err);
+		break;
+	case SETTLEMENT_SILENT:
 		ch_err_set(&err, CH_ETIMEOUT,
 			"records in hand were not reported for %d ms",
-			SETTLE_MS);
+			SETTLEMENT_SILENT_MS);
 		rebuild(s, &err);
+		break;
 	}
 }
 
@@ -506,12 +448,10 @@ look_for_silence(struct sink_kafka *s, struct ch_mono before)
 {
 	bool excused = s->away || is_throttled(s) ||
 		ch_mono_ms_since(s->now, before) >= GAP_MS;
-	int i;
+	struct topic *t = NULL;
 
-	for (i = 0; i < s->topic_count; i++) {
-		struct topic *t = &s->topics[i];
-
-		if (t->route == NULL || t->target.in_hand == 0)
+	while ((t = topics_next(&s->topics, t)) != NULL) {
+		if (t->target.in_hand == 0)
 			continue;
 		if (excused) {
 			t->target.moved = s->now;
@@ -532,31 +472,19 @@ look_for_brokers(struct sink_kafka *s)
 	s->away = away;
 }
 
-/* Breakers whose time is over; true: rows of one that was open can go. */
 static bool
-let_waiting_ask(struct sink_kafka *s)
+ends(struct sink_kafka *s)
 {
-	bool any = false;
-	int i;
+	struct ch_err err = CH_ERR_INIT;
 
-	for (i = 0; i < s->topic_count; i++) {
-		struct topic *t = &s->topics[i];
-
-		if (t->route == NULL || target_due(&t->target, s->now) != 0)
-			continue;
-		t->target.waiting = false;
-		if (target_is_open(&t->target))
-			any = true;
-		else
-			let_next_ask(s, t);
-	}
-	return any;
+	return settlement_ends(&s->settlement,
+		ch_kafka_producer_pending(lanes_now(s->lanes)),
+		ch_kafka_producer_fatal(lanes_now(s->lanes), &err));
 }
 
 enum sink_turn
 sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 {
-	struct ch_err err = CH_ERR_INIT;
 	struct ch_mono before = s->now;
 	bool changed;
 
@@ -568,13 +496,9 @@ sink_kafka_turn(struct sink_kafka *s, struct ch_mono now)
 	serve_client(s);
 	changed = s->changed;
 	s->changed = false;
-	if (s->settling &&
-		ch_kafka_producer_pending(lanes_now(s->lanes)) == 0 &&
-		!ch_kafka_producer_fatal(lanes_now(s->lanes), &err)) {
-		s->settling = false;
+	if (settlement_is_on(&s->settlement) && ends(s))
 		return SINK_SETTLED;
-	}
-	changed |= let_waiting_ask(s);
+	changed |= topics_let_waiting_ask(&s->topics, now);
 	changed |= ask_topics(s);
 	return changed ? SINK_TOPICS : SINK_QUIET;
 }
@@ -583,84 +507,24 @@ void
 sink_kafka_drop(struct sink_kafka *s)
 {
 	struct ch_err err = CH_ERR_INIT;
-	int i;
 
 	s->dropping = true;
 	if (ch_kafka_producer_pending(lanes_now(s->lanes)) > 0 &&
 		ch_kafka_producer_reopen(lanes_now(s->lanes), &err) != CH_OK)
 		ch_error("sink.reopen", CH_ERR(&err));
 	trial_drop(s->trial);
-	for (i = 0; i < s->topic_count; i++)
-		if (s->topics[i].route != NULL)
-			target_drop(&s->topics[i].target, s->now);
+	topics_drop(&s->topics, s->now);
 	s->dropping = false;
-	s->settling = false;
-}
-
-/* ---- whose trial is next ---- */
-
-void
-sink_kafka_look_again(struct sink_kafka *s, const struct route_topic *route)
-{
-	struct topic *t = topic_of(s, route);
-
-	if (target_is_open(&t->target))
-		t->target.waiting = true;
-	else
-		let_next_ask(s, t);
-}
-
-void
-sink_kafka_look_at_all(struct sink_kafka *s)
-{
-	int i;
-
-	for (i = 0; i < s->topic_count; i++)
-		if (s->topics[i].route != NULL)
-			sink_kafka_look_again(s, s->topics[i].route);
-}
-
-bool
-sink_kafka_any_due(const struct sink_kafka *s)
-{
-	return s->any_due;
-}
-
-bool
-sink_kafka_is_due(const struct sink_kafka *s, const struct event *e)
-{
-	int n = e->topic->number;
-
-	return n < s->topic_count && s->topics[n].due;
-}
-
-bool
-sink_kafka_choose(struct sink_kafka *s, const struct event *e)
-{
-	struct topic *t = &s->topics[e->topic->number];
-
-	if (t->target.on_trial)
-		return false;
-	if (t->chosen == NULL)
-		t->chosen = e;
-	return t->chosen == e ||
-		(event_key(e).ptr != NULL &&
-			ch_view_eq(event_key(e), event_key(t->chosen)));
-}
-
-void
-sink_kafka_chosen(struct sink_kafka *s)
-{
-	int i;
-
-	for (i = 0; i < s->topic_count; i++) {
-		s->topics[i].due = false;
-		s->topics[i].chosen = NULL;
-	}
-	s->any_due = false;
+	settlement_drop(&s->settlement);
 }
 
 /* ---- looking at it ---- */
+
+struct topics *
+sink_kafka_topics(struct sink_kafka *s)
+{
+	return &s->topics;
+}
 
 size_t
 sink_kafka_pending(const struct sink_kafka *s)
@@ -678,7 +542,8 @@ sink_kafka_reachable(const struct sink_kafka *s)
 bool
 sink_kafka_want(struct sink_kafka *s, enum lane lane)
 {
-	return s->settling || lanes_want(s->lanes, lane, s->now);
+	return settlement_is_on(&s->settlement) ||
+		lanes_want(s->lanes, lane, s->now);
 }
 
 int
@@ -700,22 +565,12 @@ sooner(int64_t *next, int64_t ms)
 		*next = ms;
 }
 
-static int64_t
-topic_next_ms(const struct topic *t, struct ch_mono now)
-{
-	int64_t next = target_due(&t->target, now);
-
-	sooner(&next, presence_next_ms(&t->presence, now));
-	return next;
-}
-
 int64_t
 sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 {
-	int64_t next = s->settling ? 50 : -1;
-	int i;
+	int64_t next = settlement_is_on(&s->settlement) ? 50 : -1;
 
-	if (s->any_due && !s->settling)
+	if (s->topics.any_due && !settlement_is_on(&s->settlement))
 		return 0;
 	sooner(&next, lanes_next_ms(s->lanes, now));
 	if (is_throttled(s))
@@ -724,9 +579,7 @@ sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now)
 				now.ns) /
 					1000000 +
 				1);
-	for (i = 0; i < s->topic_count; i++)
-		if (s->topics[i].route != NULL)
-			sooner(&next, topic_next_ms(&s->topics[i], now));
+	sooner(&next, topics_next_ms(&s->topics, now));
 	return next;
 }
 
@@ -741,28 +594,4 @@ uint64_t
 sink_kafka_throttled(const struct sink_kafka *s)
 {
 	return lanes_throttled(s->lanes);
-}
-
-void
-sink_kafka_each_open(const struct sink_kafka *s,
-	void (*fn)(void *ctx, const struct route_topic *route,
-		const struct target *target),
-	void *ctx)
-{
-	int i;
-
-	for (i = 0; i < s->topic_count; i++)
-		if (s->topics[i].route != NULL &&
-			target_is_open(&s->topics[i].target))
-			fn(ctx, s->topics[i].route, &s->topics[i].target);
-}
-
-int
-sink_kafka_missing_count(const struct sink_kafka *s)
-{
-	int i, n = 0;
-
-	for (i = 0; i < s->topic_count; i++)
-		n += s->topics[i].presence.state == PRESENCE_MISSING;
-	return n;
 }

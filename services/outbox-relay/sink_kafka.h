@@ -40,6 +40,7 @@
 #include "failure.h"
 #include "route.h"
 #include "target.h"
+#include "topics.h"
 
 struct sink_kafka;
 
@@ -93,21 +94,11 @@ enum sink_turn {
 /* Serves reports, asks for topics, rebuilds the client. Waits only for
  * metadata of a topic not known (at most a second, once in topic_every). */
 enum sink_turn sink_kafka_turn(struct sink_kafka *s, struct ch_mono now);
-/* Of a topic that flows one suspect is tried at a time. A topic is due when the
- * next one can be: the owner asks its waiting rows in order, wakes those of no
- * suspect's key and those that are chosen (one key's of each topic), and says
- * when it has asked all. */
-bool sink_kafka_any_due(const struct sink_kafka *s);
-bool sink_kafka_is_due(const struct sink_kafka *s, const struct event *e);
-bool sink_kafka_choose(struct sink_kafka *s, const struct event *e);
-void sink_kafka_chosen(struct sink_kafka *s);
-/* The chosen one was not tried after all. */
-void sink_kafka_look_again(struct sink_kafka *s,
-	const struct route_topic *route);
-/* One that rested, of whatever topic, can be tried. */
-void sink_kafka_look_at_all(struct sink_kafka *s);
 /* Forgets what is in flight: its reports do not come any more. */
 void sink_kafka_drop(struct sink_kafka *s);
+
+/* What is known of each; whose trial is next the owner asks there. */
+struct topics *sink_kafka_topics(struct sink_kafka *s);
 
 size_t sink_kafka_pending(const struct sink_kafka *s);
 bool sink_kafka_reachable(const struct sink_kafka *s);
@@ -118,15 +109,8 @@ bool sink_kafka_want(struct sink_kafka *s, enum lane lane);
 int sink_kafka_trial_fd(const struct sink_kafka *s); /* -1: none */
 /* Milliseconds until a turn has something to do by itself; -1: nothing. */
 int64_t sink_kafka_next_ms(const struct sink_kafka *s, struct ch_mono now);
-/* Topics that rows go to and that do not exist. */
-int sink_kafka_missing_count(const struct sink_kafka *s);
 /* Since when no broker has answered; false: one does. */
 bool sink_kafka_away(const struct sink_kafka *s, struct ch_mono *since);
 uint64_t sink_kafka_throttled(const struct sink_kafka *s);
-/* Calls fn for each topic whose breaker is not closed. */
-void sink_kafka_each_open(const struct sink_kafka *s,
-	void (*fn)(void *ctx, const struct route_topic *route,
-		const struct target *target),
-	void *ctx);
 
 #endif

@@ -5,12 +5,11 @@
  * A connection:	connect (walsender.h) -> START_REPLICATION -> frames until
  *			it ends
  *
- * Relations: pgoutput names each table before its first row; the name is
- * looked up once and the places of its columns are kept under its number. A
- * row of a table that we do not know is an error, not a row passed over: a
- * publication without publish_via_partition_root would otherwise lose
- * everything without a word. Beside an application's table others may be
- * published; that its own name is, source.c has asked.
+ * A row is taken from its frame at once: pgoutput.h reads the message,
+ * relations.h says whose row it is, event.h or contract.h pack it, inflight.h
+ * keeps it. What was delivered before (floors, the delivered snapshot) is passed
+ * over. A frame that is not as it must be ends the stream, and so the position
+ * stays before it.
  */
 #include "tail.h"
 
@@ -24,33 +23,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/pg.h"
+#include "marks.h"
 #include "pgoutput.h"
+#include "relations.h"
+#include "silence.h"
 #include "snapshot.h"
 
 #define STATUS_MOVED_MS 100
 #define STATUS_IDLE_MS 5000
 #define STATUS_UNREAD_MS 1000 /* the server may have asked, unread */
-#define SILENT_MS 40000
-#define SILENT_DOUBLINGS 6
-#define RELATIONS_MAX 4096
 /* libpq reads 16 KiB at a time: after so many of them the socket may have
  * more, after fewer it is empty. */
 #define SOCKET_FULL ((size_t)8192)
-
-struct relation {
-	uint32_t id;
-	bool known;
-	bool application; /* the contract's table */
-	enum event_source source;
-	int columns;
-	int8_t place[PGOUTPUT_COLUMNS_MAX]; /* of each column; -1: unused */
-	char *name;
-};
-
-struct floor_mark {
-	int32_t stream;
-	int64_t seq;
-};
 
 struct tail {
 	struct tail_options opt;
@@ -60,15 +44,10 @@ struct tail {
 	uint64_t told, read_lsn;
 	uint64_t limit; /* 0: none */
 	bool at_limit;
-	struct ch_mono told_at, heard_at;
-	bool dry;	  /* since the last status all that came was read */
-	uint64_t heard;	  /* counts.frames then */
-	uint64_t deaf_at; /* counts.commits when it was last left as silent */
-	int silences;	  /* so often, without a commit between */
-	struct relation *relations;
-	size_t relation_count;
-	struct floor_mark *floors;
-	size_t floor_count;
+	struct ch_mono told_at; /* 0: not yet */
+	struct silence silence;
+	struct relations relations;
+	struct marks floors; /* rows of the log up to there are passed over */
 	struct snapshot delivered;
 	bool seen;		     /* the transaction that is read is in it */
 	struct ch_time committed_at; /* of it */
@@ -83,6 +62,7 @@ tail_new(const struct tail_options *opt, struct ch_err *err)
 	struct tail *t = ch_xcalloc(1, sizeof(*t));
 
 	t->opt = *opt;
+	relations_init(&t->relations, opt->walsender.schema, opt->contract);
 	t->walsender = walsender_new(&opt->walsender, err);
 	if (t->walsender == NULL) {
 		free(t);
@@ -91,25 +71,14 @@ tail_new(const struct tail_options *opt, struct ch_err *err)
 	return t;
 }
 
-static void
-forget_relations(struct tail *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->relation_count; i++)
-		free(t->relations[i].name);
-	t->relation_count = 0;
-}
-
 void
 tail_free(struct tail *t)
 {
 	if (t == NULL)
 		return;
-	forget_relations(t);
+	relations_free(&t->relations);
 	walsender_free(t->walsender);
-	free(t->relations);
-	free(t->floors);
+	marks_free(&t->floors);
 	snapshot_free(&t->delivered);
 	free(t);
 }
@@ -119,7 +88,7 @@ tail_disconnect(struct tail *t)
 {
 	t->streaming = false;
 	t->asked = false;
-	forget_relations(t);
+	relations_forget(&t->relations);
 	walsender_disconnect(t->walsender);
 }
 
@@ -158,28 +127,7 @@ broken(struct tail *t, struct ch_err *err)
 void
 tail_pass(struct tail *t, int32_t stream, int64_t seq)
 {
-	size_t i = 0;
-
-	while (i < t->floor_count && t->floors[i].stream != stream)
-		i++;
-	if (i == t->floor_count) {
-		t->floors = ch_xrealloc(t->floors, ++t->floor_count,
-			sizeof(*t->floors));
-		t->floors[i] = (struct floor_mark){stream, seq};
-	}
-	if (seq > t->floors[i].seq)
-		t->floors[i].seq = seq;
-}
-
-static void
-take_floors(struct tail *t, const struct inflight *f)
-{
-	struct floor_mark m;
-	size_t i;
-
-	t->floor_count = 0;
-	for (i = 0; inflight_stream_at(f, i, &m.stream, &m.seq); i++)
-		tail_pass(t, m.stream, m.seq);
+	marks_raise(&t->floors, (struct mark){stream, seq});
 }
 
 int
@@ -204,7 +152,8 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 		return err->code = CH_EEXIST;
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "start slot %s", t->opt.walsender.slot);
-	take_floors(t, f);
+	marks_clear(&t->floors);
+	marks_raise_all(&t->floors, inflight_marks(f));
 	snapshot_read(&t->delivered, snapshot);
 	inflight_abandon(f);
 	t->streaming = true;
@@ -229,95 +178,12 @@ tail_stop(struct tail *t)
 
 /* ---- the stream ---- */
 
-static struct relation *
-relation_of(struct tail *t, uint32_t id)
-{
-	size_t i;
-
-	for (i = 0; i < t->relation_count; i++)
-		if (t->relations[i].id == id)
-			return &t->relations[i];
-	return NULL;
-}
-
-static int
-place_columns(struct relation *r, const struct pgoutput_message *m,
-	struct ch_err *err)
-{
-	const char *const *names;
-	int count, i, place, found = 0;
-
-	names = event_columns(r->source, &count);
-	for (i = 0; i < m->count; i++) {
-		r->place[i] = -1;
-		for (place = 0; place < count; place++)
-			if (ch_view_eq_str(m->columns[i].name, names[place]))
-				r->place[i] = (int8_t)place;
-		found += r->place[i] >= 0;
-	}
-	if (found != count)
-		return ch_err_set(err, CH_EPROTO,
-			"table %s publishes %d of "
-			"the %d columns that are needed: migrate the schema, "
-			"or mend the publication's column list",
-			r->name, found, count);
-	return CH_OK;
-}
-
-static bool
-is_known(const struct tail *t, const struct pgoutput_message *m,
-	enum event_source *source)
-{
-	return t->opt.contract == NULL &&
-		ch_view_eq_str(m->schema, t->opt.walsender.schema) &&
-		event_source_of(m->table, source) == CH_OK &&
-		*source != EVENT_RETRY && *source != EVENT_APPLICATION;
-}
-
-static int
-learn_relation(struct tail *t, const struct pgoutput_message *m,
-	struct ch_err *err)
-{
-	struct relation *r = relation_of(t, m->relation);
-
-	if (r == NULL) {
-		if (t->relation_count == RELATIONS_MAX)
-			return ch_err_set(err, CH_ERANGE,
-				"more than %d tables in the stream",
-				RELATIONS_MAX);
-		t->relations = ch_xrealloc(t->relations, t->relation_count + 1,
-			sizeof(*r));
-		r = &t->relations[t->relation_count++];
-		*r = (struct relation){.id = m->relation};
-	}
-	free(r->name);
-	r->name = ch_xviewdup(m->table);
-	r->columns = m->count;
-	r->known = is_known(t, m, &r->source);
-	r->application = t->opt.contract != NULL &&
-		contract_is_of(t->opt.contract, m->schema, m->table);
-	if ((r->known || r->application) && m->count > PGOUTPUT_COLUMNS_MAX)
-		return ch_err_set(err, CH_ERANGE,
-			"table %s has %d columns, at most %d are read: publish "
-			"a column list",
-			r->name, m->count, PGOUTPUT_COLUMNS_MAX);
-	if (r->application)
-		return contract_learn(t->opt.contract, m->columns, m->count,
-			err);
-	return r->known ? place_columns(r, m, err) : CH_OK;
-}
-
 static bool
 is_repeated(const struct tail *t, const struct event *e)
 {
-	size_t i;
-
 	if (e->source == EVENT_OUTBOX || e->source == EVENT_APPLICATION)
 		return t->seen;
-	for (i = 0; i < t->floor_count; i++)
-		if (t->floors[i].stream == e->stream)
-			return e->order <= t->floors[i].seq;
-	return false;
+	return marks_cover(&t->floors, (struct mark){e->stream, e->order});
 }
 
 static void
@@ -332,38 +198,43 @@ add_row(struct tail *t, struct inflight *f, struct event *e)
 	t->counts.events++;
 }
 
-static int
-take_application_row(struct tail *t, struct inflight *f,
-	const struct pgoutput_message *m, struct ch_err *err)
+static struct event *
+application_event(struct tail *t, const struct pgoutput_message *m,
+	struct ch_err *err)
 {
 	const struct contract_origin from = {
 		(int64_t)t->counts.events, t->committed_at, t->xid, t->rows++};
 	struct ch_view fields[PGOUTPUT_COLUMNS_MAX];
-	struct event *e;
 	int i;
 
 	for (i = 0; i < m->count; i++)
 		fields[i] = m->values[i].bytes;
-	e = contract_event(t->opt.contract, fields, &from, err);
-	if (e == NULL)
-		return err != NULL ? (int)err->code : CH_EPROTO;
-	add_row(t, f, e);
-	return CH_OK;
+	return contract_event(t->opt.contract, fields, &from, err);
+}
+
+static struct event *
+ledger_event(const struct relation *r, const struct pgoutput_message *m,
+	struct ch_err *err)
+{
+	struct ch_view fields[EVENT_FIELDS_MAX] = {{NULL, 0}};
+	int i;
+
+	for (i = 0; i < m->count; i++)
+		if (r->place[i] >= 0)
+			fields[r->place[i]] = m->values[i].bytes;
+	return event_new(r->source, fields, err);
 }
 
 static int
 take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 	struct ch_err *err)
 {
-	const struct relation *r = relation_of(t, m->relation);
-	struct ch_view fields[EVENT_FIELDS_MAX] = {{NULL, 0}};
+	const struct relation *r = relations_find(&t->relations, m->relation);
 	struct event *e;
-	int i;
 
-	if (r != NULL && t->opt.contract != NULL && !r->application)
+	if (r != NULL && r->rows == RELATION_PASSED)
 		return CH_OK;
-	if (r == NULL || !(r->known || r->application) ||
-		!inflight_is_reading(f))
+	if (r == NULL || r->rows == RELATION_REFUSED || !inflight_is_reading(f))
 		return ch_err_set(err, CH_EPROTO,
 			"a row of table %s, which "
 			"is not one of ours: publish the four tables with "
@@ -373,12 +244,8 @@ take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 		return ch_err_set(err, CH_EPROTO,
 			"a row of %s with %d columns instead of %d", r->name,
 			m->count, r->columns);
-	if (r->application)
-		return take_application_row(t, f, m, err);
-	for (i = 0; i < m->count; i++)
-		if (r->place[i] >= 0)
-			fields[r->place[i]] = m->values[i].bytes;
-	e = event_new(r->source, fields, err);
+	e = r->rows == RELATION_APPLICATION ? application_event(t, m, err)
+					    : ledger_event(r, m, err);
 	if (e == NULL)
 		return err != NULL ? (int)err->code : CH_EPROTO;
 	add_row(t, f, e);
@@ -389,7 +256,7 @@ take_row(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 static int
 take_update(struct tail *t, const struct relation *r, struct ch_err *err)
 {
-	if (r == NULL || !r->application)
+	if (r == NULL || r->rows != RELATION_APPLICATION)
 		return CH_OK;
 	t->counts.updates++;
 	t->counts.updated_by = t->xid;
@@ -450,11 +317,12 @@ take_message(struct tail *t, struct inflight *f, struct ch_view body,
 		CH_FAILPOINT("relay.after_read");
 		return CH_OK;
 	case PGOUTPUT_RELATION:
-		return learn_relation(t, m, err);
+		return relations_learn(&t->relations, m, err);
 	case PGOUTPUT_INSERT:
 		return take_row(t, f, m, err);
 	case PGOUTPUT_UPDATE:
-		return take_update(t, relation_of(t, m->relation), err);
+		return take_update(t,
+			relations_find(&t->relations, m->relation), err);
 	case PGOUTPUT_OTHER:
 		return CH_OK;
 	}
@@ -514,7 +382,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	while (taken < max_bytes && !t->at_limit) {
 		n = PQgetCopyData(conn, &bytes, 1);
 		if (n == 0 && drawn < SOCKET_FULL) {
-			t->dry = true;
+			silence_read_dry(&t->silence);
 			return 0;
 		}
 		if (n == 0 && !PQconsumeInput(conn))
@@ -537,32 +405,9 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	return !t->at_limit;
 }
 
-/* How long the server has said nothing though it was asked: not before the
- * stream's first status. A stream that we have not read to its end, because
- * Kafka is away, is not silent. */
-static int64_t
-silence_ms(struct tail *t, struct ch_mono now)
-{
-	if (t->told_at.ns == 0 || !t->dry || t->counts.frames != t->heard) {
-		t->heard = t->counts.frames;
-		t->heard_at = now;
-	}
-	t->dry = false;
-	return ch_mono_ms_since(now, t->heard_at);
-}
-
-/* A link that loses what the server sends, and nothing else, has no other end.
- * A walsender that decodes a large transaction may say nothing for long, and
- * begins again when it is left: hence the limit grows until a commit comes. */
 static int
 left_as_silent(struct tail *t, int64_t silent_ms, struct ch_err *err)
 {
-	if (t->counts.commits != t->deaf_at)
-		t->silences = 0;
-	if (silent_ms < (int64_t)SILENT_MS << t->silences)
-		return CH_OK;
-	t->deaf_at = t->counts.commits;
-	t->silences += t->silences < SILENT_DOUBLINGS;
 	tail_disconnect(t);
 	return ch_err_set(err, CH_ETIMEOUT,
 		"heard nothing from the walsender for %" PRId64 " s",
@@ -576,7 +421,7 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	uint8_t bytes[PGOUTPUT_STATUS_LEN];
 	PGconn *conn = connection(t);
 	int64_t ago = ch_mono_ms_since(now, t->told_at), silent;
-	int64_t idle = t->dry ? STATUS_IDLE_MS : STATUS_UNREAD_MS;
+	int64_t idle = t->silence.dry ? STATUS_IDLE_MS : STATUS_UNREAD_MS;
 	int rc;
 
 	if (conn == NULL || !t->streaming)
@@ -586,9 +431,10 @@ tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,
 	if (!force && !t->asked && ago < idle &&
 		(flushed == t->told || ago < STATUS_MOVED_MS))
 		return CH_OK;
-	silent = silence_ms(t, now);
-	if (left_as_silent(t, silent, err) != CH_OK)
-		return CH_ETIMEOUT;
+	silent = silence_ms(&t->silence, t->counts.frames, t->told_at.ns == 0,
+		now);
+	if (silence_gives_up(&t->silence, silent, t->counts.commits))
+		return left_as_silent(t, silent, err);
 	pgoutput_status_write(bytes, flushed, wall, silent > 0);
 	rc = PQputCopyData(conn, (const char *)bytes, sizeof(bytes));
 	if (rc == 0)

@@ -38,27 +38,29 @@ oldest_us(const struct relay *r)
 #define AWAY_MS 2000
 
 struct opened {
-	const char *label;  /* NULL: any */
-	int64_t count, out; /* out: outages and quotas among them */
-	const struct route_topic *route;
-	const struct target *target; /* the first of them */
+	int64_t count, out;	   /* out: outages and quotas among them */
+	const struct topic *first; /* of those, if there are any */
 };
 
-static void
-count_open(void *ctx, const struct route_topic *route,
-	const struct target *target)
+/* Topics whose breaker is not closed. label NULL: of any. */
+static struct opened
+opened_of(const struct relay *r, const char *label)
 {
-	struct opened *o = ctx;
-	bool out = target->cause != FAILURE_PERMANENT;
+	const struct topic *t = NULL;
+	struct opened o = {0, 0, NULL};
+	bool out;
 
-	if (o->label != NULL && strcmp(o->label, route->label) != 0)
-		return;
-	if (o->target == NULL || (out && o->out == 0)) {
-		o->route = route;
-		o->target = target;
+	while ((t = topics_next(sink_kafka_topics(r->sink), t)) != NULL) {
+		if (!target_is_open(&t->target) ||
+			(label != NULL && strcmp(label, t->route->label) != 0))
+			continue;
+		out = t->target.cause != FAILURE_PERMANENT;
+		if (o.first == NULL || (out && o.out == 0))
+			o.first = t;
+		o.count++;
+		o.out += out;
 	}
-	o->count++;
-	o->out += out;
+	return o;
 }
 
 static bool
@@ -73,21 +75,19 @@ kafka_is_away(const struct relay *r)
 static void
 publish_breakers(struct relay *r)
 {
-	struct opened all = {NULL, 0, 0, NULL, NULL};
+	struct opened all = opened_of(r, NULL);
+	const char *label;
 	int i;
 
 	ch_series_set(r->kafka_open, kafka_is_away(r));
-	sink_kafka_each_open(r->sink, count_open, &all);
 	if (all.count == 0 && !r->told_open)
 		return;
 	r->told_open = all.count > 0;
 	for (i = 0; i < r->series_count; i++) {
-		struct opened of = {r->series[i].label, 0, 0, NULL, NULL};
-
-		if (of.label == NULL)
-			continue;
-		sink_kafka_each_open(r->sink, count_open, &of);
-		ch_series_set(r->series[i].open, of.count);
+		label = r->series[i].label;
+		if (label != NULL)
+			ch_series_set(r->series[i].open,
+				opened_of(r, label).count);
 	}
 }
 
@@ -97,19 +97,18 @@ static const char give_back[] =
 static bool
 ready_breaker(const struct relay *r, struct ch_buf *verbose)
 {
-	struct opened all = {NULL, 0, 0, NULL, NULL};
+	struct opened all = opened_of(r, NULL);
 	char why[CH_ERR_TEXT_MAX + sizeof(give_back)];
 
-	sink_kafka_each_open(r->sink, count_open, &all);
 	if (all.count == 0)
 		return ch_ready_line(verbose, "breaker", true, "");
 	(void)snprintf(why, sizeof(why),
 		"%" PRId64 " topics take nothing now; %s for %" PRId64
 		" s: %s (%s%s)",
-		all.count, all.route->name,
-		ch_mono_ms_since(r->now, all.target->since) / 1000,
-		all.target->why, failure_name(all.target->cause),
-		all.target->cause == FAILURE_DENIED ? give_back : "");
+		all.count, all.first->route->name,
+		ch_mono_ms_since(r->now, all.first->target.since) / 1000,
+		all.first->target.why, failure_name(all.first->target.cause),
+		all.first->target.cause == FAILURE_DENIED ? give_back : "");
 	if (all.out > 0)
 		return ch_ready_line(verbose, "breaker", false, why);
 	/* its rows are parked, not held up: seen, and no reason to be away */
@@ -166,7 +165,7 @@ watch_publish(struct relay *r)
 	ch_metric_set(m, RELAY_PARTITIONS_MISSING,
 		session_is_leader(r) ? r->partitions_missing : 0);
 	ch_metric_set(m, RELAY_MISSING_TOPICS,
-		sink_kafka_missing_count(r->sink));
+		topics_missing(sink_kafka_topics(r->sink)));
 	ch_metric_set(m, RELAY_HELD_KEYS, (int64_t)retry_held(r->retry));
 	ch_metric_set(m, RELAY_THROTTLED,
 		(int64_t)sink_kafka_throttled(r->sink));

@@ -18,6 +18,18 @@ commit_of(struct inflight *f, uint64_t lsn, const int64_t *seqs, size_t n)
 	inflight_end(f, lsn, NULL);
 }
 
+static int64_t
+delivered(const struct inflight *f, int32_t stream)
+{
+	struct mark m;
+	size_t i;
+
+	for (i = 0; marks_at(inflight_marks(f), i, &m); i++)
+		if (m.stream == stream)
+			return m.seq;
+	return 0;
+}
+
 START_TEST(rows_of_a_commit_leave_sorted)
 {
 	struct inflight *f = inflight_new();
@@ -50,11 +62,11 @@ START_TEST(position_waits_for_the_first_gap)
 	inflight_done(f, e[1]);
 	ck_assert(!inflight_advance(f));
 	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
-	ck_assert_int_eq(inflight_delivered(f, 1), 0);
+	ck_assert_int_eq(delivered(f, 1), 0);
 	inflight_done(f, e[0]);
 	ck_assert(inflight_advance(f));
 	ck_assert_uint_eq(inflight_position(f)->lsn, 30);
-	ck_assert_int_eq(inflight_delivered(f, 1), 3);
+	ck_assert_int_eq(delivered(f, 1), 3);
 	ck_assert(inflight_is_empty(f));
 	ck_assert_uint_eq(inflight_bytes(f), 0);
 	inflight_free(f);
@@ -175,7 +187,7 @@ START_TEST(what_passed_a_waiting_row_costs_nothing)
 		ck_assert_uint_eq(inflight_events(f), 1);
 	}
 	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
-	ck_assert_int_eq(inflight_delivered(f, 4), 0);
+	ck_assert_int_eq(delivered(f, 4), 0);
 	inflight_done(f, stuck);
 	ck_assert(inflight_advance(f));
 	ck_assert(inflight_is_empty(f));
@@ -183,9 +195,9 @@ START_TEST(what_passed_a_waiting_row_costs_nothing)
 	ck_assert_uint_eq(inflight_position(f)->commits, 1 + PASSED);
 	ck_assert_uint_eq(inflight_position(f)->events, 1 + 2 * PASSED);
 	ck_assert_str_eq(inflight_position(f)->mark, "seven");
-	ck_assert_int_eq(inflight_delivered(f, 4), 10 + PASSED);
-	ck_assert_int_eq(inflight_delivered(f, 2), 10 + PASSED);
-	ck_assert_int_eq(inflight_delivered(f, 1), 9 + PASSED);
+	ck_assert_int_eq(delivered(f, 4), 10 + PASSED);
+	ck_assert_int_eq(delivered(f, 2), 10 + PASSED);
+	ck_assert_int_eq(delivered(f, 1), 9 + PASSED);
 	inflight_free(f);
 }
 END_TEST
@@ -238,7 +250,7 @@ check_passed(const struct inflight *f, const struct model_row *rows, size_t n)
 	ck_assert_uint_eq(inflight_events(f), left);
 	ck_assert_uint_eq(inflight_bytes(f), bytes);
 	for (i = 1; i < 4; i++)
-		ck_assert_int_eq(inflight_delivered(f, (int32_t)i), last[i]);
+		ck_assert_int_eq(delivered(f, (int32_t)i), last[i]);
 }
 
 static void
@@ -351,8 +363,7 @@ END_TEST
 START_TEST(what_is_forgotten_may_begin_lower)
 {
 	struct inflight *f = inflight_new();
-	int32_t stream;
-	int64_t seq;
+	struct mark m;
 
 	commit_of(f, 90, (const int64_t[]){15}, 1);
 	inflight_done(f, inflight_next(f));
@@ -363,12 +374,12 @@ START_TEST(what_is_forgotten_may_begin_lower)
 	inflight_forget(f);
 	ck_assert_uint_eq(inflight_position(f)->lsn, 0);
 	ck_assert_ptr_null(inflight_position(f)->mark);
-	ck_assert(!inflight_stream_at(f, 0, &stream, &seq));
+	ck_assert(!marks_at(inflight_marks(f), 0, &m));
 	inflight_delivered_set(f, 1, 10);
 	commit_of(f, 40, (const int64_t[]){11}, 1);
 	inflight_done(f, inflight_next(f));
 	ck_assert(inflight_advance(f));
-	ck_assert_int_eq(inflight_delivered(f, 1), 11);
+	ck_assert_int_eq(delivered(f, 1), 11);
 	ck_assert_uint_eq(inflight_position(f)->lsn, 40);
 	ck_assert_uint_eq(inflight_position(f)->events, 2);
 	inflight_free(f);
