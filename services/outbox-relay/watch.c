@@ -217,7 +217,7 @@ watch_slot(struct relay *r, struct ch_err *err)
 	if (ch_pg_get_i64(res, 0, 0, &open))
 		ch_metric_set(r->rt->metrics, RELAY_LETTERS_OPEN, open);
 	PQclear(res);
-	return hook_orphans_look(&r->orphans, r->pg, err);
+	return hook_orphans_look(&r->orphans, r->pg, r->now, err);
 }
 
 static bool
