@@ -162,6 +162,7 @@ free_relay(struct relay *r)
 	ch_arena_free(&r->arena);
 	free(r->series);
 	contract_free(r->contract);
+	publication_free(&r->how);
 	free(r->slot);
 	free(r->publication);
 	free(r->table);
@@ -176,6 +177,7 @@ read_settings(struct relay *r, const struct ch_params *p)
 	r->slot = ch_xstrdup(ch_params_str(p, "slot"));
 	r->publication = ch_xstrdup(ch_params_str(p, "publication"));
 	r->table = ch_xstrdup(ch_params_str(p, "outbox_table"));
+	publication_init(&r->how, r->publication, r->table, r->slot);
 	r->on_update = (enum tail_update)ch_params_enum(p, "outbox_on_update");
 	r->first_whole = ch_params_enum(p, "outbox_snapshot") == 0;
 	r->source = (enum relay_source)ch_params_enum(p, "source");
@@ -313,6 +315,18 @@ is_behind(const struct relay *r)
 		r->wall.us - at.us > BEHIND_US;
 }
 
+/* What it tells of the table may have changed while rows were missed. */
+static void
+look_what_was_told(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	uint32_t xid;
+
+	if (tail_learned(r->tail, &xid) &&
+		source_learned(r, xid, &err) != CH_OK)
+		session_lose(r, &err);
+}
+
 static bool
 read_stream(struct relay *r)
 {
@@ -330,6 +344,8 @@ read_stream(struct relay *r)
 		session_restart(r, &err);
 	else
 		r->read_lsn = tail_read_lsn(r->tail);
+	if (rc >= 0)
+		look_what_was_told(r);
 	r->read_at = r->now;
 	rhythm_rows(&r->rhythm, rows, is_behind(r), tail_is_local(r->tail),
 		r->now);

@@ -60,6 +60,7 @@ struct tail {
 	uint64_t told, read_lsn;
 	uint64_t limit; /* 0: none */
 	bool at_limit;
+	bool learned; /* the application's table, not asked for yet */
 	struct ch_mono told_at, heard_at;
 	bool dry;	  /* since the last status all that came was read */
 	uint64_t heard;	  /* counts.frames then */
@@ -213,7 +214,7 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	 * here PostgreSQL never sends again */
 	t->told = 0;
 	t->limit = 0;
-	t->at_limit = false;
+	t->at_limit = t->learned = false;
 	t->told_at = (struct ch_mono){0};
 	t->read_lsn = lsn;
 	return CH_OK;
@@ -301,6 +302,7 @@ learn_relation(struct tail *t, const struct pgoutput_message *m,
 			"table %s has %d columns, at most %d are read: publish "
 			"a column list",
 			r->name, m->count, PGOUTPUT_COLUMNS_MAX);
+	t->learned |= r->application;
 	if (r->application)
 		return contract_learn(t->opt.contract, m->columns, m->count,
 			err);
@@ -482,6 +484,25 @@ take_frame(struct tail *t, struct inflight *f, struct ch_view bytes,
 	return CH_OK;
 }
 
+/* The WAL is read with the catalogs of then: where rows were written while there
+ * was no publication, no publication of now helps. Not healed by itself: the slot
+ * may have rows behind that are in no table any more. */
+static void
+explain_missing(const struct tail *t, const struct ch_pg_failure *failure,
+	struct ch_err *err)
+{
+	char text[CH_ERR_TEXT_MAX];
+
+	if (strcmp(failure->sqlstate, "42704") != 0) /* undefined_object */
+		return;
+	ch_view_copy(ch_view_of(err->text), text, sizeof(text));
+	ch_err_set(err, (enum ch_code)err->code,
+		"%.200s; if it does, it was dropped and made anew, and the slot "
+		"cannot pass what was written between: SELECT "
+		"pg_drop_replication_slot('%s'), and the tables are read",
+		text, t->opt.walsender.slot);
+}
+
 /* What ended the stream, as an error. */
 static int
 ended(struct tail *t, struct ch_err *err)
@@ -491,6 +512,7 @@ ended(struct tail *t, struct ch_err *err)
 
 	if (res != NULL && PQresultStatus(res) == PGRES_FATAL_ERROR) {
 		ch_pg_result_failure(res, &failure, err);
+		explain_missing(t, &failure, err);
 		ch_err_wrap(err, "replication stream");
 	} else {
 		ch_err_set(err, CH_EIO, "the replication stream ended");
@@ -511,7 +533,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 
 	if (conn == NULL || !t->streaming)
 		return ch_err_set(err, CH_ECLOSED, "no replication stream");
-	while (taken < max_bytes && !t->at_limit) {
+	while (taken < max_bytes && !t->at_limit && !t->learned) {
 		n = PQgetCopyData(conn, &bytes, 1);
 		if (n == 0 && drawn < SOCKET_FULL) {
 			t->dry = true;
@@ -535,6 +557,16 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 		}
 	}
 	return !t->at_limit;
+}
+
+bool
+tail_learned(struct tail *t, uint32_t *xid)
+{
+	bool learned = t->learned;
+
+	t->learned = false;
+	*xid = t->xid;
+	return learned;
 }
 
 /* How long the server has said nothing though it was asked: not before the
