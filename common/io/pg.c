@@ -469,6 +469,35 @@ ch_pg_rollback(struct ch_pg *pg, struct ch_err *err)
 	return ch_pg_exec(pg, "ROLLBACK", err);
 }
 
+/* In a transaction of its own, since the lock may be taken while the statement is
+ * planned: before anything in it could set the patience. */
+int
+ch_pg_query_patient(struct ch_pg *pg, int lock_ms,
+	const struct ch_pg_stmt *stmt, const struct ch_pg_args *args,
+	PGresult **out, struct ch_err *err)
+{
+	char sql[64];
+	int rc = ch_pg_begin(pg, err);
+
+	*out = NULL;
+	(void)snprintf(sql, sizeof(sql), "SET LOCAL lock_timeout = %d",
+		lock_ms);
+	if (rc == CH_OK)
+		rc = ch_pg_exec(pg, sql, err);
+	if (rc == CH_OK)
+		rc = ch_pg_query(pg, stmt, args, out, err);
+	if (rc != CH_OK) {
+		(void)ch_pg_rollback(pg, NULL);
+		return rc;
+	}
+	rc = ch_pg_rollback(pg, err);
+	if (rc == CH_OK)
+		return rc;
+	PQclear(*out);
+	*out = NULL;
+	return rc;
+}
+
 int
 ch_pg_commit_send(struct ch_pg *pg, struct ch_err *err)
 {

@@ -53,6 +53,8 @@ enum ch_pg_class {
 /* sqlstate "" = connection lost. */
 enum ch_pg_class ch_pg_class_of(const char *sqlstate, bool has_constraint);
 const char *ch_pg_class_name(enum ch_pg_class class); /* "retry", ... */
+/* A lock was not to be had in time (lock_timeout, NOWAIT). */
+bool ch_pg_lock_not_had(const struct ch_err *err);
 
 struct ch_pg_failure {
 	enum ch_pg_class class;
@@ -164,6 +166,12 @@ int ch_pg_exec(struct ch_pg *pg, const char *sql, struct ch_err *err);
  * PQclear(). On failure *out is NULL. */
 int ch_pg_query(struct ch_pg *pg, const struct ch_pg_stmt *stmt,
 	const struct ch_pg_args *args, PGresult **out, struct ch_err *err);
+/* The same outside of a transaction, for a statement that changes nothing: each
+ * lock is waited for lock_ms, whatever the session's own patience
+ * (ch_pg_lock_not_had()). */
+int ch_pg_query_patient(struct ch_pg *pg, int lock_ms,
+	const struct ch_pg_stmt *stmt, const struct ch_pg_args *args,
+	PGresult **out, struct ch_err *err);
 
 /* ---- one query in flight while the loop does other things ---- */
 

@@ -65,6 +65,12 @@ ch_pg_class_of(const char *sqlstate, bool has_constraint)
 	return CH_PG_OTHER;
 }
 
+bool
+ch_pg_lock_not_had(const struct ch_err *err)
+{
+	return err->code == CH_ESQL && strcmp(err->sqlstate, "55P03") == 0;
+}
+
 const char *ch_pg_class_name(enum ch_pg_class class)
 {
 	return names[class];

@@ -1421,6 +1421,13 @@ CREATE TABLE IF NOT EXISTS outbox_tables (
 	id_column  text NOT NULL
 );
 
+-- How the table of each slot was published when its relay looked last.
+CREATE TABLE IF NOT EXISTS table_publications (
+	slot text PRIMARY KEY REFERENCES relay_progress ON DELETE CASCADE,
+	how  text NOT NULL
+);
+GRANT SELECT, INSERT, UPDATE ON table_publications TO :"role";
+
 CREATE OR REPLACE FUNCTION this_system() RETURNS text
 	LANGUAGE sql STABLE AS $$
 	SELECT system_identifier::text FROM pg_control_system() $$;

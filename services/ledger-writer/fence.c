@@ -19,7 +19,6 @@
 #include "meters.h"
 
 #define BLOCKED_MS 2000 /* a claim that waits longer ends who it waits for */
-#define LOCK_NOT_HAD "55P03"
 #define KAFKA_ASK_MS 3000
 #define JITTER_MS 200
 #define DESCRIBED_MS 3000 /* how long a topic's description is good */
@@ -174,7 +173,7 @@ claim_row(struct fence *f, const struct partition *p, PGresult **out,
 	}
 	rc = ch_pg_finish(f->session->pg, out, err);
 	/* Nobody could be ended in time: the owner's locks stand still. */
-	if (rc != 0 && strcmp(err->sqlstate, LOCK_NOT_HAD) == 0)
+	if (rc != 0 && ch_pg_lock_not_had(err))
 		end_blockers(f, p);
 	return rc;
 }

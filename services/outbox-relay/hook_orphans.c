@@ -15,7 +15,8 @@
 	"no running relay has it: put it back into the file of webhooks, or "  \
 	"dlq discard those of its letters that are replayed"
 
-#define LOCKED "55P03" /* lock_timeout */
+#define LOOK_MS 30000
+#define PATIENCE_MS 20
 
 struct hook_orphan {
 	char *endpoint;
@@ -83,15 +84,12 @@ set(struct hook_orphans *o, struct hook_orphan *w)
 			CH_I("pending", w->pending), CH_S("then", REMEDY));
 }
 
-static int
-look(struct hook_orphans *o, struct ch_pg *pg, struct ch_err *err)
+static void
+read_look(struct hook_orphans *o, const PGresult *res)
 {
-	PGresult *res;
 	size_t n;
-	int rc = ch_pg_query(pg, &orphans_stmt, NULL, &res, err), i;
+	int i;
 
-	if (rc != CH_OK)
-		return rc;
 	for (n = 0; n < o->count; n++)
 		o->items[n].found = 0;
 	for (i = 0; i < PQntuples(res); i++) {
@@ -100,25 +98,29 @@ look(struct hook_orphans *o, struct ch_pg *pg, struct ch_err *err)
 
 		named(o, endpoint)->found = ch_pg_next_i64(&r);
 	}
-	PQclear(res);
 	for (n = 0; n < o->count; n++)
 		set(o, &o->items[n]);
-	return CH_OK;
 }
 
 /* The session is the leader's: who has locked the table is not waited for. */
 int
-hook_orphans_look(struct hook_orphans *o, struct ch_pg *pg, struct ch_err *err)
+hook_orphans_look(struct hook_orphans *o, struct ch_pg *pg, struct ch_mono now,
+	struct ch_err *err)
 {
-	int rc = ch_pg_begin(pg, err);
+	PGresult *res;
+	int rc;
 
-	if (rc == CH_OK)
-		rc = ch_pg_exec(pg, "SET LOCAL lock_timeout = '20ms'", err);
-	if (rc == CH_OK)
-		rc = look(o, pg, err);
-	if (rc == CH_ESQL && strcmp(ch_pg_failure(pg)->sqlstate, LOCKED) == 0)
-		rc = CH_OK;
-	return rc == CH_OK ? ch_pg_rollback(pg, err) : rc;
+	if (o->looked_at.ns != 0 &&
+		ch_mono_ms_since(now, o->looked_at) < LOOK_MS)
+		return CH_OK;
+	o->looked_at = now;
+	rc = ch_pg_query_patient(pg, PATIENCE_MS, &orphans_stmt, NULL, &res,
+		err);
+	if (rc != CH_OK)
+		return ch_pg_lock_not_had(err) ? CH_OK : rc;
+	read_look(o, res);
+	PQclear(res);
+	return CH_OK;
 }
 
 void
@@ -126,6 +128,7 @@ hook_orphans_forget(struct hook_orphans *o)
 {
 	size_t n;
 
+	o->looked_at.ns = 0;
 	for (n = 0; n < o->count; n++) {
 		o->items[n].found = 0;
 		set(o, &o->items[n]);

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "daemon/metrics.h"
@@ -23,15 +24,16 @@ struct hook_orphans {
 	struct ch_metrics *metrics;
 	int metric; /* by endpoint: deliveries that are not done */
 	struct hook_orphan *items;
-	size_t count; /* that were seen ever; most have none now */
+	size_t count;		  /* that were seen ever; most have none now */
+	struct ch_mono looked_at; /* ns 0: not since we lead */
 };
 
 void hook_orphans_open(struct hook_orphans *o, struct ch_metrics *metrics,
 	int metric);
 void hook_orphans_close(struct hook_orphans *o);
-/* Asks PostgreSQL; tells of each one that is new. */
+/* Asks PostgreSQL, at once and then every 30 s; tells of each one that is new. */
 int hook_orphans_look(struct hook_orphans *o, struct ch_pg *pg,
-	struct ch_err *err);
+	struct ch_mono now, struct ch_err *err);
 /* Another leader tells of them from here on. */
 void hook_orphans_forget(struct hook_orphans *o);
 /* A line of /readyz?verbose for each, which is no reason to be away. */

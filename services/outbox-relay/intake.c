@@ -67,6 +67,18 @@ is_behind(const struct relay *r)
 		r->wall.us - at.us > BEHIND_US;
 }
 
+/* What it tells of the table may have changed while rows were missed. */
+static void
+look_what_was_told(struct relay *r)
+{
+	struct ch_err err = CH_ERR_INIT;
+	uint32_t xid;
+
+	if (tail_learned(r->tail, &xid) &&
+		source_learned(r, xid, &err) != CH_OK)
+		session_lose(r, &err);
+}
+
 static bool
 read_stream(struct relay *r)
 {
@@ -84,6 +96,8 @@ read_stream(struct relay *r)
 		session_restart(r, &err);
 	else
 		position_read(&r->position, tail_read_lsn(r->tail));
+	if (rc >= 0)
+		look_what_was_told(r);
 	r->read_at = r->now;
 	rhythm_rows(&r->rhythm, rows, is_behind(r), tail_is_local(r->tail),
 		r->now);

@@ -26,7 +26,8 @@
 #include "message.h"
 #include "outbox_relay_sql.h"
 
-#define WRITE_MAX 500  /* rows in one transaction */
+#define WRITE_MAX 500 /* rows in one transaction */
+#define PATIENCE_MS 20
 #define LOOK_MAX 10000 /* letters asked about at a time */
 
 /* One page of a release. */
@@ -524,9 +525,11 @@ ask_released(struct ch_pg *pg, struct retry_key *const *keys, size_t count,
 		ch_pg_array_uuid(&letters, &keys[i]->letter);
 	ch_pg_args_clear(&args);
 	ch_pg_arg_array(&args, &letters);
-	rc = ch_pg_query(pg, &released_stmt, &args, res, err);
+	/* who has locked the table, to write it anew, is not waited for */
+	rc = ch_pg_query_patient(pg, PATIENCE_MS, &released_stmt, &args, res,
+		err);
 	ch_pg_array_free(&letters);
-	return rc;
+	return rc != CH_OK && ch_pg_lock_not_had(err) ? CH_OK : rc;
 }
 
 int

@@ -126,6 +126,7 @@ relay_free(struct relay *r)
 	ch_arena_free(&r->arena);
 	free(r->series);
 	contract_free(r->contract);
+	publication_free(&r->how);
 	free(r->slot);
 	free(r->publication);
 	free(r->table);
@@ -140,6 +141,7 @@ read_settings(struct relay *r, const struct ch_params *p)
 	r->slot = ch_xstrdup(ch_params_str(p, "slot"));
 	r->publication = ch_xstrdup(ch_params_str(p, "publication"));
 	r->table = ch_xstrdup(ch_params_str(p, "outbox_table"));
+	publication_init(&r->how, r->publication, r->table, r->slot);
 	r->on_update = (enum tail_update)ch_params_enum(p, "outbox_on_update");
 	r->first_whole = ch_params_enum(p, "outbox_snapshot") == 0;
 	r->source = (enum relay_source)ch_params_enum(p, "source");

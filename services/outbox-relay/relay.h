@@ -33,6 +33,7 @@
 #include "park.h"
 #include "position.h"
 #include "progress.h"
+#include "publication.h"
 #include "queue.h"
 #include "reread.h"
 #include "retry.h"
@@ -186,8 +187,11 @@ struct relay {
 	char slot_status[16];
 	char trouble[CH_ERR_TEXT_MAX];	 /* why there is no source; "": none */
 	char undeleted[CH_ERR_TEXT_MAX]; /* why rows are not; "": they are */
-	/* while tailing: how the table is to be published again; "": it is */
+	/* while tailing: how the table is to be published again, or that it was
+	 * not for a while; "": it is */
 	char unpublished[CH_ERR_TEXT_MAX];
+	bool published_again;	/* it was not for a while */
+	struct publication how; /* of outbox_table */
 	struct ch_mono table_at;
 };
 
@@ -216,6 +220,10 @@ bool session_keep_alive(void *ctx);
  * negative when it could not be. */
 int session_unpublished(struct relay *r, uint64_t lsn, const struct ch_err *why,
 	struct ch_err *err);
+/* It is published, but was not for a while, and what is read next comes after
+ * that: the table is read whole, before it. As above. */
+int session_published_again(struct relay *r, const struct ch_err *why,
+	struct ch_err *err);
 /* As far as we know: in a state from which rows are read. */
 bool session_is_leader(const struct relay *r);
 /* May something be sent, now? While the lock is proven to be ours (lock.h); the
@@ -239,9 +247,16 @@ int source_open_queue(struct relay *r, struct ch_err *err);
  * CH_ECONFIG: no, and what to do; *missed: rows may be written meanwhile that
  * the slot never has. */
 int source_check_table(struct relay *r, bool *missed, struct ch_err *err);
+/* It does: has it had them all the time, as far as is known? *missed: no, and
+ * why says so. Negative when the SQL connection failed. */
+int source_check_past(struct relay *r, bool *missed, struct ch_err *why,
+	struct ch_err *err);
 /* The same now and then while it is tailed, see session_unpublished(). Negative
  * when the SQL connection failed. */
 int source_watch_table(struct relay *r, struct ch_err *err);
+/* The stream tells the table anew, in transaction xid: the same again, before a
+ * row behind that is taken. */
+int source_learned(struct relay *r, uint32_t xid, struct ch_err *err);
 /* May this role read all rows of it? CH_ECONFIG: no, and what to do. */
 int source_check_rows(struct relay *r, struct ch_err *err);
 /* Polling for want of the WAL: asks once a minute; true: it can be read. */

@@ -96,6 +96,7 @@ end_stream(struct relay *r)
 		ch_backoff_reset(&r->backoff);
 	horizon_clear(&r->horizon);
 	r->unpublished[0] = '\0';
+	r->published_again = false;
 	tail_disconnect(r->tail);
 }
 
@@ -349,19 +350,42 @@ leave_unpublished(struct relay *r)
 	session_restart(r, &err);
 }
 
+int
+session_published_again(struct relay *r, const struct ch_err *why,
+	struct ch_err *err)
+{
+	int rc = r->unpublished[0] == '\0' ? miss_rows(r, why, err) : CH_OK;
+
+	if (rc == CH_OK)
+		session_restart(r, why);
+	return rc;
+}
+
+static int
+forget_missed(struct relay *r, const struct ch_err *why, struct ch_err *err)
+{
+	return position_state(&r->position) != POSITION_NONE
+		? miss_rows(r, why, err)
+		: CH_OK;
+}
+
 /* It may have been so, and rows been written, while no relay ran. */
 static int
 check_table(struct relay *r, struct ch_err *err)
 {
 	struct ch_err why = CH_ERR_INIT;
 	bool missed;
-	int rc = source_check_table(r, &missed, &why);
+	int published = source_check_table(r, &missed, &why), rc = CH_OK;
 
-	if (missed && position_state(&r->position) != POSITION_NONE &&
-		miss_rows(r, &why, err) != CH_OK)
-		return err->code;
-	*err = why;
-	return rc;
+	if (published == CH_OK)
+		rc = source_check_past(r, &missed, &why, err);
+	if (rc == CH_OK && missed)
+		rc = forget_missed(r, &why, err);
+	if (rc == CH_OK && published == CH_OK)
+		return publication_keep(&r->how, r->pg, err);
+	if (rc == CH_OK)
+		*err = why;
+	return rc == CH_OK ? published : rc;
 }
 
 /* before: as horizon_set() takes it. */

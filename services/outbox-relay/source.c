@@ -18,7 +18,8 @@
 #define REFUSALS 3
 #define AGAIN_MS 60000
 #define TABLE_MS 5000
-#define LOCKED "55P03" /* lock_timeout */
+#define PATIENCE_MS 5000
+#define NO_PATIENCE_MS 20
 
 static const struct ch_pg_stmt allowed_stmt = {
 	"relay_wal_allowed", outbox_relay_sql_wal_allowed};
@@ -125,7 +126,7 @@ struct table {
 };
 
 static int
-look_at_table(struct relay *r, const char *patience, struct table *t,
+look_at_table(struct relay *r, int patience_ms, struct table *t,
 	struct ch_err *err)
 {
 	bool *flags[] = {&t->has_publication, &t->inserts, &t->published,
@@ -139,8 +140,8 @@ look_at_table(struct relay *r, const char *patience, struct table *t,
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, r->publication);
 	ch_pg_arg_str(&args, r->table);
-	ch_pg_arg_str(&args, patience);
-	rc = ch_pg_query(r->pg, &published_stmt, &args, &res, err);
+	rc = ch_pg_query_patient(r->pg, patience_ms, &published_stmt, &args,
+		&res, err);
 	if (rc != CH_OK)
 		return rc;
 	row = ch_pg_row(res, 0);
@@ -196,17 +197,31 @@ int
 source_check_table(struct relay *r, bool *missed, struct ch_err *err)
 {
 	struct table t;
-	int rc = look_at_table(r, "5s", &t, err);
+	int rc = look_at_table(r, PATIENCE_MS, &t, err);
 
 	*missed = rc == CH_OK && may_miss(&t);
 	return rc == CH_OK ? check_published(r, &t, err) : rc;
 }
 
 int
+source_check_past(struct relay *r, bool *missed, struct ch_err *why,
+	struct ch_err *err)
+{
+	int rc = publication_look(&r->how, r->pg, missed, err);
+
+	if (rc == CH_OK && *missed)
+		ch_err_set(why, CH_ECONFIG,
+			"publication %s, or what it has of table %s, was "
+			"changed: rows written meanwhile may be in no slot",
+			r->publication, r->table);
+	return rc;
+}
+
+int
 source_check_rows(struct relay *r, struct ch_err *err)
 {
 	struct table t;
-	int rc = look_at_table(r, "5s", &t, err);
+	int rc = look_at_table(r, PATIENCE_MS, &t, err);
 
 	if (rc != CH_OK || !t.hidden)
 		return rc;
@@ -228,15 +243,40 @@ source_watch_table(struct relay *r, struct ch_err *err)
 		ch_mono_ms_since(r->now, r->table_at) < TABLE_MS)
 		return CH_OK;
 	r->table_at = r->now;
-	rc = look_at_table(r, "20ms", &t, &why);
-	if (rc == CH_ESQL && ch_view_eq_str(ch_view_of(why.sqlstate), LOCKED))
+	rc = look_at_table(r, NO_PATIENCE_MS, &t, &why);
+	if (rc != CH_OK && ch_pg_lock_not_had(&why))
 		return CH_OK; /* it is being changed: next time */
 	if (rc != CH_OK)
 		*err = why;
-	if (rc != CH_OK || !may_miss(&t))
+	if (rc != CH_OK)
 		return rc;
-	(void)check_published(r, &t, &why);
-	return session_unpublished(r, t.lsn, &why, err);
+	if (may_miss(&t))
+		(void)check_published(r, &t, &why);
+	else
+		rc = source_check_past(r, &r->published_again, &why, err);
+	return rc == CH_OK && why.code != CH_OK
+		? session_unpublished(r, t.lsn, &why, err)
+		: rc;
+}
+
+/* While it is left what comes is of before, unless it is published again. */
+int
+source_learned(struct relay *r, uint32_t xid, struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	bool left = r->unpublished[0] != '\0', missed = r->published_again;
+	int rc = CH_OK;
+
+	if (publication_saw(&r->how, xid))
+		return CH_OK;
+	if (left)
+		ch_err_set(&why, CH_ECONFIG, "%s", r->unpublished);
+	else
+		rc = progress_settle(&r->progress, r->pg, err);
+	if (rc == CH_OK && !left)
+		rc = source_check_past(r, &missed, &why, err);
+	return rc == CH_OK && missed ? session_published_again(r, &why, err)
+				     : rc;
 }
 
 int

@@ -44,6 +44,7 @@ struct tail {
 	uint64_t told, read_lsn;
 	uint64_t limit; /* 0: none */
 	bool at_limit;
+	bool learned;		/* the application's table, not asked for yet */
 	struct ch_mono told_at; /* 0: not yet */
 	struct silence silence;
 	struct relations relations;
@@ -162,7 +163,7 @@ tail_start(struct tail *t, uint64_t lsn, struct inflight *f,
 	 * here PostgreSQL never sends again */
 	t->told = 0;
 	t->limit = 0;
-	t->at_limit = false;
+	t->at_limit = t->learned = false;
 	t->told_at = (struct ch_mono){0};
 	t->read_lsn = lsn;
 	return CH_OK;
@@ -296,6 +297,17 @@ take_begin(struct tail *t, struct inflight *f, const struct pgoutput_message *m,
 }
 
 static int
+learn(struct tail *t, const struct pgoutput_message *m, struct ch_err *err)
+{
+	const struct relation *r;
+	int rc = relations_learn(&t->relations, m, err);
+
+	r = relations_find(&t->relations, m->relation);
+	t->learned |= r != NULL && r->rows == RELATION_APPLICATION;
+	return rc;
+}
+
+static int
 take_message(struct tail *t, struct inflight *f, struct ch_view body,
 	struct ch_err *err)
 {
@@ -317,7 +329,7 @@ take_message(struct tail *t, struct inflight *f, struct ch_view body,
 		CH_FAILPOINT("relay.after_read");
 		return CH_OK;
 	case PGOUTPUT_RELATION:
-		return relations_learn(&t->relations, m, err);
+		return learn(t, m, err);
 	case PGOUTPUT_INSERT:
 		return take_row(t, f, m, err);
 	case PGOUTPUT_UPDATE:
@@ -350,6 +362,25 @@ take_frame(struct tail *t, struct inflight *f, struct ch_view bytes,
 	return CH_OK;
 }
 
+/* The WAL is read with the catalogs of then: where rows were written while there
+ * was no publication, no publication of now helps. Not healed by itself: the slot
+ * may have rows behind that are in no table any more. */
+static void
+explain_missing(const struct tail *t, const struct ch_pg_failure *failure,
+	struct ch_err *err)
+{
+	char text[CH_ERR_TEXT_MAX];
+
+	if (strcmp(failure->sqlstate, "42704") != 0) /* undefined_object */
+		return;
+	ch_view_copy(ch_view_of(err->text), text, sizeof(text));
+	ch_err_set(err, (enum ch_code)err->code,
+		"%.200s; if it does, it was dropped and made anew, and the slot "
+		"cannot pass what was written between: SELECT "
+		"pg_drop_replication_slot('%s'), and the tables are read",
+		text, t->opt.walsender.slot);
+}
+
 /* What ended the stream, as an error. */
 static int
 ended(struct tail *t, struct ch_err *err)
@@ -359,6 +390,7 @@ ended(struct tail *t, struct ch_err *err)
 
 	if (res != NULL && PQresultStatus(res) == PGRES_FATAL_ERROR) {
 		ch_pg_result_failure(res, &failure, err);
+		explain_missing(t, &failure, err);
 		ch_err_wrap(err, "replication stream");
 	} else {
 		ch_err_set(err, CH_EIO, "the replication stream ended");
@@ -379,7 +411,7 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 
 	if (conn == NULL || !t->streaming)
 		return ch_err_set(err, CH_ECLOSED, "no replication stream");
-	while (taken < max_bytes && !t->at_limit) {
+	while (taken < max_bytes && !t->at_limit && !t->learned) {
 		n = PQgetCopyData(conn, &bytes, 1);
 		if (n == 0 && drawn < SOCKET_FULL) {
 			silence_read_dry(&t->silence);
@@ -403,6 +435,16 @@ tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 		}
 	}
 	return !t->at_limit;
+}
+
+bool
+tail_learned(struct tail *t, uint32_t *xid)
+{
+	bool learned = t->learned;
+
+	t->learned = false;
+	*xid = t->xid;
+	return learned;
 }
 
 static int

@@ -70,10 +70,14 @@ void tail_limit(struct tail *t, uint64_t lsn);
 /* All up to there was taken. */
 bool tail_is_at_limit(const struct tail *t);
 
-/* Takes frames that are there into f, at most max_bytes of them. 1: more may
- * be there; 0: none now; negative: the connection is gone or broken. */
+/* Takes frames that are there into f, at most max_bytes of them, and none behind
+ * one that tells the application's table (tail_learned()). 1: more may be there;
+ * 0: none now; negative: the connection is gone or broken. */
 int tail_read(struct tail *t, struct inflight *f, size_t max_bytes,
 	struct ch_err *err);
+/* The last one told the application's table, in transaction *xid, of which
+ * nothing can be sent yet. Once: the next tail_read() goes on. */
+bool tail_learned(struct tail *t, uint32_t *xid);
 /* Tells flushed: at once when the server asked for it (asked) or force, when it
  * moved at most once in 100 ms, and every 5 s anyhow. */
 int tail_status(struct tail *t, uint64_t flushed, struct ch_mono now,

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "outbox_relay_sql.h"
 
+#define PATIENCE_MS 20
 #define SLOT_MS 5000
 
 static const struct ch_pg_stmt slot_stmt = {
@@ -188,12 +189,28 @@ read_slot(struct relay *r, const PGresult *res)
 	ch_metric_set(r->rt->metrics, RELAY_SLOT_ACTIVE, r->slot_active);
 }
 
+/* Who has locked the table, to write it anew, is not waited for. */
+static int
+count_letters(struct relay *r, struct ch_err *err)
+{
+	PGresult *res;
+	int64_t open;
+	int rc = ch_pg_query_patient(r->pg, PATIENCE_MS, &open_stmt, NULL, &res,
+		err);
+
+	if (rc != CH_OK)
+		return ch_pg_lock_not_had(err) ? CH_OK : rc;
+	if (ch_pg_get_i64(res, 0, 0, &open))
+		ch_metric_set(r->rt->metrics, RELAY_LETTERS_OPEN, open);
+	PQclear(res);
+	return CH_OK;
+}
+
 int
 watch_slot(struct relay *r, struct ch_err *err)
 {
 	struct ch_pg_args args;
 	PGresult *res;
-	int64_t open;
 	int rc;
 
 	if (ch_mono_ms_since(r->now, r->slot_at) < SLOT_MS)
@@ -210,13 +227,10 @@ watch_slot(struct relay *r, struct ch_err *err)
 		forget_slot(r);
 	}
 	PQclear(res);
-	rc = ch_pg_query(r->pg, &open_stmt, NULL, &res, err);
+	rc = count_letters(r, err);
 	if (rc != CH_OK)
 		return rc;
-	if (ch_pg_get_i64(res, 0, 0, &open))
-		ch_metric_set(r->rt->metrics, RELAY_LETTERS_OPEN, open);
-	PQclear(res);
-	return hook_orphans_look(&r->orphans, r->pg, err);
+	return hook_orphans_look(&r->orphans, r->pg, r->now, err);
 }
 
 static bool

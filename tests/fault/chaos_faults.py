@@ -192,6 +192,24 @@ def slot_invalidated(world, rng):
     return wake
 
 
+# ---- the operator
+
+def letters_discarded(world, rng):
+    world.discard()
+    return lambda: None
+
+
+def read_again(world):
+    """At the end: what was refused would be taken now, and all is read."""
+    world.discard()
+    world.kafka.set_config(world.topics["skip"], "max.message.bytes=1000000")
+    drop_slot(world)
+    until(lambda: world.superuser(
+        "SELECT 1 FROM pg_replication_slots JOIN relay_progress p ON slot = "
+        "slot_name WHERE slot = %s AND active AND p.lsn IS NOT NULL",
+        (world.slot,)), 180, "all is read again, and delivered")
+
+
 # ---- the endpoint
 
 def mood(name):
@@ -263,6 +281,7 @@ TOUCHES = {
     "postgres": (postgres_stopped, postgres_disk_full, walsender_frozen,
                  backend_frozen, sessions_ended, slot_dropped,
                  slot_invalidated, slot_remade),
+    "letters": (letters_discarded,),
 }
 DECK = {f.__name__: f for some in TOUCHES.values() for f in some} | LINKS
 FAULTS = DECK | MOODS

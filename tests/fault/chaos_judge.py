@@ -20,14 +20,17 @@ class Evidence:
     row ids of dead letters; waiting: row ids behind them; topics: {kind: (id,
     key, value) as they lie in Kafka}; committed, undone: ids, as the writers
     know; versions: {key: version of the aggregate}; arrived, taken: (id, body)
-    at the endpoint; unsigned: how many requests were not signed as agreed."""
+    at the endpoint; unsigned: how many requests were not signed as agreed;
+    discarded: row ids of dead letters that an operator discarded, before anything
+    of them could be taken."""
 
     def __init__(self, rows, letters, waiting, topics, committed, undone,
-                 versions, arrived, taken, unsigned):
+                 versions, arrived, taken, unsigned, discarded=()):
         self.rows, self.letters, self.waiting = rows, letters, waiting
         self.topics, self.versions = topics, versions
         self.committed, self.undone = committed, undone
         self.arrived, self.taken, self.unsigned = arrived, taken, unsigned
+        self.discarded = discarded
 
     @classmethod
     def of(cls, world, load):
@@ -45,7 +48,10 @@ class Evidence:
                                      "ORDER BY retry_id")],
             topics, load.events("committed"), load.events("undone"),
             dict(world.sql("SELECT key, version FROM public.aggregates")),
-            *world.hook.evidence())
+            *world.hook.evidence(),
+            [r[0] for r in world.sql(
+                "SELECT row_id FROM dead_letters JOIN letter_states USING "
+                "(letter_id) WHERE state = 'discarded'")])
 
 
 def transactions(seen):
@@ -138,7 +144,15 @@ def verdict(seen):
         wrong += found + [f"{kind}: {r[0]} was taken back and sent"
                           for r in seen.topics[kind] if r[0] in undone]
     found, repeated["hook"] = hooked(seen)
-    return wrong + found, repeated
+    return wrong + found + came_out(seen), repeated
+
+
+def came_out(seen):
+    """What was discarded is in no topic, though it is read again."""
+    gone = set(seen.discarded)
+    return [f"{kind}: {id_} was discarded and came out"
+            for kind, records in seen.topics.items()
+            for id_ in {r[0] for r in records} & gone]
 
 
 # ---- is it blind?
@@ -200,6 +214,7 @@ def topic_damages(seen, kind):
     yield "lost by the table", replaced(
         seen, rows=[row for row in seen.rows if row[0] != id_])
     yield "taken back", replaced(seen, undone=[*seen.undone, id_])
+    yield "discarded", replaced(seen, discarded=[*seen.discarded, id_])
 
 
 def replaced(seen, **parts):

@@ -161,6 +161,13 @@ class World(Fleet):
         rows = self.superuser(text, args)
         return rows[0][0] if rows else None
 
+    def discard(self):
+        """An operator discards the dead letters that block nothing."""
+        self.superuser(
+            "INSERT INTO letter_states (letter_id, state, actor, reason) "
+            "SELECT letter_id, 'discarded', 'ann', 'chaos' FROM dead_letters "
+            "WHERE topic = %s ON CONFLICT DO NOTHING", (self.topics["skip"],))
+
     def state(self):
         try:
             return "\n".join(

@@ -20,7 +20,7 @@ import time
 
 import chaos_judge
 import pytest
-from chaos_faults import DECK, Plan
+from chaos_faults import DECK, Plan, read_again
 from chaos_hook import KINDS as HOOKED
 from chaos_load import Load
 from chaos_world import World
@@ -79,6 +79,8 @@ def test_nothing_is_lost_or_out_of_order(world, load, tmp_path, capsys):
     tell("the load has ended")
     try:
         accounted(world, load, last)
+        read_again(world)
+        tell("read again")
     except AssertionError as late:
         tell(f"not at rest: {late}")
     wrong = world.stop()
@@ -98,6 +100,7 @@ def test_nothing_is_lost_or_out_of_order(world, load, tmp_path, capsys):
             "disk_full": sum(w.full for w in load.writers),
             "records": sum(map(len, seen.topics.values())),
             "repeated": repeated, "dead_letters": len(seen.letters),
+            "discarded": len(seen.discarded),
             "waiting": len(seen.waiting),
             # what the relays did about it, all their lives together
             "relays": {event: sum(len(p.events(event)) for p in world.relays)

@@ -68,6 +68,7 @@ def test_a_damaged_log_is_refused(name):
             "another id": "stands for no row", "made up": "stands for no row",
             "parked without need": "dead letter stored",
             "taken back": "taken back and in the table",
+            "discarded": "was discarded and came out",
             "lost by the table": "committed and not in the table",
             "arrived: never": "endpoint: 1 rows never came",
             "taken: never": "taken by the endpoint: 1 rows never came",

@@ -10,7 +10,7 @@ WITH RECURSIVE pending AS (
 	FROM pending p WHERE p.endpoint IS NOT NULL
 )
 SELECT p.endpoint, (SELECT count(*) FROM (SELECT FROM webhook_deliveries d
-	WHERE d.endpoint = p.endpoint AND d.done_at IS NULL LIMIT 100000) counted)
+	WHERE d.endpoint = p.endpoint AND d.done_at IS NULL LIMIT 10000) counted)
 FROM pending p
 WHERE p.endpoint IS NOT NULL AND NOT EXISTS (SELECT FROM pg_locks l
 	WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1

@@ -1,6 +1,8 @@
 """What stands between an application's table and its relay is told, with what to
 do; and what is written meanwhile is delivered once it is mended."""
 
+import uuid
+
 import pytest
 
 from harness.wait import until
@@ -131,6 +133,121 @@ def test_a_row_that_waits_lets_none_pass_the_table(shop, relay, kafka):
     assert seen() == rows
     kafka.create(f"{shop.prefix}Later")
     shop.arrived()
+
+
+AWAY = {
+    "of the publication": (
+        "ALTER PUBLICATION outbox_relay DROP TABLE outbox",
+        "ALTER PUBLICATION outbox_relay ADD TABLE outbox"),
+    "its inserts": (
+        "ALTER PUBLICATION outbox_relay SET (publish = 'update')",
+        "ALTER PUBLICATION outbox_relay SET (publish = 'insert')"),
+    "its name": ("ALTER TABLE outbox RENAME TO hidden",
+                 "ALTER TABLE hidden RENAME TO outbox"),
+    "of the schema": ("ALTER PUBLICATION outbox_relay SET TABLE hidden",
+                      "ALTER PUBLICATION outbox_relay ADD TABLES IN SCHEMA "
+                      "public"),
+}
+
+
+def away_and_back(shop, what, key="k"):
+    """Nobody looks in between; the id of the row that no slot has."""
+    gone, back = AWAY[what]
+    table = "hidden" if "hidden" in back else "outbox"
+    if "hidden" in gone and table == "outbox":
+        shop.sql("CREATE TABLE hidden ()")
+    row_id = str(uuid.uuid4())
+    shop.sql(f"{gone}; BEGIN; INSERT INTO {table} (id, aggregatetype, "
+             f"aggregateid, type, payload) VALUES ('{row_id}', 'Order', "
+             f"'{key}', 'Created', '0'); COMMIT; {back}")
+    shop.sent.append((shop.topic, key, row_id))
+    return row_id
+
+
+def in_order(shop, rows):
+    def seen():
+        return list(dict.fromkeys(shop.ids(shop.topic)))
+    until(lambda: len(seen()) >= len(rows), 60, "all")
+    assert seen() == rows
+
+
+@pytest.mark.parametrize("what", AWAY)
+def test_a_table_that_was_not_published_for_a_moment(shop, relay, what):
+    """What was written then comes before what was written after."""
+    daemon = relay()
+    rows = [shop.order("k")]
+    shop.arrived()
+    rows.append(away_and_back(shop, what))
+    rows.append(shop.order("k"))
+    in_order(shop, rows)
+    assert "event=relay.not_published" in daemon.logged()
+    until(lambda: daemon.get("/readyz")[0] == 200, 60, "ready")
+    rows.append(shop.order("k"))
+    in_order(shop, rows)
+    assert daemon.logged().count("event=relay.not_published") == 1
+
+
+def test_a_publication_that_was_dropped_and_made_anew(shop, relay):
+    """PostgreSQL reads no row of meanwhile from the WAL, nor what is behind."""
+    daemon = relay()
+    rows = [shop.order("k")]
+    shop.arrived()
+    shop.sql("DROP PUBLICATION outbox_relay")
+    rows.append(shop.order("k"))
+    shop.sql("CREATE PUBLICATION outbox_relay FOR TABLE outbox")
+    rows.append(shop.order("k"))
+    told(daemon, f"pg_drop_replication_slot('{shop.slot}')")
+    shop.lose_slot()
+    rows.append(shop.order("k"))
+    in_order(shop, rows)
+    until(lambda: daemon.get("/readyz")[0] == 200, 60, "ready")
+
+
+def test_a_moment_without_a_row_behind_it(shop, relay):
+    relay()
+    rows = [shop.order("k")]
+    shop.arrived()
+    rows.append(away_and_back(shop, "its inserts"))
+    in_order(shop, rows)
+
+
+def test_a_moment_while_no_relay_ran(shop, relay):
+    daemon = relay()
+    rows = [shop.order("k")]
+    shop.arrived()
+    assert daemon.stop() == 0
+    rows.append(away_and_back(shop, "of the publication"))
+    rows.append(shop.order("k"))
+    daemon = relay()
+    in_order(shop, rows)
+    until(lambda: daemon.get("/readyz")[0] == 200, 60, "ready")
+    assert daemon.stop() == 0
+    daemon = relay()
+    assert "event=relay.not_published" not in daemon.logged()
+
+
+def test_a_table_that_is_changed_is_not_read_again(shop, relay):
+    """Nor one that is swapped in one transaction."""
+    daemon = relay()
+    shop.order("k")
+    shop.arrived()
+    for change in ("ALTER TABLE outbox ADD more int", "ANALYZE outbox",
+                   "GRANT SELECT ON outbox TO PUBLIC", "VACUUM FULL outbox",
+                   "REINDEX TABLE outbox", "CREATE TABLE other ()",
+                   "ALTER PUBLICATION outbox_relay ADD TABLE other",
+                   "ALTER PUBLICATION outbox_relay SET TABLE outbox",
+                   "BEGIN; ALTER TABLE outbox RENAME TO outbox_old; "
+                   "CREATE TABLE outbox (LIKE outbox_old INCLUDING ALL); "
+                   "GRANT SELECT ON outbox TO ch_relay; ALTER PUBLICATION "
+                   "outbox_relay ADD TABLE outbox; COMMIT"):
+        shop.sql(change)
+        shop.order("k")
+        assert shop.arrived() == 0, change
+    assert daemon.stop() == 0
+    daemon = relay()
+    shop.order("k")
+    assert shop.arrived() == 0
+    assert "event=relay.not_published" not in daemon.logged()
 
 
 def test_a_publication_without_inserts_is_refused(shop, relay):

@@ -66,6 +66,19 @@ START_TEST(each_sqlstate_has_its_class)
 }
 END_TEST
 
+START_TEST(a_lock_that_is_not_had_is_told_from_other_failures)
+{
+	struct ch_err err = CH_ERR_INIT;
+
+	ck_assert(!ch_pg_lock_not_had(&err));
+	ch_err_set(&err, CH_ESQL, "canceling statement due to lock timeout");
+	(void)snprintf(err.sqlstate, sizeof(err.sqlstate), "55P03");
+	ck_assert(ch_pg_lock_not_had(&err));
+	(void)snprintf(err.sqlstate, sizeof(err.sqlstate), "57014");
+	ck_assert(!ch_pg_lock_not_had(&err));
+}
+END_TEST
+
 START_TEST(a_password_in_a_conninfo_is_seen)
 {
 	static const struct {
@@ -268,6 +281,7 @@ main(void)
 
 	tcase_add_loop_test(t, each_sqlstate_has_its_class, 0,
 		(int)(sizeof(cases) / sizeof(cases[0])));
+	tcase_add_test(t, a_lock_that_is_not_had_is_told_from_other_failures);
 	tcase_add_test(t, a_password_in_a_conninfo_is_seen);
 	tcase_add_test(t, a_conninfo_that_cannot_be_read_shows_no_secret);
 	tcase_add_loop_test(t, a_passfile_is_for_its_owner_only, 0, 9);
