@@ -454,6 +454,19 @@ release_keys(struct relay *r, struct ch_err *err)
 	return rc;
 }
 
+/* Without an answer it may be written: a row that waits must not be once more. */
+static int
+write_parked(struct relay *r, struct ch_err *err)
+{
+	int rc = progress_settle(&r->progress, r->pg, err);
+
+	if (rc != CH_OK)
+		return rc;
+	rc = park_write(r->park, r->pg, r->inflight, err);
+	r->unsure = rc != CH_OK && rc != CH_ESQL;
+	return rc;
+}
+
 int
 pump_turn(struct relay *r, struct ch_err *err)
 {
@@ -462,12 +475,8 @@ pump_turn(struct relay *r, struct ch_err *err)
 	serve_sink(r);
 	r->may_send = session_may_send(r);
 	send_rows(r);
-	while (rc == CH_OK && session_is_leader(r) &&
-		park_queued(r->park) > 0) {
-		rc = progress_settle(&r->progress, r->pg, err);
-		if (rc == CH_OK)
-			rc = park_write(r->park, r->pg, r->inflight, err);
-	}
+	while (rc == CH_OK && session_is_leader(r) && park_queued(r->park) > 0)
+		rc = write_parked(r, err);
 	if (rc == CH_OK && session_is_leader(r))
 		rc = release_keys(r, err);
 	inflight_advance(r->inflight);
@@ -488,7 +497,7 @@ pump_drop(struct relay *r)
 	hooks_drop(r->hooks);
 	park_clear(r->park);
 	inflight_clear(r->inflight);
-	r->rounds = false;
+	r->rounds = r->unsure = false;
 	position_drop(&r->position);
 	r->wake_at.ns = 0;
 	if (r->queue != NULL)

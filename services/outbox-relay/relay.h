@@ -176,7 +176,9 @@ struct relay {
 	struct ch_mono leaving_at;
 	struct ch_mono state_since;
 	bool other_leads; /* asked for while STANDBY, and refused */
-	bool left; /* so, since we led last: nothing is in flight any more */
+	bool left; /* another led, or we did not begin to: nothing is in flight,
+		    * and what is put aside is not known */
+	bool unsure;		 /* what of the rows in flight is put aside */
 	struct ch_mono freed_at; /* STANDBY: looked whether it stands still */
 	int32_t reader; /* of the slot, told to end since we lead; 0: none */
 	struct ch_mono proven_at; /* the SQL session, and the lock with it */

@@ -15,7 +15,8 @@
  * What is in flight outlives a lost connection, and waits meanwhile: when the
  * claim of relay_progress shows that nobody led, on this history of this system,
  * the stream goes on behind the last commit that was read; else, and as soon as
- * another has the lock, everything is dropped, to be read again.
+ * another has the lock, everything is dropped, to be read again. So it is when
+ * the connection was lost while rows were put aside: those may be durable.
  *
  * The position is forgotten (NULL) and written before a slot is made, and set
  * when the re-scan behind it is delivered: a crash in between scans again. So
@@ -168,6 +169,21 @@ session_part(const struct relay *r)
 	return r->shards != NULL ? shards_part(r->shards) : &queue_whole;
 }
 
+/* Nothing may be sent before what is put aside is known: left says so, also
+ * to the next claim, which finds the row ours. */
+static int
+begin_anew(struct relay *r, struct ch_err *err)
+{
+	int rc;
+
+	pump_drop(r);
+	r->left = true;
+	rc = park_load(r->park, r->pg, session_part(r), err);
+	if (rc == CH_OK)
+		r->left = false;
+	return rc;
+}
+
 /* Who shares a table has no progress: what is not deleted is not delivered. */
 static int
 claim(struct relay *r, struct ch_err *err)
@@ -178,11 +194,8 @@ claim(struct relay *r, struct ch_err *err)
 	if (r->shards == NULL)
 		rc = progress_claim(&r->progress, r->pg, r->inflight, &ours,
 			err);
-	if (rc == CH_OK && (!ours || r->left)) {
-		pump_drop(r);
-		r->left = false;
-		rc = park_load(r->park, r->pg, session_part(r), err);
-	}
+	if (rc == CH_OK && (!ours || r->left || r->unsure))
+		rc = begin_anew(r, err);
 	return rc;
 }
 

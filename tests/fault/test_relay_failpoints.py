@@ -9,6 +9,7 @@ import pytest
 from harness.hook_server import HookServer
 from harness.kafka import header
 from harness.relay_rows import noise
+from harness.tcp_proxy import before_postgres
 from harness.wait import until
 from integration.relay.conftest import relay, relay_cell  # noqa: F401
 from integration.relay.test_releases import block, decide, one_partition
@@ -81,6 +82,37 @@ def test_a_leader_that_stops_in_a_transaction(relay_cell, relay,  # noqa: F811
     assert cell.sql("SELECT row_id FROM dead_letters") == [(large[0],)]
     assert cell.sql("SELECT row_id FROM outbox_retry ORDER BY retry_id") == [
         (row,) for row in large[1:]]
+
+
+def test_a_commit_whose_answer_is_lost(relay_cell, relay,  # noqa: F811
+                                       tmp_path):
+    """What was to be put aside is, and the relay does not hear of it: it is
+    not put aside once more."""
+    cell = relay_cell
+    rules, log = tmp_path / "rules", tmp_path / "log"
+    rules.write_text("")
+    link, url = before_postgres(
+        cell.cell.url("relay", cell.database), tmp_path / "pass")
+    daemon = relay(database_url=url, env={"CH_FAILPOINTS_FILE": str(rules),
+                                          "CH_FAILPOINTS_LOG": str(log)})
+    cell.event("big", payload=noise(1100000))
+    del cell.sent[-1:]
+    until(cell.letters, 60, "its key is blocked")
+    rules.write_text("relay.in_park=stop\n")
+    waits = cell.event("big")
+    del cell.sent[-1:]
+    until(lambda: log.exists() and "relay.in_park" in log.read_text(), 60,
+          "it stops before the end of a transaction")
+    link.swallow("down")
+    rules.write_text("")
+    daemon.signal(signal.SIGCONT)
+    until(lambda: cell.sql("SELECT row_id FROM outbox_retry"), 10, "committed")
+    link.flow()
+    cell.load(50)
+    cell.arrived()
+    assert "event=relay.session_lost" in daemon.logged()
+    assert cell.sql("SELECT row_id FROM outbox_retry") == [(waits,)]
+    link.close()
 
 
 @pytest.mark.parametrize("point", ["relay.after_webhook_put",

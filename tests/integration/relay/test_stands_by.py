@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from harness.wait import until
+from integration.relay.test_releases import block
 
 
 def end_sessions(cell, client_id):
@@ -58,3 +59,30 @@ def test_what_was_in_flight_is_not_sent_after_another_parked_it(
     sent = cell.event("k1", kind="late", topic=f"{cell.prefix}late")
     cell.arrived()
     assert cell.ids(f"{cell.prefix}late") == [sent]
+
+
+def test_who_leads_knows_first_which_keys_are_blocked(relay_cell, relay):
+    """The claim came through, what is put aside could not be read: claimed
+    anew, the row is its own already."""
+    cell = relay_cell
+    daemon = relay()
+    cell.event("k0")
+    cell.arrived()
+    assert daemon.stop() == 0
+    block(cell, cell.stock, 1)
+    boss = cell.cell.connect("owner", cell.database)
+    boss.autocommit = False
+    try:
+        with boss.cursor() as cur:
+            cur.execute("LOCK TABLE dead_letters IN ACCESS EXCLUSIVE MODE")
+        daemon = relay(wait_ready=False)
+        until(lambda: "event=relay.session_lost" in daemon.logged(), 60,
+              "it could not be read")
+    finally:
+        boss.close()
+    until(lambda: daemon.metric("relay_leader") == 1, 60, "it leads")
+    waits = cell.event("b1")
+    cell.sent.pop()
+    until(lambda: (waits,) in cell.sql("SELECT row_id FROM outbox_retry"), 60,
+          "the row waits behind the letter")
+    assert waits not in cell.ids(cell.stock)
