@@ -147,12 +147,42 @@ def events(world, records):
     return wrong
 
 
+def topics(world):
+    """Of this wave: the ledger's letters, and the late topic's events."""
+    return [read(world, topic) for topic in
+            (world.rows.commands, world.rows.prefix + world.tag)]
+
+
+def of_records(world, ours, late):
+    return (stand_where_they_say(world, ours + late) + in_order(ours)
+            + events(world, late) + not_after_discard(world, ours + late))
+
+
 def verdict(world):
-    """All of one wave."""
-    ours = read(world, world.rows.commands)
-    late = read(world, world.rows.prefix + world.tag)
+    """(differences, how many records there are)."""
     wrong = [w for plan in world.plans
              for w in counts(world, plan) + decided(world, plan)]
-    wrong += stand_where_they_say(world, ours + late)
-    wrong += in_order(ours) + events(world, late)
-    return wrong + not_after_discard(world, ours + late), len(ours + late)
+    ours, late = topics(world)
+    wrong += of_records(world, ours, late)
+    return wrong + blind(world, ours, late), len(ours + late)
+
+
+def blind(world, ours, late):
+    """Damages of these very records that would not be seen."""
+    one = ours[len(ours) // 2]
+    many = world.in_doubt(one.letter) + 2
+    last = late[-1]
+    damages = {
+        "dropped": ([r for r in ours if r.letter != one.letter], late),
+        "again and again": (ours + [one] * many, late),
+        "another value": ([dataclasses.replace(r, value=r.value + "0")
+                           if r is one else r for r in ours], late),
+        "no letter": ([*ours, dataclasses.replace(one, letter="0")], late),
+        "two swapped": ([r for r in ours if r.key != one.key]
+                        + sorted((r for r in ours if r.key == one.key),
+                                 key=lambda r: -int(r.value.split()[0])),
+                        late),
+        "an event dropped": (ours, [r for r in late if r.id != last.id]),
+        "an event first": (ours, [last, *late])}
+    return [f"the judge is blind: {name}" for name, (a, b) in damages.items()
+            if not of_records(world, a, b)]

@@ -252,6 +252,9 @@ class World:
         until(done, 180, f"plan {plan} done", every=0.3)
 
 
+    def left(self):
+        return [p for p in self.plans if self.state(p) != "done"]
+
     def finish_all(self):
         """And what is open still, in a plan of its own."""
         for plan in self.plans:
@@ -414,17 +417,6 @@ def events_come(world, plan):
     run.ended()
 
 
-DECK = [killed, killed, *map(killed_at, POINTS), stands_and_another_goes_on,
-        stands_and_another_goes_on, frozen, session_ended, session_ended,
-        stopped, stopped, postgres_killed, broker_killed, two_at_once,
+DECK = [killed, *map(killed_at, POINTS), stands_and_another_goes_on, frozen,
+        session_ended, stopped, postgres_killed, broker_killed, two_at_once,
         two_plans_of_the_same, letters_change_meanwhile, events_come]
-
-
-def disturb(world, fault):
-    """A plan that is not done, drawn; None: all are."""
-    left = [p for p in world.plans if world.state(p) != "done"]
-    if not left:
-        return None
-    plan = world.rng.choice(left)
-    fault(world, plan)
-    return plan

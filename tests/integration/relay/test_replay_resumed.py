@@ -89,3 +89,28 @@ def test_a_canary_whose_letters_are_refused_stops(relay_cell, kafka):
     ran = cell.run_dlq("run", number)
     assert ran.returncode == 0, ran.stderr
     assert shown(cell, number)["held"] == 6
+
+
+def test_a_relay_that_ends_leaves_a_page_that_nobody_acknowledges(
+        relay_cell, api, kafka):
+    """It does not wait for the broker, which has too few replicas, until that
+    would be a failure of its own."""
+    cell = relay_cell
+    slow = cell.prefix + "slow"
+    kafka.create(slow, config=["min.insync.replicas=2"])
+    cell.rejected()
+    cell.sql("UPDATE rejected SET topic = %s", (slow,))
+    asked = api()
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r"},
+                      status=201)["plan"]
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"}, who="bob")
+    asked.post(f"plans/{plan}/run", {}, status=202)
+    until(lambda: cell.sql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'outbox-relay api run' "
+        "AND state = 'idle in transaction'"), 60, "its page is sent")
+    assert asked.daemon.stop() == 0
+    [(state, why, place)] = cell.sql(
+        "SELECT state, state_reason, next_place FROM replay_plans")
+    assert (state, place) == ("stopped", 1)
+    assert "the process that ran it was stopped" in why
