@@ -69,7 +69,8 @@ def counts(world, plan):
 def decided(world, plan):
     """What the plan says of a letter is what became of it."""
     states = dict(world.sql("SELECT letter_id::text, state FROM letters"))
-    gone = {"replayed", "resolved", "discarded"}  # one may be sent, then discarded
+    # one may be sent, then discarded
+    gone = {"replayed", "resolved", "discarded"}
     allowed = {"sent": gone, "refused": gone}
     rows = world.sql(
         "SELECT letter_id::text, outcome, detail FROM replay_plan_letters "

@@ -1,5 +1,5 @@
-"""Where plans of dead letters are run and disturbed: a Kafka and a PostgreSQL of
-their own, a relay, and people who run, stop, discard and edit meanwhile.
+"""Where plans of dead letters are run and disturbed: a Kafka and a PostgreSQL
+of their own, a relay, and people who run, stop, discard and edit meanwhile.
 
 A wave is some letters and their plans; what disturbs a run is a function of it
 that returns when the run has ended, or was left to another.
@@ -138,7 +138,9 @@ class World:
                 with self.cursor() as cur:
                     cur.execute(text, args)
                     return (cur.fetchall() if cur.description else [],)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            except psycopg2.Error as away:
+                if away.pgcode and away.pgcode[:2] != "57":
+                    raise
                 self.db.close()
                 return None
         return until(asked, 60, text)[0]

@@ -108,7 +108,8 @@ def test_a_run_that_stands_gives_its_letters_up(point, relay_cell,  # noqa: F811
         run = subprocess.Popen(cell.dlq_command("run", number), stdout=told,
                                stderr=told)
     try:
-        until(lambda: log.exists() and point in log.read_text(), 60, "it stands")
+        until(lambda: log.exists() and point in log.read_text(), 60,
+              "it stands")
         monkeypatch.delenv("CH_FAILPOINTS_FILE")
         # both wait for the page's end
         cell.dlq("stop", number, "--reason", "it does not go on")

@@ -1,6 +1,6 @@
 """Plans of dead letters disturbed at random: killed, stopped, frozen and taken
-over, without their server or their broker, two of them at once, beside people who
-discard and edit, and beside new events of their keys.
+over, without their server or their broker, two of them at once, beside people
+who discard and edit, and beside new events of their keys.
 
     make fault T=replay_runs [SEED=n] [ROUNDS=n] [FAULTS="name ..."]
 
