@@ -33,15 +33,34 @@ bytes_wait_ms(const struct pace *p, struct ch_mono now)
 	return (p->paid.ns - now.ns + 999999) / 1000000;
 }
 
-static void
-owe(struct pace *p, int64_t bytes, struct ch_mono now)
+/* What they take at the rate. */
+static int64_t
+ns_of(const struct pace *p, int64_t bytes)
 {
 	int64_t whole = bytes / p->bytes_per_second;
 	int64_t rest = bytes % p->bytes_per_second;
 
-	p->paid.ns = larger(p->paid.ns, now.ns - BURST_NS) +
-		whole * 1000000000 +
-		rest * 1000000 / p->bytes_per_second * 1000;
+	return whole * 1000000000 + rest * 1000000 / p->bytes_per_second * 1000;
+}
+
+static void
+owe(struct pace *p, int64_t bytes, struct ch_mono now)
+{
+	p->paid.ns = larger(p->paid.ns, now.ns - BURST_NS) + ns_of(p, bytes);
+}
+
+void
+pace_went(struct pace *p, int64_t ago_ms, int64_t bytes, struct ch_mono now)
+{
+	struct ch_mono then = {now.ns - ago_ms * 1000000};
+
+	if (p->has_events) {
+		ch_ratelimit_init(&p->events, p->events.per_second,
+			p->events.burst, then);
+		(void)ch_ratelimit_take(&p->events, p->events.burst, then);
+	}
+	if (p->bytes_per_second > 0)
+		p->paid.ns = larger(p->paid.ns, then.ns + ns_of(p, bytes));
 }
 
 int64_t

@@ -27,6 +27,10 @@ struct pace {
 /* 0: no limit. */
 void pace_init(struct pace *p, int64_t per_second, int64_t bytes_per_second,
 	struct ch_mono now);
+/* Letters went before, in another process: so long ago the last, which had so many
+ * bytes. What the rate let go with it is spent. */
+void pace_went(struct pace *p, int64_t ago_ms, int64_t bytes,
+	struct ch_mono now);
 /* 0: the letter may go, and was counted; else ms until it may be asked again. */
 int64_t pace_take(struct pace *p, int64_t bytes, struct ch_mono now);
 

@@ -9,6 +9,7 @@
 
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "outbox_relay_sql.h"
 #include "pace.h"
 #include "plan_page.h"
 #include "plans.h"
@@ -18,6 +19,15 @@
 #define WAIT_MS 500 /* then asks whether it may go on */
 #define PAGE_MS 100 /* a page holds what the rate lets go meanwhile */
 
+/* A run that stands still in a page must not hold its letters: PostgreSQL ends
+ * its session, and the plan is free. Outside of a page it may wait for whoever
+ * reads what it prints. */
+#define ON_RUN                                                                 \
+	"SET idle_in_transaction_session_timeout = '15s'; "                    \
+	"SET idle_session_timeout = '5min'"
+#define TRUSTED_MS 5000 /* a session that was heard of so lately */
+#define LINGER_MS 5000	/* for acknowledgements, by one that is to stop */
+
 struct run {
 	struct ch_pg *pg;
 	struct replay *replay; /* NULL: it discards */
@@ -25,7 +35,10 @@ struct run {
 	struct plans_row plan;
 	struct plan_page *page;
 	struct pace pace;
+	struct ch_mono heard; /* of PostgreSQL, while a page is sent */
+	struct ch_mono began; /* that page */
 	int64_t sent;
+	int64_t unfit; /* of this run: that cannot be sent */
 	bool canary_passed, was_stopped;
 	const char *reason;
 	const char *to; /* of foreign letters; NULL: where they came from */
@@ -143,6 +156,71 @@ keep_pace(struct run *r, struct ch_err *err)
 	return rc;
 }
 
+static bool
+has_heard(const struct run *r)
+{
+	struct pollfd p = {ch_pg_fd(r->pg), POLLIN, 0};
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/* Nobody else may run the plan or decide its letters while they are sent: the
+ * page's transaction is there still. PostgreSQL ends that of a run that stands
+ * still, and whoever wakes asks first. */
+static int
+may_send(void *ctx, struct ch_err *err)
+{
+	struct run *r = ctx;
+	struct ch_mono now = ch_clock_mono(r->opt->clock);
+	int rc = CH_OK;
+
+	if (ch_mono_ms_since(now, r->heard) >= TRUSTED_MS || has_heard(r)) {
+		rc = ch_pg_exec(r->pg, "SELECT", err);
+		r->heard = now;
+	}
+	if (rc != CH_OK)
+		return rc;
+	if (may_go_on(r) || ch_mono_ms_since(now, r->began) < LINGER_MS)
+		return CH_OK;
+	return ch_err_set(err, CH_ECLOSED,
+		"the process that ran it was stopped: run plan %" PRId64
+		" again",
+		r->plan.id);
+}
+
+/* The rate holds over runs, also of one that was killed with a page in hand. */
+static int
+resume_pace(struct run *r, struct ch_err *err)
+{
+	static const struct ch_pg_stmt stmt = {
+		"dlq_plan_paid", outbox_relay_sql_plan_paid};
+	struct ch_mono now = ch_clock_mono(r->opt->clock);
+	int64_t idle_ms, next_bytes, last_ms, last_bytes;
+	struct ch_pg_args args;
+	struct ch_pg_row row;
+	PGresult *res;
+	int rc;
+
+	pace_init(&r->pace, r->plan.per_second, r->plan.bytes_per_second, now);
+	ch_pg_args_clear(&args);
+	ch_pg_arg_i64(&args, r->plan.id);
+	rc = ch_pg_query(r->pg, &stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	if (PQntuples(res) > 0) {
+		row = ch_pg_row(res, 0);
+		idle_ms = ch_pg_next_i64(&row);
+		next_bytes = ch_pg_next_i64(&row);
+		last_ms = ch_pg_next_i64(&row);
+		last_bytes = ch_pg_next_i64(&row);
+		rc = ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
+		pace_went(&r->pace, last_ms, last_bytes, now);
+		pace_went(&r->pace, idle_ms, next_bytes, now);
+	}
+	PQclear(res);
+	return rc;
+}
+
 static void
 discard(const struct run *r, struct replay_letter *l)
 {
@@ -178,13 +256,14 @@ transact(struct run *r, int *written, struct ch_err *err)
 
 	*written = 0;
 	r->was_stopped = rc == CH_ECLOSED;
+	r->heard = r->began = ch_clock_mono(r->opt->clock);
 	if (rc == CH_OK)
 		sent_rc = act(r, &unsent);
 	if (rc == CH_OK)
 		rc = plan_page_write(r->page, r->pg, written, err);
 	if (*written == 0)
 		(void)ch_pg_rollback(r->pg, NULL);
-	if (rc == CH_OK && sent_rc != CH_OK)
+	if (sent_rc != CH_OK) /* came first: of the two the cause */
 		rc = ch_err_set(err, sent_rc, "%s", unsent.text);
 	return rc;
 }
@@ -195,6 +274,10 @@ tell(struct run *r, int i)
 	const struct plan_page_letter *l = &r->page->letters[i];
 
 	r->sent += strcmp(l->outcome, "sent") == 0 ? 1 : 0;
+	r->unfit += l->act != NULL && l->act->rc == CH_ERANGE &&
+			strcmp(l->outcome, "held") == 0
+		? 1
+		: 0;
 	r->opt->told(r->opt->ctx, l->kept ? &l->row : NULL,
 		&r->page->next.letters[i].id, l->outcome, l->detail);
 }
@@ -273,6 +356,21 @@ canary_due(const struct run *r, bool ended)
 		(r->sent >= r->plan.canary || ended);
 }
 
+/* What its target does not take, or no target can: so it may be with the rest. */
+static int
+canary_unfit(const struct run *r, struct ch_err *err)
+{
+	if (r->plan.canary == 0 || r->canary_passed ||
+		r->unfit <= r->plan.canary_returns)
+		return CH_OK;
+	return ch_err_set(err, CH_ERANGE,
+		"canary: %" PRId64 " letters cannot be sent, at most %" PRId64
+		" may: see why (dlq plans %" PRId64
+		" --letters --outcome held), mend it, dlq cancel this plan, "
+		"plan again; dlq run %" PRId64 " passes them",
+		r->unfit, r->plan.canary_returns, r->plan.id, r->plan.id);
+}
+
 /* ---- the plan ---- */
 
 static int
@@ -289,6 +387,8 @@ letters_of_plan(struct run *r, struct ch_err *err)
 			ended = false;
 		} else if (rc == CH_OK && !ended) {
 			rc = send_page(r, err);
+			if (rc == CH_OK)
+				rc = canary_unfit(r, err);
 		}
 		if (rc != CH_OK || ended)
 			return rc;
@@ -340,7 +440,8 @@ open_replay(const struct ch_params *p, struct run *r, struct ch_err *err)
 			.replays_max = r->plan.replays_max,
 			.plan = r->plan.id,
 			.again = r->plan.again,
-			.to = r->to},
+			.to = r->to,
+			.leave = {may_send, r}},
 		err);
 	return r->replay != NULL ? CH_OK : CH_ECONFIG;
 }
@@ -354,13 +455,13 @@ open_and_run(const struct ch_params *p, struct run *r, struct ch_arena *arena,
 	r->reason = ch_arena_str(arena, r->plan.reason);
 	if (r->plan.to.len > 0)
 		r->to = ch_arena_str(arena, r->plan.to);
-	rc = open_replay(p, r, err);
+	rc = resume_pace(r, err);
+	if (rc == CH_OK)
+		rc = open_replay(p, r, err);
 	if (rc != CH_OK)
 		return rc;
 	r->sent = r->plan.sent;
 	r->canary_passed = r->plan.canary_passed;
-	pace_init(&r->pace, r->plan.per_second, r->plan.bytes_per_second,
-		ch_clock_mono(r->opt->clock));
 	r->page = plan_page_new(&r->plan);
 	rc = run_owned(r, err);
 	plan_page_free(r->page);
@@ -377,6 +478,8 @@ plan_run(const struct ch_params *p, struct ch_pg *pg,
 	PGresult *res = NULL;
 	int rc = plans_own(pg, opt->plan, err);
 
+	if (rc == CH_OK)
+		rc = ch_pg_exec(pg, ON_RUN, err);
 	if (rc == CH_OK)
 		rc = plans_find(pg, opt->plan, 1, &res, err);
 	if (rc == CH_OK)

@@ -22,7 +22,7 @@ struct replay *
 replay_open(const struct ch_params *p, const struct replay_options *opt,
 	struct ch_err *err)
 {
-	struct resend *resend = resend_open(p, err);
+	struct resend *resend = resend_open(p, &opt->leave, err);
 	struct replay *r;
 
 	if (resend == NULL)

@@ -39,6 +39,7 @@ struct replay_options {
 	bool again;   /* though it was sent and may still be taken */
 	/* replay_letters() sends there what replay_redirect() lets; NULL: as it is */
 	const char *to;
+	struct resend_leave leave; /* to send at all: none is asked for */
 };
 
 /* Opens a producer (no network yet). NULL with CH_ECONFIG. */

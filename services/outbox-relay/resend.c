@@ -14,6 +14,7 @@
 
 #define ACK_MS 30000
 #define ACK_LOOK_MS 100 /* then asks whether the producer has ended */
+#define ROOM_MS 10000 /* for a place in the client's queue, which is bounded */
 #define TOPIC_MS 10000
 #define TOPICS 16 /* remembered; the letters of a plan alternate between few */
 
@@ -24,6 +25,7 @@ struct known_topic {
 
 struct resend {
 	struct ch_kafka_producer *producer;
+	struct resend_leave leave;
 	struct known_topic
 		topics[TOPICS]; /* that were asked for, and are there */
 	int newest;
@@ -56,7 +58,8 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 }
 
 struct resend *
-resend_open(const struct ch_params *p, struct ch_err *err)
+resend_open(const struct ch_params *p, const struct resend_leave *leave,
+	struct ch_err *err)
 {
 	struct ch_kafka_conf *conf = ch_client_kafka_conf(p, err);
 	struct resend *s;
@@ -64,6 +67,7 @@ resend_open(const struct ch_params *p, struct ch_err *err)
 	if (conf == NULL)
 		return NULL;
 	s = ch_xcalloc(1, sizeof(*s));
+	s->leave = *leave;
 	s->producer = ch_kafka_producer_open(
 		&(struct ch_kafka_producer_params){.conf = conf,
 			.client_id = ch_params_str(p, "client_id"),
@@ -106,13 +110,22 @@ known_topic(const struct resend *s, const char *topic)
 }
 
 static int
+may_send(const struct resend *s, struct ch_err *err)
+{
+	return s->leave.may == NULL ? CH_OK : s->leave.may(s->leave.ctx, err);
+}
+
+static int
 ask_topic(struct resend *s, const char *topic, struct ch_err *err)
 {
 	struct known_topic *slot;
 	struct ch_kafka_topic k;
-	int rc = ch_kafka_topic_partitions(ch_kafka_producer_raw(s->producer),
-		topic, TOPIC_MS, &k, err);
+	int rc = may_send(s, err);
 
+	if (rc == CH_OK)
+		rc = ch_kafka_topic_partitions(
+			ch_kafka_producer_raw(s->producer), topic, TOPIC_MS, &k,
+			err);
 	if (rc != CH_OK)
 		return rc;
 	if (!k.exists)
@@ -177,7 +190,7 @@ start(struct resend *s, size_t i, struct ch_err *err)
 		.header_count = m->header_count,
 		.opaque = (void *)(s->first + i)};
 	rec->reported = false;
-	rc = ch_kafka_producer_send_within(s->producer, &out, ACK_MS, err);
+	rc = ch_kafka_producer_send_within(s->producer, &out, ROOM_MS, err);
 	free(headers);
 	return rc;
 }
@@ -217,14 +230,21 @@ refuse(struct resend_record *rec, int rc, const struct ch_err *why)
 static int
 settle(struct resend *s, struct ch_err *err)
 {
-	int waited, rc = CH_ETIMEOUT;
+	int waited, leave, rc = CH_ETIMEOUT;
 
 	for (waited = 0; waited < ACK_MS && rc == CH_ETIMEOUT;
 		waited += ACK_LOOK_MS) {
 		rc = ch_kafka_producer_flush(s->producer, ACK_LOOK_MS, err);
 		if (ch_kafka_producer_fatal(s->producer, NULL))
 			return CH_OK;
+		leave = rc == CH_ETIMEOUT ? may_send(s, err) : CH_OK;
+		if (leave != CH_OK)
+			return leave;
 	}
+	if (rc == CH_ETIMEOUT)
+		ch_err_set(err, rc,
+			"%zu records were not acknowledged within %d s",
+			ch_kafka_producer_pending(s->producer), ACK_MS / 1000);
 	return rc;
 }
 
@@ -233,10 +253,13 @@ static int
 all_at_once(struct resend *s, struct ch_err *err)
 {
 	struct ch_err said = CH_ERR_INIT;
-	int rc = CH_OK;
+	int leave, rc = CH_OK;
 	size_t i;
 
 	for (i = 0; i < s->count && rc == CH_OK; i++) {
+		leave = may_send(s, err);
+		if (leave != CH_OK)
+			return leave;
 		rc = start(s, i, &said);
 		CH_FAILPOINT("relay.in_replay");
 		if (rc == CH_OK || !refused_for_good(s->records[i], rc))
@@ -281,7 +304,8 @@ one_by_one(struct resend *s, struct ch_err *err)
 	for (i = 0; i < s->count && rc == CH_OK; i++) {
 		if (s->records[i]->known)
 			continue;
-		if (!fresh)
+		rc = may_send(s, err);
+		if (rc == CH_OK && !fresh)
 			rc = ch_kafka_producer_reopen(s->producer, err);
 		fresh = true;
 		if (rc == CH_OK)

@@ -27,8 +27,16 @@
 
 struct resend;
 
+/* May it send still? Asked before each record, and while it waits. Not CH_OK:
+ * nothing more is sent, nor waited for. may NULL: always. */
+struct resend_leave {
+	int (*may)(void *ctx, struct ch_err *err);
+	void *ctx;
+};
+
 /* Opens a producer (no network yet). NULL with CH_ECONFIG. */
-struct resend *resend_open(const struct ch_params *p, struct ch_err *err);
+struct resend *resend_open(const struct ch_params *p,
+	const struct resend_leave *leave, struct ch_err *err);
 /* NULL is allowed. */
 void resend_close(struct resend *s);
 
@@ -53,7 +61,7 @@ struct resend_record {
 int resend_check(struct resend *s, const struct resend_record *rec,
 	struct ch_err *err);
 /* CH_OK: all are known. Else why the first of the others is not: CH_ETIMEOUT (no
- * acknowledgement: it may still arrive), CH_EKAFKA, ... */
+ * acknowledgement: it may still arrive), CH_EKAFKA, what its leave says, ... */
 int resend_all(struct resend *s, struct resend_record *const *records,
 	size_t count, struct ch_err *err);
 

@@ -4,6 +4,8 @@ again under its own id, before anything else of its key. Needs the failpoints
 build (make fault)."""
 
 import collections
+import signal
+import subprocess
 
 import pytest
 
@@ -85,3 +87,43 @@ def test_an_import_killed_at(point, relay_cell, tmp_path,  # noqa: F811
     assert sorted(n for n, in values) == list(range(1200))
     assert cell.sql("SELECT next_offset FROM foreign_cursors") == [
         (600,), (600,)]
+
+
+@pytest.mark.parametrize("point", ["relay.in_replay", "relay.after_replay"])
+def test_a_run_that_stands_gives_its_letters_up(point, relay_cell,  # noqa: F811
+                                                tmp_path, monkeypatch):
+    """A frozen process in the middle of a page: PostgreSQL ends its session;
+    what is decided meanwhile is not sent by it when it wakes."""
+    cell = relay_cell
+    letters = [cell.rejected(key=b"k%d" % n, value=b"%d" % n) for n in range(8)]
+    out = cell.dlq("plan", "--topic", cell.commands, "--reason", "r",
+                   "--actor", "ann")
+    number = out.rsplit("\nplan ", 1)[1].split()[0]
+    cell.dlq("approve", number, "--reason", "r", "--actor", "bob")
+    rules, log = tmp_path / "rules", tmp_path / "log"
+    rules.write_text(f"{point}=stop@1\n")
+    monkeypatch.setenv("CH_FAILPOINTS_FILE", str(rules))
+    monkeypatch.setenv("CH_FAILPOINTS_LOG", str(log))
+    with open(tmp_path / "out", "wb") as told:
+        run = subprocess.Popen(cell.dlq_command("run", number), stdout=told,
+                               stderr=told)
+    try:
+        until(lambda: log.exists() and point in log.read_text(), 60,
+              "it stands")
+        monkeypatch.delenv("CH_FAILPOINTS_FILE")
+        # both wait for the page's end
+        cell.dlq("stop", number, "--reason", "it does not go on")
+        cell.dlq("discard", letters[-1], "--reason", "no need")
+        cell.dlq("run", number)
+    finally:
+        run.send_signal(signal.SIGCONT)
+    assert run.wait(60) == 1, (tmp_path / "out").read_text()
+    records = cell.records(cell.commands)
+    seen = collections.Counter(int(r["payload"]) for r in records)
+    sent_before = point == "relay.after_replay"
+    assert seen.pop(7, 0) == sent_before
+    assert set(seen) == set(range(7)) and set(seen.values()) <= {1, 2}
+    assert cell.sql("SELECT state, next_place FROM replay_plans") == [
+        ("done", 9)]
+    assert cell.sql("SELECT count(*), count(DISTINCT letter_id) "
+                    "FROM letter_replays") == [(7, 7)]

@@ -91,8 +91,53 @@ START_TEST(bytes_keep_to_the_rate_from_the_first_second)
 }
 END_TEST
 
+START_TEST(what_went_before_counts)
+{
+	struct pace p;
+
+	pace_init(&p, 0, 10, at_ms(0));
+	pace_went(&p, 0, 1000, at_ms(0));
+	ck_assert_int_eq(pace_take(&p, 1, at_ms(0)), 100000);
+	pace_init(&p, 0, 10, at_ms(0));
+	pace_went(&p, 99000, 1000, at_ms(0));
+	ck_assert_int_eq(pace_take(&p, 1, at_ms(0)), 1000);
+	/* an hour ago: as if nothing had been, and no more than that */
+	pace_init(&p, 0, 10, at_ms(0));
+	pace_went(&p, 3600000, 1000, at_ms(0));
+	ck_assert_int_eq(pace_take(&p, 1000, at_ms(0)), 0);
+	ck_assert_int_eq(pace_take(&p, 1, at_ms(0)), 100000 - 100);
+	/* the later of two counts */
+	pace_init(&p, 0, 10, at_ms(0));
+	pace_went(&p, 99000, 1000, at_ms(0));
+	pace_went(&p, 500, 10, at_ms(0));
+	ck_assert_int_eq(pace_take(&p, 1, at_ms(0)), 1000);
+}
+END_TEST
+
+START_TEST(runs_that_follow_each_other_keep_to_the_letters_rate)
+{
+	struct pace p;
+	int sent = 0;
+	int64_t last = 0;
+
+	/* another process every 30 ms, of what may send 5 at once */
+	for (int64_t ms = 0; ms < 10000; ms++) {
+		if (ms % 30 == 0) {
+			pace_init(&p, 50, 1000000, at_ms(ms));
+			if (ms > 0)
+				pace_went(&p, ms - last, 1, at_ms(ms));
+		}
+		for (; pace_take(&p, 1, at_ms(ms)) == 0; sent++)
+			last = ms;
+	}
+	ck_assert_int_le(sent, 505);
+	ck_assert_int_ge(sent, 250); /* a part of a letter's time is lost */
+}
+END_TEST
+
 SUITE_MAIN("pace", without_limits_nothing_waits,
 	letters_are_counted_over_the_second, the_slower_limit_holds,
 	what_waits_is_not_counted_and_the_wait_is_enough,
 	what_follows_a_large_letter_waits_for_it,
-	bytes_keep_to_the_rate_from_the_first_second)
+	bytes_keep_to_the_rate_from_the_first_second, what_went_before_counts,
+	runs_that_follow_each_other_keep_to_the_letters_rate)
