@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 
+#define CYCLE_US (146097 * CH_US_PER_DAY) /* 400 years */
+
 enum column_kind
 column_kind_of(uint32_t oid, int32_t modifier)
 {
@@ -147,12 +149,33 @@ read_moment(enum column_kind kind, struct ch_view v, struct moment *out,
 	return CH_OK;
 }
 
-/* *quoted: JSON needs quotes around it. */
+/* As Java writes years: four digits, beyond 9999 with a plus, before year 0 (1
+ * BC) with a minus. Each 400 years the calendar is the same, which leaves years
+ * of four digits to be written. */
+static void
+add_instant(struct ch_buf *out, int64_t pg_us)
+{
+	int64_t cycles = pg_us / CYCLE_US, rest = pg_us % CYCLE_US, year = 0;
+	char text[CH_TIME_TEXT_MAX];
+
+	if (rest < 0) {
+		cycles--;
+		rest += CYCLE_US;
+	}
+	(void)ch_time_format(ch_time_from_pg(rest), text);
+	(void)ch_view_int((struct ch_view){text, 4}, 2000, 2399, &year);
+	year += cycles * 400;
+	ch_buf_printf(out, "%s%04" PRId64 "%s",
+		year > 9999	   ? "+"
+			: year < 0 ? "-"
+				   : "",
+		year < 0 ? -year : year, text + 4);
+}
+
 static int
 add_moment(struct ch_buf *out, enum column_kind kind, struct ch_view v,
 	bool json, struct ch_err *err)
 {
-	char text[CH_TIME_TEXT_MAX];
 	struct moment m = {NULL, 0};
 	bool number;
 	int rc = read_moment(kind, v, &m, err);
@@ -165,8 +188,7 @@ add_moment(struct ch_buf *out, enum column_kind kind, struct ch_view v,
 	if (m.word != NULL) {
 		ch_buf_adds(out, m.word);
 	} else if (kind == COLUMN_TIMESTAMPTZ) {
-		(void)ch_time_format((struct ch_time){m.number}, text);
-		ch_buf_adds(out, text);
+		add_instant(out, (int64_t)ch_be64(v.ptr));
 	} else {
 		ch_buf_add_i64(out, m.number);
 	}

@@ -57,6 +57,23 @@ START_TEST(each_type_has_its_text)
 }
 END_TEST
 
+START_TEST(years_of_more_or_less_than_four_digits)
+{
+	expect(1184, "046120ce758a6000", "+12000-01-01T00:00:00.000000Z",
+		"\"+12000-01-01T00:00:00.000000Z\"");
+	expect(1184, "7fffff4795db4000", "+294276-12-31T00:00:00.000000Z",
+		"\"+294276-12-31T00:00:00.000000Z\"");
+	expect(1184, "0380e70b913b7fff", "9999-12-31T23:59:59.999999Z",
+		"\"9999-12-31T23:59:59.999999Z\"");
+	expect(1184, "ff1fc63d1bb12000", "0000-01-01T00:00:00.000000Z",
+		"\"0000-01-01T00:00:00.000000Z\"");
+	expect(1184, "ff1af9deec5b2000", "-0043-03-15T00:00:00.000000Z",
+		"\"-0043-03-15T00:00:00.000000Z\"");
+	expect(1184, "fd0f7fd1ccef4000", "-4712-01-02T00:00:00.000000Z",
+		"\"-4712-01-02T00:00:00.000000Z\"");
+}
+END_TEST
+
 START_TEST(strings_are_escaped_as_jackson_does)
 {
 	static const char text[] = "\"\\\b\t\n\f\r\v\x01\x1f\x7f/é\u2028"
@@ -120,6 +137,7 @@ START_TEST(blank_is_what_java_trims)
 END_TEST
 
 SUITE_MAIN("column", each_type_has_its_text,
+	years_of_more_or_less_than_four_digits,
 	strings_are_escaped_as_jackson_does, values_of_a_wrong_size_are_refused,
 	types_that_debezium_shows_otherwise_are_not_known,
 	blank_is_what_java_trims)
