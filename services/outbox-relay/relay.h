@@ -241,7 +241,11 @@ int source_open_queue(struct relay *r, struct ch_err *err);
  * CH_ECONFIG: no, and what to do; *missed: rows may be written meanwhile that
  * the slot never has. */
 int source_check_table(struct relay *r, bool *missed, struct ch_err *err);
-/* The same now and then while it is tailed, see session_unpublished(). Negative
+/* Has it the columns that the contract needs, of types that are known? As it is
+ * now. CH_ECONFIG: no, and what to do. */
+int source_check_columns(struct relay *r, struct ch_err *err);
+/* Is it published still? Now and then while it is tailed, see
+ * session_unpublished(). Negative
  * when the SQL connection failed. */
 int source_watch_table(struct relay *r, struct ch_err *err);
 /* May this role read all rows of it? CH_ECONFIG: no, and what to do. */

@@ -453,6 +453,25 @@ leave_unpublished(struct relay *r)
 	session_restart(r, &err);
 }
 
+/* Before the first row, not with it. Later the stream may be behind the table,
+ * and tells of which columns its rows are. */
+static int
+check_columns(struct relay *r, struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	int rc = source_check_columns(r, &why);
+
+	if (rc == CH_OK)
+		return CH_OK;
+	if (rc == CH_ECONFIG && (r->progress.has_lsn || r->scanned)) {
+		ch_warn("relay.columns", CH_ERR(&why),
+			CH_S("then", "rows of before the change are sent"));
+		return CH_OK;
+	}
+	*err = why;
+	return rc;
+}
+
 /* It may have been so, and rows been written, while no relay ran. */
 static int
 check_table(struct relay *r, struct ch_err *err)
@@ -465,7 +484,7 @@ check_table(struct relay *r, struct ch_err *err)
 		miss_rows(r, &why, err) != CH_OK)
 		return err->code;
 	*err = why;
-	return rc;
+	return rc == CH_OK ? check_columns(r, err) : rc;
 }
 
 static int
