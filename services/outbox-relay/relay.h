@@ -245,8 +245,7 @@ int source_check_table(struct relay *r, bool *missed, struct ch_err *err);
  * now. CH_ECONFIG: no, and what to do. */
 int source_check_columns(struct relay *r, struct ch_err *err);
 /* Is it published still? Now and then while it is tailed, see
- * session_unpublished(). Negative
- * when the SQL connection failed. */
+ * session_unpublished(). Negative when the SQL connection failed. */
 int source_watch_table(struct relay *r, struct ch_err *err);
 /* May this role read all rows of it? CH_ECONFIG: no, and what to do. */
 int source_check_rows(struct relay *r, struct ch_err *err);
