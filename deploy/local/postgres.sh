@@ -138,6 +138,7 @@ wal_level = logical
 max_connections = 40
 max_wal_senders = 10
 max_replication_slots = 10
+max_prepared_transactions = 4
 fsync = on
 synchronous_commit = on
 shared_buffers = 128MB

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 
+#define CYCLE_US (146097 * CH_US_PER_DAY) /* 400 years */
+
 enum column_kind
 column_kind_of(uint32_t oid, int32_t modifier)
 {
@@ -39,11 +41,12 @@ column_kind_of(uint32_t oid, int32_t modifier)
 	case 1082:
 		return COLUMN_DATE;
 	case 1114:
-		return modifier < 0 || modifier == 6 ? COLUMN_TIMESTAMP
-						     : COLUMN_OTHER;
+		return modifier < 0 || modifier > 3 ? COLUMN_TIMESTAMP
+						    : COLUMN_TIMESTAMP_MS;
 	case 1184:
-		return modifier < 0 || modifier == 6 ? COLUMN_TIMESTAMPTZ
-						     : COLUMN_OTHER;
+		return modifier < 0 || modifier > 6
+			? COLUMN_TIMESTAMPTZ
+			: (enum column_kind)(COLUMN_TIMESTAMPTZ_0 + modifier);
 	default:
 		return COLUMN_OTHER;
 	}
@@ -144,29 +147,54 @@ read_moment(enum column_kind kind, struct ch_view v, struct moment *out,
 	out->word = word_of(out->number, INT64_MIN, INT64_MAX);
 	/* PostgreSQL's last thirty years have no number from 1970 */
 	out->number = ch_time_from_pg(out->number).us;
+	if (kind == COLUMN_TIMESTAMP_MS)
+		out->number /= 1000; /* no rest: it was rounded so */
 	return CH_OK;
 }
 
-/* *quoted: JSON needs quotes around it. */
+/* As Java writes years: four digits, beyond 9999 with a plus, before year 0 (1
+ * BC) with a minus. Each 400 years the calendar is the same, which leaves years
+ * of four digits to be written. */
+static void
+add_instant(struct ch_buf *out, int64_t pg_us, int digits)
+{
+	static const char before[] = "-MM-DDTHH:MM:SS";
+	int64_t cycles = pg_us / CYCLE_US, rest = pg_us % CYCLE_US, year = 0;
+	char text[CH_TIME_TEXT_MAX];
+
+	if (rest < 0) {
+		cycles--;
+		rest += CYCLE_US;
+	}
+	(void)ch_time_format(ch_time_from_pg(rest), text);
+	(void)ch_view_int((struct ch_view){text, 4}, 2000, 2399, &year);
+	year += cycles * 400;
+	ch_buf_printf(out, "%s%04" PRId64 "%.*sZ",
+		year > 9999	   ? "+"
+			: year < 0 ? "-"
+				   : "",
+		year < 0 ? -year : year,
+		(int)strlen(before) + (digits > 0 ? 1 + digits : 0), text + 4);
+}
+
 static int
 add_moment(struct ch_buf *out, enum column_kind kind, struct ch_view v,
 	bool json, struct ch_err *err)
 {
-	char text[CH_TIME_TEXT_MAX];
 	struct moment m = {NULL, 0};
 	bool number;
 	int rc = read_moment(kind, v, &m, err);
 
 	if (rc != CH_OK)
 		return rc;
-	number = m.word == NULL && kind != COLUMN_TIMESTAMPTZ;
+	number = m.word == NULL && kind < COLUMN_TIMESTAMPTZ_0;
 	if (json && !number)
 		ch_buf_addc(out, '"');
 	if (m.word != NULL) {
 		ch_buf_adds(out, m.word);
-	} else if (kind == COLUMN_TIMESTAMPTZ) {
-		(void)ch_time_format((struct ch_time){m.number}, text);
-		ch_buf_adds(out, text);
+	} else if (!number) {
+		add_instant(out, (int64_t)ch_be64(v.ptr),
+			(int)kind - COLUMN_TIMESTAMPTZ_0);
 	} else {
 		ch_buf_add_i64(out, m.number);
 	}
@@ -238,14 +266,16 @@ column_add_text(struct ch_buf *out, enum column_kind kind, struct ch_view v,
 	case COLUMN_BYTES:
 		add_base64(out, v);
 		return CH_OK;
-	case COLUMN_TIMESTAMP:
-	case COLUMN_TIMESTAMPTZ:
 	case COLUMN_DATE:
-		return add_moment(out, kind, v, false, err);
+	case COLUMN_TIMESTAMP:
+	case COLUMN_TIMESTAMP_MS:
+	case COLUMN_TIMESTAMPTZ_0:
+	case COLUMN_TIMESTAMPTZ:
 	case COLUMN_OTHER:
 		break;
 	}
-	return unknown_kind(err);
+	return kind >= COLUMN_DATE ? add_moment(out, kind, v, false, err)
+				   : unknown_kind(err);
 }
 
 /* The code point of a well-formed character of n bytes, n > 1. */
@@ -324,14 +354,16 @@ column_add_json(struct ch_buf *out, enum column_kind kind, struct ch_view v,
 	case COLUMN_BOOL:
 	case COLUMN_INT:
 		return add_scalar(out, kind, v, err);
-	case COLUMN_TIMESTAMP:
-	case COLUMN_TIMESTAMPTZ:
 	case COLUMN_DATE:
-		return add_moment(out, kind, v, true, err);
+	case COLUMN_TIMESTAMP:
+	case COLUMN_TIMESTAMP_MS:
+	case COLUMN_TIMESTAMPTZ_0:
+	case COLUMN_TIMESTAMPTZ:
 	case COLUMN_OTHER:
 		break;
 	}
-	return unknown_kind(err);
+	return kind >= COLUMN_DATE ? add_moment(out, kind, v, true, err)
+				   : unknown_kind(err);
 }
 
 bool

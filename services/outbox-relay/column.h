@@ -28,19 +28,23 @@ enum column_kind {
 	COLUMN_BOOL,
 	COLUMN_INT, /* int2, int4, int8 */
 	COLUMN_BYTES,
-	COLUMN_TIMESTAMP, /* microseconds since 1970 */
-	COLUMN_TIMESTAMPTZ,
-	COLUMN_DATE /* days since 1970 */
+	/* moments, from here on */
+	COLUMN_DATE,	     /* days since 1970 */
+	COLUMN_TIMESTAMP,    /* microseconds since 1970 */
+	COLUMN_TIMESTAMP_MS, /* of up to three digits: milliseconds */
+	COLUMN_TIMESTAMPTZ_0,
+	/* one more for each digit of its seconds */
+	COLUMN_TIMESTAMPTZ = COLUMN_TIMESTAMPTZ_0 + 6
 };
 
 #define COLUMN_INT4_OID 23
 /* For refusals. */
 #define COLUMN_TYPES                                                           \
 	"text, varchar, char, json, jsonb, uuid, boolean, smallint, integer, " \
-	"bigint, bytea, date, timestamp and timestamptz"
+	"bigint, bytea, date, timestamp, timestamptz, enums, citext and "      \
+	"domains over them"
 
-/* modifier as in pg_attribute: -1 for a type without one. A timestamp of less
- * than six digits is another type to Debezium: COLUMN_OTHER. */
+/* modifier as in pg_attribute: -1 for a type without one. */
 enum column_kind column_kind_of(uint32_t oid, int32_t modifier);
 /* Could its text be JSON? */
 bool column_is_json(uint32_t oid);

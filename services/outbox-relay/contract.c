@@ -49,7 +49,9 @@ struct contract {
 	struct column id, key, payload, route_by, type;
 	struct placement *placements;
 	size_t placement_count;
-	int column_count;	 /* of a row */
+	int column_count; /* of a row */
+	struct contract_type *types;
+	size_t type_count;
 	struct rewrite *rewrite; /* NULL: the prefix counts */
 	enum contract_missing missing;
 	enum contract_value value_as;
@@ -206,6 +208,7 @@ contract_free(struct contract *c)
 		free(c->placements[i].alias);
 	}
 	free(c->placements);
+	free(c->types);
 	rewrite_free(c->rewrite);
 	free(c);
 }
@@ -221,6 +224,46 @@ contract_is_of(const struct contract *c, struct ch_view schema,
 }
 
 /* ---- columns ---- */
+
+static struct contract_type *
+known(const struct contract *c, uint32_t told)
+{
+	size_t i;
+
+	for (i = 0; i < c->type_count; i++)
+		if (c->types[i].told == told)
+			return &c->types[i];
+	return NULL;
+}
+
+void
+contract_know(struct contract *c, const struct contract_type *types,
+	size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		struct contract_type *t = known(c, types[i].told);
+
+		if (t == NULL) {
+			c->types = ch_xrealloc(c->types, c->type_count + 1,
+				sizeof(*c->types));
+			t = &c->types[c->type_count++];
+		}
+		*t = types[i];
+	}
+}
+
+static void
+set_type(const struct contract *c, struct column *own,
+	const struct pgoutput_column *as)
+{
+	const struct contract_type *t = known(c, as->type);
+
+	own->type = t != NULL ? t->type : as->type;
+	own->kind = column_kind_of(own->type,
+		t != NULL ? t->modifier : as->modifier);
+}
 
 static int
 find(struct contract *c, struct column *own,
@@ -238,10 +281,15 @@ find(struct contract *c, struct column *own,
 			"table %s has no column \"%s\", which %s names: name "
 			"another, or publish the column",
 			c->table, own->name, own->param);
-	own->type = columns[own->at].type;
-	own->kind = column_kind_of(own->type, columns[own->at].modifier);
+	set_type(c, own, &columns[own->at]);
 	if (own->kind != COLUMN_OTHER)
 		return CH_OK;
+	if (columns[own->at].called.len > 0)
+		return ch_err_set(err, CH_ECONFIG,
+			"%s.%s (%s) is of type %.*s, known are " COLUMN_TYPES
+			": change the type or leave it out",
+			c->table, own->name, own->param,
+			CH_VIEW_ARG(columns[own->at].called));
 	return ch_err_set(err, CH_ECONFIG,
 		"%s.%s (%s) has type %" PRIu32 ":%" PRId32
 		", known are " COLUMN_TYPES ": change the type or leave it out",

@@ -48,6 +48,13 @@ struct contract_options {
 	const char *cloudevents; /* ce_source; "": no such headers */
 };
 
+/* A type of the application's that is another one on the wire: a domain, an
+ * enum. */
+struct contract_type {
+	uint32_t told, type;
+	int32_t modifier;
+};
+
 struct contract;
 
 /* NULL with CH_ECONFIG. Options are copied. */
@@ -56,6 +63,9 @@ struct contract *contract_new(const struct contract_options *opt,
 void contract_free(struct contract *c); /* NULL is allowed */
 bool contract_is_of(const struct contract *c, struct ch_view schema,
 	struct ch_view table);
+/* Types that columns may be of from now on; those of before stay known. */
+void contract_know(struct contract *c, const struct contract_type *types,
+	size_t count);
 /* Where the columns are that rows consist of from now on. CH_ECONFIG. */
 int contract_learn(struct contract *c, const struct pgoutput_column *columns,
 	int count, struct ch_err *err);

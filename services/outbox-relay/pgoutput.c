@@ -146,6 +146,7 @@ read_column(struct cursor *c, struct pgoutput_column *column)
 	column->name = take_name(c);
 	column->type = take_u32(c);
 	column->modifier = (int32_t)take_u32(c);
+	column->called = (struct ch_view){"", 0};
 }
 
 static int

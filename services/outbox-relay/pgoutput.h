@@ -54,7 +54,8 @@ enum pgoutput_kind {
 struct pgoutput_column {
 	struct ch_view name;
 	uint32_t type;
-	int32_t modifier; /* of the type; -1: none */
+	int32_t modifier;      /* of the type; -1: none */
+	struct ch_view called; /* the type; a stream does not tell: empty */
 };
 
 struct pgoutput_value {

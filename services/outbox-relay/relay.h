@@ -253,8 +253,11 @@ int source_check_table(struct relay *r, bool *missed, struct ch_err *err);
  * why says so. Negative when the SQL connection failed. */
 int source_check_past(struct relay *r, bool *missed, struct ch_err *why,
 	struct ch_err *err);
-/* The same now and then while it is tailed, see session_unpublished(). Negative
- * when the SQL connection failed. */
+/* Has it the columns that the contract needs, of types that are known? As it is
+ * now. CH_ECONFIG: no, and what to do. */
+int source_check_columns(struct relay *r, struct ch_err *err);
+/* Is it published, and was it, still? Now and then while it is tailed, see
+ * session_unpublished(). Negative when the SQL connection failed. */
 int source_watch_table(struct relay *r, struct ch_err *err);
 /* The stream tells the table anew, in transaction xid: the same again, before a
  * row behind that is taken. */

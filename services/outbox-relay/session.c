@@ -382,6 +382,25 @@ forget_missed(struct relay *r, const struct ch_err *why, struct ch_err *err)
 		: CH_OK;
 }
 
+/* Before the first row, not with it. Later the stream may be behind the table,
+ * and tells of which columns its rows are. */
+static int
+check_columns(struct relay *r, struct ch_err *err)
+{
+	struct ch_err why = CH_ERR_INIT;
+	int rc = source_check_columns(r, &why);
+
+	if (rc == CH_OK)
+		return CH_OK;
+	if (rc == CH_ECONFIG && position_state(&r->position) != POSITION_NONE) {
+		ch_warn("relay.columns", CH_ERR(&why),
+			CH_S("then", "rows of before the change are sent"));
+		return CH_OK;
+	}
+	*err = why;
+	return rc;
+}
+
 /* It may have been so, and rows been written, while no relay ran. */
 static int
 check_table(struct relay *r, struct ch_err *err)
@@ -395,7 +414,9 @@ check_table(struct relay *r, struct ch_err *err)
 	if (rc == CH_OK && missed)
 		rc = forget_missed(r, &why, err);
 	if (rc == CH_OK && published == CH_OK)
-		return publication_keep(&r->how, r->pg, err);
+		rc = publication_keep(&r->how, r->pg, err);
+	if (rc == CH_OK && published == CH_OK)
+		return check_columns(r, err);
 	if (rc == CH_OK)
 		*err = why;
 	return rc == CH_OK ? published : rc;

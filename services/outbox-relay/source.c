@@ -27,6 +27,12 @@ static const struct ch_pg_stmt allowed_stmt = {
 static const struct ch_pg_stmt published_stmt = {
 	"relay_table_published", outbox_relay_sql_table_published};
 
+static const struct ch_pg_stmt columns_stmt = {
+	"relay_table_columns", outbox_relay_sql_table_columns};
+
+static const struct ch_pg_stmt types_stmt = {
+	"relay_types_made", outbox_relay_sql_types_made};
+
 struct allowed {
 	char wal_level[32], role[64];
 	int32_t senders, slots;
@@ -193,6 +199,30 @@ may_miss(const struct table *t)
 	return t->has_publication && t->there && !(t->published && t->inserts);
 }
 
+/* What a stream tells of such a type is its number alone. */
+static int
+learn_types(struct relay *r, struct ch_err *err)
+{
+	struct contract_type type;
+	PGresult *res;
+	int i, rc = ch_pg_query(r->pg, &types_stmt, NULL, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
+		struct ch_pg_row row = ch_pg_row(res, i);
+
+		type.told = (uint32_t)ch_pg_next_i64(&row);
+		type.type = (uint32_t)ch_pg_next_i64(&row);
+		type.modifier = ch_pg_next_i32(&row);
+		rc = ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
+		if (rc == CH_OK)
+			contract_know(r->contract, &type, 1);
+	}
+	PQclear(res);
+	return rc;
+}
+
 int
 source_check_table(struct relay *r, bool *missed, struct ch_err *err)
 {
@@ -200,7 +230,47 @@ source_check_table(struct relay *r, bool *missed, struct ch_err *err)
 	int rc = look_at_table(r, PATIENCE_MS, &t, err);
 
 	*missed = rc == CH_OK && may_miss(&t);
-	return rc == CH_OK ? check_published(r, &t, err) : rc;
+	if (rc == CH_OK)
+		rc = check_published(r, &t, err);
+	return rc == CH_OK ? learn_types(r, err) : rc;
+}
+
+static int
+learn_columns(struct relay *r, const PGresult *res, struct ch_err *err)
+{
+	struct pgoutput_column columns[PGOUTPUT_COLUMNS_MAX];
+	int i, count = PQntuples(res);
+
+	if (count > PGOUTPUT_COLUMNS_MAX)
+		return CH_OK; /* a column list may leave some out */
+	for (i = 0; i < count; i++) {
+		struct ch_pg_row row = ch_pg_row(res, i);
+
+		columns[i].name = ch_pg_next_text(&row);
+		columns[i].type = (uint32_t)ch_pg_next_i64(&row);
+		columns[i].modifier = ch_pg_next_i32(&row);
+		columns[i].called = ch_pg_next_text(&row);
+		if (!ch_pg_row_ok(&row, err))
+			return CH_EPROTO;
+	}
+	return contract_learn(r->contract, columns, count, err);
+}
+
+int
+source_check_columns(struct relay *r, struct ch_err *err)
+{
+	struct ch_pg_args args;
+	PGresult *res;
+	int rc;
+
+	ch_pg_args_clear(&args);
+	ch_pg_arg_str(&args, r->table);
+	rc = ch_pg_query(r->pg, &columns_stmt, &args, &res, err);
+	if (rc != CH_OK)
+		return rc;
+	rc = learn_columns(r, res, err);
+	PQclear(res);
+	return rc;
 }
 
 int
@@ -284,7 +354,11 @@ source_open_queue(struct relay *r, struct ch_err *err)
 {
 	int rc = progress_settle(&r->progress, r->pg, err);
 
-	return rc == CH_OK ? queue_check(r->queue, r->pg, err) : rc;
+	if (rc == CH_OK)
+		rc = queue_check(r->queue, r->pg, err);
+	if (rc == CH_OK)
+		rc = learn_types(r, err);
+	return rc == CH_OK ? source_check_columns(r, err) : rc;
 }
 
 bool

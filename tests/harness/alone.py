@@ -15,13 +15,14 @@ INSTALL = ROOT / "deploy" / "alone" / "install.sql"
 class Alone:
     """An empty database of an application."""
 
-    def __init__(self, cell):
+    def __init__(self, cell, options=""):
         self.cell = cell
         self.name = "app" + uuid.uuid4().hex[:10]
         admin = psycopg2.connect(cell.url("superuser", "postgres"))
         admin.autocommit = True
         with admin.cursor() as cur:
-            cur.execute(f"CREATE DATABASE {self.name} TEMPLATE template0")
+            cur.execute(f"CREATE DATABASE {self.name} TEMPLATE template0 "
+                        + options)
         admin.close()
 
     def connect(self):

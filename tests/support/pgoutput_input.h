@@ -92,7 +92,7 @@ pgoutput_application(void)
 		return c;
 	for (int i = 0; i < 13; i++)
 		columns[i] = (struct pgoutput_column){
-			ch_view_of(names[i]), types[i], -1};
+			ch_view_of(names[i]), types[i], -1, {"", 0}};
 	c = contract_new(&opt, NULL);
 	pgoutput_require(c != NULL &&
 			contract_learn(c, columns, 13, NULL) == CH_OK,

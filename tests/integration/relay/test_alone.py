@@ -739,6 +739,44 @@ def test_unpublished_table_is_refused(shop, relay):
     assert daemon.get("/readyz")[0] == 503
 
 
+def test_a_type_that_is_not_known_is_refused_before_a_row_comes(shop, relay):
+    shop.sql("ALTER TABLE outbox ADD price numeric(10, 2)")
+    daemon = relay(wait_ready=False, outbox_placements="price:header")
+    until(lambda: "public.outbox.price (outbox_placements) is of type "
+          "numeric(10,2), known are" in daemon.logged(), 60, "told")
+    assert daemon.get("/readyz")[0] == 503
+    assert shop.sql("SELECT count(*) FROM pg_replication_slots "
+                    "WHERE slot_name = %s", (shop.slot,)) == [(0,)]
+
+
+def test_rows_of_before_a_column_was_renamed_are_sent(shop, relay):
+    """The table is not what the stream is: it is only told, so that a relay of
+    before can send what is of before."""
+    daemon = relay()
+    shop.order("k")
+    shop.arrived()
+    assert daemon.stop() == 0
+    shop.order("k")
+    shop.sql("ALTER TABLE outbox RENAME payload TO body")
+    daemon = relay(wait_ready=False)
+    shop.arrived()
+    assert "event=relay.columns " in daemon.logged()
+    assert 'has no column \\"payload\\"' in daemon.logged()
+
+
+def test_an_enum_that_comes_while_the_relay_runs(shop, relay):
+    daemon = relay()
+    shop.order("k")
+    shop.sql("CREATE TYPE kind AS ENUM ('Order'); ALTER TABLE outbox "
+             "ALTER aggregatetype TYPE kind USING aggregatetype::kind")
+    shop.order("k")
+    shop.arrived()
+    shop.sql("ALTER TABLE outbox ALTER aggregatetype TYPE text")
+    shop.order("k")
+    shop.arrived()
+    assert daemon.running()
+
+
 @pytest.mark.parametrize("flags,named", [
     ({"outbox_table": "outbox"}, "public.outbox"),
     ({"routes": "a=b"}, "outbox_topic_regex"),

@@ -11,13 +11,13 @@
 static struct ch_arena arena = CH_ARENA_INIT;
 
 static const struct pgoutput_column columns[] = {
-	{CH_VIEW("id"), TEXT_OID, -1},
-	{CH_VIEW("aggregatetype"), 1043, 259},
-	{CH_VIEW("aggregateid"), TEXT_OID, -1},
-	{CH_VIEW("type"), TEXT_OID, -1},
-	{CH_VIEW("payload"), TEXT_OID, -1},
-	{CH_VIEW("part"), 23, -1},
-	{CH_VIEW("odd"), 1700, -1},
+	{CH_VIEW("id"), TEXT_OID, -1, {"", 0}},
+	{CH_VIEW("aggregatetype"), 1043, 259, {"", 0}},
+	{CH_VIEW("aggregateid"), TEXT_OID, -1, {"", 0}},
+	{CH_VIEW("type"), TEXT_OID, -1, {"", 0}},
+	{CH_VIEW("payload"), TEXT_OID, -1, {"", 0}},
+	{CH_VIEW("part"), 23, -1, {"", 0}},
+	{CH_VIEW("odd"), 1700, -1, {"", 0}},
 };
 
 static struct contract_options
@@ -310,6 +310,39 @@ unlearned(const struct contract_options *opt, const char *named)
 	contract_free(c);
 }
 
+/* A domain over an enum, say: what a stream tells is its number. */
+START_TEST(types_of_the_application_are_what_they_are_made_of)
+{
+	static const struct contract_type made[] = {
+		{70000, 25, -1}, {70001, 23, -1}, {70002, 1700, 131078}};
+	struct pgoutput_column own[COUNT(columns)];
+	struct contract_options opt = options();
+	struct ch_err err = CH_ERR_INIT;
+	struct contract *c;
+
+	memcpy(own, columns, sizeof(own));
+	own[1].type = own[3].type = 70000;
+	opt.placements = (const char *const[]){"type:header", NULL};
+	c = contract_new(&opt, &err);
+	ck_assert_int_eq(contract_learn(c, own, COUNT(own), &err), CH_ECONFIG);
+	ck_assert_msg(strstr(err.text, "type 70000") != NULL, "%s", err.text);
+	contract_know(c, made, COUNT(made));
+	ck_assert_int_eq(contract_learn(c, own, COUNT(own), &err), CH_OK);
+	own[3].type = 70002;
+	own[3].called = ch_view_of("money_of_ours");
+	ck_assert_int_eq(contract_learn(c, own, COUNT(own), &err), CH_ECONFIG);
+	ck_assert_msg(strstr(err.text, "type money_of_ours, known") != NULL,
+		"%s", err.text);
+	contract_free(c);
+	opt.placements = (const char *const[]){"type:partition", NULL};
+	c = contract_new(&opt, &err);
+	contract_know(c, made, COUNT(made));
+	own[3].type = 70001;
+	ck_assert_int_eq(contract_learn(c, own, COUNT(own), &err), CH_OK);
+	contract_free(c);
+}
+END_TEST
+
 START_TEST(columns_that_do_not_fit_are_refused)
 {
 	struct contract_options opt = options();
@@ -345,4 +378,5 @@ SUITE_MAIN("contract", a_row_becomes_a_message,
 	a_row_read_without_an_id_is_named_by_what_it_holds,
 	placements_context_and_cloudevents_keep_their_order,
 	event_without_an_id_is_no_cloudevent, wrong_options_are_refused,
+	types_of_the_application_are_what_they_are_made_of,
 	columns_that_do_not_fit_are_refused, its_table_is_known_by_both_names)
