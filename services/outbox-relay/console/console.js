@@ -1163,7 +1163,7 @@ async function openLetter(id) {
 function resultsView(doc, done) {
 	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
 		cells([r.letter_id, "short mono"],
-			[r.outcome === "done" ? done : r.outcome, "short"], r.detail)));
+			[r.outcome === "done" ? done : r.outcome, "short"], plain(r.detail))));
 }
 
 /* So many as one request may name, until one fails. */
@@ -1661,7 +1661,7 @@ async function loadUnsent(plan, letters, mine) {
 		return;
 	const rows = found.map((l) => {
 		const row = cells([l.letter_id, "id mono"], [l.outcome, "short"],
-			[target(l), "topic"], l.detail, [l.state, "short"]);
+			[target(l), "topic"], plain(l.detail), [l.state, "short"]);
 		row.tabIndex = -1;
 		row.open = () => openLetter(l.letter_id);
 		return row;

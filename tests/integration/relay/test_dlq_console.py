@@ -264,6 +264,7 @@ def test_what_a_plan_did_not_send_is_shown_with_why(relay_cell, page, browser,
     assert [(r[0], r[1], r[4]) for r in rows] == [
         (looped, "quarantined", "quarantined"), (behind, "held", "pending")]
     assert "it was replayed 5 times" in rows[0][3]
+    assert "--" not in rows[0][3]  # the command line's
     picture("unsent")
     browser.js("document.querySelector('#unsent tbody tr').focus()")
     browser.keys(ENTER)
