@@ -15,6 +15,13 @@ const POLL_MS = 1000;
 const HEX_SHOWN = 16384;
 const ANSWER_MS = 20000; /* of a question; longer than the relay takes for one */
 const KEYS_MS = 5000;
+const LETTERS_MS = 60000;
+const GOOD_MS = 10000; /* what went well is said for so long */
+const SLOW_MS = 700; /* of a button; then it says that it is at work */
+const CONTEXT = 3; /* lines around a change */
+const PACE_MS = 10000; /* over which a run's pace is measured */
+const LINES_COMPARED = 1000000; /* of the old ones times of the new ones */
+const NAMED_AT_ONCE = 20; /* letters in one expression */
 const KEYS_SHOWN = 10;
 const KEYS_MAX = 200;
 const byId = (id) => document.getElementById(id);
@@ -32,6 +39,7 @@ const now = {
 	keysAll: false, /* shown, not only the first of them */
 	keysRead: "", /* the time of day when they were */
 	failed: false, /* what was asked for last: nobody answered it */
+	readNext: 0, /* the letters, when nobody is at work on them */
 };
 
 /* ---- text and elements ---- */
@@ -55,6 +63,8 @@ function make(tag, properties, ...children) {
 	return e;
 }
 
+const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 function count(n, what) {
 	return `${n} ${what}${n === 1 ? "" : "s"}`;
 }
@@ -68,7 +78,32 @@ function age(at) {
 	return s < 172800 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86400)}d`;
 }
 
+/* A cell whose text goes with the time. */
+function ageCell(at) {
+	return make("td", {className: "number", title: at || "", "data-at": at || ""},
+		at ? age(at) : "");
+}
+
+function growOlder() {
+	for (const cell of document.querySelectorAll("[data-at]"))
+		if (cell.getAttribute("data-at") !== "")
+			write(cell, age(cell.getAttribute("data-at")));
+}
+
+/* Seconds, as one says them. */
+function during(s) {
+	if (s < 90)
+		return `${Math.max(1, Math.ceil(s))} s`;
+	return s < 5400 ? `${Math.ceil(s / 60)} min` : `${(s / 3600).toFixed(1)} h`;
+}
+
+function clock(at) {
+	return new Date(at).toTimeString().slice(0, 8);
+}
+
 function target(t) {
+	if (t.topic === "")
+		return "(no topic known)";
 	return t.partition === undefined ? `${t.topic} (by the key)`
 		: `${t.topic}[${t.partition}]`;
 }
@@ -85,19 +120,82 @@ function quoted(text) {
 }
 
 function say(place, text, good) {
-	place.textContent = text === "" ? "" : clean(text);
+	place.textContent = capital(clean(text));
 	place.classList.toggle("good", Boolean(good));
 	place.hidden = text === "";
 }
 
+/* As long as nothing else is said there. */
+function sayDone(text) {
+	const place = byId("notice");
+	say(place, text, true);
+	const said = place.textContent;
+	setTimeout(() => {
+		if (place.textContent === said)
+			say(place, "");
+	}, GOOD_MS);
+}
+
 /* ---- asking ---- */
 
+/* The engine speaks to the command line, too: what that would do, as the page
+ * has it. */
+const WORDS = [
+	[/^body: /, ""],
+	[/ \(dlq (approve|list) [^)]*\)/, ""],
+	[/[:;] see dlq (plans|list)( \d+| --topic \S+)?$/, ""],
+	[/: it cannot become \w+$/, ": that cannot be done with it now"],
+	[/, or dlq stop \d+/, ", or stop it"],
+	[/dlq cancel this plan/, "cancel this plan"],
+	[/then (dlq )?run (\d+|it) again/, "then resume it"],
+	[/: run (plan \d+|it) again(, it goes on where it was)?/, ": resume it, it goes on where it was"],
+	[/see dlq show, then --again to send it once more/,
+		"plan it, with 'Also replayed letters not yet taken'"],
+	[/raise --max-replays \(now (\d+)\)/,
+		"plan it, with more than $1 'Replays of a letter at most'"],
+	[/say which with --to TOPIC \([^)]*\)/,
+		"plan it, with a 'Topic for letters without one'"],
+	[/dlq show names/, "its headers name"],
+	[/or dlq edit it/, "or edit it"],
+	[/^the file holds what the letter has.*/, "the value is what it was: change it first"],
+];
+
+function plain(text) {
+	return WORDS.reduce((said, [found, ours]) => said.replace(found, ours), text);
+}
+
+/* [what happened, what to do], where the API's own words are for programs. */
+const HAPPENED = {
+	no_token: () => now.token === ""
+		? ["the relay has to know who asks", "give your token"]
+		: ["the relay does not know this token", "see that all of it was copied; " +
+			"one that is new in api_token_file counts when the relay has started again"],
+	two_people: () => ["nobody replays or discards alone here",
+		"make a plan, and let somebody else approve it"],
+	too_slow: () => ["PostgreSQL took too long for it",
+		"select less: a topic, a class, an age; or ask the command line, which waits longer"],
+	no_database: () => ["PostgreSQL does not answer the relay",
+		"see that it runs; this page goes on by itself"],
+};
+const AFTER_A_CHANGE = "whether it was done is not known: look at the past actions " +
+	"before you do it again";
+
 class Refusal extends Error {
-	constructor(status, error) {
-		super(error.next && !error.byte ? `${error.message} — ${error.next}` : error.message);
+	constructor(status, error, changes) {
+		const [message, next] = HAPPENED[error.code] ? HAPPENED[error.code]()
+			: [plain(error.message), ["invalid", "refused", "forbidden", "not_found"]
+				.includes(error.code) ? "" : error.next];
+		const unsure = changes && (status === 0 || status >= 500);
+		super([message, next, unsure ? AFTER_A_CHANGE : ""].filter(Boolean)
+			.map((text, i) => i > 0 ? capital(text) : text).join(". "));
 		this.status = status;
 		this.byte = error.byte;
+		this.code = error.code;
 	}
+}
+
+function changesBy(method, body) {
+	return method !== "GET" && !(body && body.dry_run);
 }
 
 async function fetchIt(method, path, body) {
@@ -113,7 +211,7 @@ async function fetchIt(method, path, body) {
 			body: body === undefined ? undefined : JSON.stringify(body)});
 	} catch (e) {
 		throw new Refusal(0, {message: "the relay does not answer",
-			next: "see that it runs, then refresh"});
+			next: "see that it runs; this page goes on by itself"}, changesBy(method, body));
 	}
 }
 
@@ -123,11 +221,12 @@ async function ask(method, path, body) {
 	try {
 		doc = await answer.json();
 	} catch (e) {
-		throw new Refusal(answer.status,
-			{message: `the relay answered ${answer.status}, and no JSON`});
+		throw new Refusal(answer.status, {message: "something else answers in the " +
+			`relay's place (HTTP ${answer.status})`,
+		next: "see the proxy between this page and the relay"}, changesBy(method, body));
 	}
 	if (doc.error)
-		throw new Refusal(answer.status, doc.error);
+		throw new Refusal(answer.status, doc.error, changesBy(method, body));
 	return doc;
 }
 
@@ -151,6 +250,24 @@ function selection() {
 function onlyReads() {
 	return now.status.read_only ||
 		(now.status.actor !== "" && !now.status.may_change);
+}
+
+/* Why this person changes nothing here; "" without a token, which is asked for. */
+function whyNot() {
+	if (now.status.read_only)
+		return "This page only reads: the relay has no api_token_file.";
+	return onlyReads() ? `The token of ${now.status.actor} only reads: give another one (t).` : "";
+}
+
+/* What changes something begins with who does it. */
+function asSomebody(act) {
+	if (whyNot() !== "")
+		say(byId("notice"), whyNot());
+	else if (now.status.actor === "")
+		openToken("to change something, say first who you are: give your token",
+			() => asSomebody(act));
+	else
+		act();
 }
 
 function showWho() {
@@ -199,19 +316,13 @@ function fillKey(row, k) {
 	row.replaceChildren(...cells(...texts.map(([text, kind]) =>
 		kind.startsWith("cut") ? [make("span", {}, text), kind] : [text, kind])).cells);
 	row.cells[0].title = k.since;
+	row.cells[0].setAttribute("data-at", k.since);
 }
 
 function keyRow(k) {
 	const row = make("tr", {tabIndex: -1});
-	const change = (open) => () => attempt(async () => {
-		if (now.status.read_only)
-			throw new Refusal(0, {message: "this relay's console only reads",
-				next: "set api_token_file"});
-		if (onlyReads())
-			throw new Refusal(0, {message: "this token changes nothing",
-				next: "give another one (t)"});
-		open([await decisiveLetter(row.key)]);
-	});
+	const change = (open) => () => asSomebody(() => attempt(async () =>
+		open([await decisiveLetter(row.key)])));
 	fillKey(row, k);
 	row.open = () => attempt(async () => openLetter(await decisiveLetter(row.key)));
 	row.plan = change(openPlan);
@@ -262,6 +373,7 @@ function showKeys() {
 	if (held && rows.length === 0)
 		focusRow(byId("letters"), now.cursor);
 	const more = now.keys.length - KEYS_SHOWN;
+	byId("blocked-hint").hidden = rows.length === 0;
 	byId("blocked-all").hidden = more <= 0;
 	byId("blocked-all").textContent = now.keysAll ? "Show fewer" : `Show ${more} more`;
 	write(byId("blocked-said"), keysText());
@@ -310,8 +422,13 @@ async function lookAtKeys() {
 		await refresh(); /* what the notice says is over */
 		return;
 	}
-	if (before === now.keys.map((k) => k.letter_id).join() || !isQuiet())
-		return;
+	const same = before === now.keys.map((k) => k.letter_id).join();
+	if (answered && isQuiet() && (!same || Date.now() >= now.readNext))
+		await reread();
+}
+
+/* Behind whatever is under way: who looks next sees what has become of it. */
+async function reread() {
 	try {
 		await loadParts();
 	} catch (e) {
@@ -322,6 +439,7 @@ async function lookAtKeys() {
 
 async function watchKeys() {
 	try {
+		growOlder();
 		if (!document.hidden)
 			await lookAtKeys();
 	} finally {
@@ -343,13 +461,10 @@ function filterOf(sort, names) {
 		.join(" and ");
 }
 
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
-
 function sortRow(sort, names) {
 	const row = make("tr", {tabIndex: -1},
 		make("td", {className: "number"}, String(sort.letters)),
-		make("td", {className: "number", title: sort.oldest || ""},
-			sort.oldest ? age(sort.oldest) : ""),
+		ageCell(sort.oldest),
 		...names.map((n) => make("td", {className: n === "class" ? "short" : ""},
 			sort[n] === null ? "(none)" : sort[n])));
 	return row;
@@ -388,7 +503,7 @@ function letterRow(letter, place) {
 	box.setAttribute("aria-label", "select letter " + letter.letter_id);
 	const row = make("tr", {tabIndex: place === now.cursor ? 0 : -1},
 		make("td", {}, box),
-		make("td", {className: "number", title: letter.at}, age(letter.at)),
+		ageCell(letter.at),
 		make("td", {className: "short"}, letter.state +
 			(letter.blocks_key && letter.state === "pending"
 				? ", blocks its key" : "")),
@@ -419,9 +534,14 @@ function showChosen() {
 	const some = now.letters.length;
 	byId("chosen").textContent = n > 0 ? `${count(n, "letter")} selected`
 		: `${some} of ${count(now.fitting, "letter")} shown, none selected`;
+	const which = n > 0 ? ` ${n} selected` : some > 0 ? ` all ${now.fitting}` : "";
+	byId("plan").textContent = `Plan a replay${which && " of" + which}…`;
+	byId("discard").textContent = `Discard${which}…`;
+	byId("export").textContent = `Export${which}`;
 	byId("plan").disabled = onlyReads() || some === 0;
 	byId("discard").disabled = onlyReads() || some === 0;
 	byId("export").disabled = some === 0;
+	write(byId("why-not"), some === 0 ? "" : whyNot());
 }
 
 function showLetters() {
@@ -469,6 +589,11 @@ function showWrong(e) {
 		" ".repeat(clean(before).length) + "^ " + clean(e.message);
 }
 
+/* Where it is seen: the page behind a dialog is not. */
+function noticePlace() {
+	return byId(byId("dialog").open ? "dialog-notice" : "notice");
+}
+
 async function attempt(what) {
 	say(byId("notice"), "");
 	try {
@@ -479,10 +604,10 @@ async function attempt(what) {
 		if (!(e instanceof Refusal))
 			throw e;
 		now.failed = e.status === 0 || e.status >= 500;
-		if (e.status === 401 && !byId("dialog").open)
+		if (e.status === 401)
 			openToken(e.message);
 		else
-			say(byId("notice"), e.message);
+			say(noticePlace(), e.message);
 		return false;
 	}
 }
@@ -490,7 +615,7 @@ async function attempt(what) {
 /* The parts of the page, each by itself: of one that is not answered that is said,
  * and the others show. */
 async function loadParts() {
-	const said = [];
+	const said = [], began = Date.now();
 	let status = 200; /* counts that are late are not asked for again and again */
 	for (const [name, load] of [["the letters", () => loadLetters(false)],
 		["how many there are", loadReasons]])
@@ -499,12 +624,15 @@ async function loadParts() {
 		} catch (e) {
 			if (!(e instanceof Refusal) || e.status === 401)
 				throw e;
-			said.push(`${name}: ${e.message}`);
+			said.push([name, e.message]);
 			if (load !== loadReasons)
 				status = e.status;
 		}
+	/* what takes long is not asked for all the time */
+	now.readNext = Date.now() + Math.max(LETTERS_MS, 20 * (Date.now() - began));
 	if (said.length > 0)
-		throw new Refusal(status, {message: said.join("; ")});
+		throw new Refusal(status, {message: said.length > 1 && said[0][1] === said[1][1]
+			? said[0][1] : said.map((part) => part.join(": ")).join(". ")});
 }
 
 /* A late answer must not take the focus of whoever has gone on. A row that had
@@ -529,6 +657,8 @@ async function search() {
 			throw e;
 		if (e.byte || e.status === 400)
 			refuseSearch(e);
+		else if (e.status === 401)
+			openToken(e.message, search);
 		else
 			say(byId("notice"), e.message);
 	}
@@ -559,15 +689,47 @@ function refresh() {
 let polling = 0; /* the view that polls; another view ends it */
 let cameFrom = null;
 
-function openDialog(title, body, buttons) {
+/* From the first to the one that is seen. Of a view: key; again, which shows it anew
+ * (without, it comes back as it was left: a form); enter, what Enter does in its
+ * fields; leaves, whether Esc may leave it. */
+const trail = [];
+
+function dialogParts() {
+	return ["title", "body", "buttons"].map((name) => byId("dialog-" + name));
+}
+
+function leaveBehind(view) {
+	const at = document.activeElement;
+	view.kept = dialogParts().map((part) => [...part.childNodes]);
+	if (view.held === undefined || at.tagName === "TR")
+		view.held = at;
+	view.why = byId("dialog-why").textContent;
+}
+
+/* Where the view stands on the trail, whose end it becomes. */
+function take(view) {
+	const at = trail.findIndex((v) => v.key === view.key);
+	if (!byId("dialog").open)
+		trail.length = 0;
+	else if (at >= 0)
+		trail.length = at;
+	else if (trail.length > 0)
+		leaveBehind(trail.at(-1));
+	trail.push(view);
+}
+
+function openDialog(view, title, body, buttons) {
 	const dialog = byId("dialog");
 	polling++;
+	take(view);
 	if (!dialog.open)
 		cameFrom = document.activeElement;
 	byId("dialog-title").textContent = clean(title);
 	byId("dialog-body").replaceChildren(...body);
-	byId("dialog-buttons").replaceChildren(...buttons);
+	byId("dialog-buttons").replaceChildren(...buttons,
+		button(trail.length > 1 ? "Back (Esc)" : "Close (Esc)", "", goBack));
 	say(byId("dialog-notice"), "");
+	why("");
 	if (!dialog.open)
 		dialog.showModal();
 	dialog.scrollTop = 0;
@@ -576,39 +738,104 @@ function openDialog(title, body, buttons) {
 	first.focus();
 }
 
+/* A form that has done its work is not come back to. */
+function leaveForm() {
+	trail.pop();
+}
+
+/* What is greyed, and until when. */
+function why(text) {
+	say(byId("dialog-why"), text);
+}
+
+/* To what is held, or to what says the same. */
+function refocus(held) {
+	const row = held && held.closest("tr[tabindex]");
+	const same = held && held.tagName === "BUTTON" &&
+		[...byId("dialog-buttons").children].find((b) => b.textContent === held.textContent);
+	if (held && held.isConnected)
+		held.focus();
+	else if (same)
+		same.focus();
+	else if (row && row.closest("table") && byId(row.closest("table").id))
+		focusRow(byId(row.closest("table").id), row.sectionRowIndex);
+}
+
+async function showAgain(view) {
+	const {held} = view;
+	if (!view.again) {
+		dialogParts().forEach((part, i) => part.replaceChildren(...view.kept[i]));
+		say(byId("dialog-notice"), "");
+		why(view.why);
+	} else if (!await view.again()) {
+		return;
+	}
+	refocus(held);
+	delete view.held;
+}
+
+/* Each Esc is one step. */
+async function goBack() {
+	const view = trail.at(-1);
+	if (view && view.leaves && !view.leaves())
+		return;
+	polling++;
+	trail.pop();
+	if (trail.length === 0)
+		closeDialog();
+	else
+		await showAgain(trail.at(-1));
+}
+
 /* At once, not by the event that comes later: keys typed by then must find the
  * focus where it will stay. */
 function closeDialog() {
 	polling++;
+	trail.length = 0;
 	byId("dialog").close();
 	byId("dialog-body").replaceChildren();
-	if (cameFrom && cameFrom.isConnected && cameFrom !== document.body)
+	const at = scrollY;
+	if (cameFrom && cameFrom.isConnected && cameFrom !== document.body) {
 		cameFrom.focus();
-	else
+	} else {
 		focusRow(byId("letters"), now.cursor);
+		scrollTo(0, at); /* who had looked elsewhere looks on there */
+	}
 	refresh();
 }
 
 byId("dialog").addEventListener("cancel", (e) => {
 	e.preventDefault();
-	closeDialog();
+	goBack();
 });
 
 /* A button of the dialog; what it does may be refused. */
 function button(text, kind, act) {
 	const b = make("button", {className: kind}, text);
 	b.addEventListener("click", async () => {
+		const view = trail.at(-1);
+		if (view)
+			view.held = b; /* disabled it loses the focus */
 		b.disabled = true;
 		say(byId("dialog-notice"), "");
+		const slow = setTimeout(() => b.isConnected &&
+			say(byId("dialog-notice"), "Under way: the relay has not answered yet.", true),
+		SLOW_MS);
 		try {
 			await act(b);
 		} catch (e) {
 			if (!(e instanceof Refusal))
 				throw e;
-			say(byId("dialog-notice"), e.message);
+			if (e.status === 401 && b.isConnected && view.key !== "token")
+				openToken(e.message);
+			else
+				say(noticePlace(), e.message);
+		} finally {
+			clearTimeout(slow);
+			if (byId("dialog-notice").textContent.startsWith("Under way"))
+				say(byId("dialog-notice"), "");
 		}
 		b.disabled = b.kept === true;
-		/* a button that is disabled loses the focus */
 		if (b.isConnected && byId("dialog").open &&
 			!document.activeElement.closest("#dialog-body, #dialog-buttons"))
 			(b.disabled ? byId("dialog-buttons").lastElementChild : b).focus();
@@ -616,8 +843,42 @@ function button(text, kind, act) {
 	return b;
 }
 
-function closeButton(text) {
-	return button(text || "Close (Esc)", "", closeDialog);
+/* Greyed with the reason for it; "": it may be pressed. */
+function lock(b, reason) {
+	b.kept = b.disabled = reason !== "";
+	b.setAttribute("aria-describedby", "dialog-why");
+	why(reason);
+}
+
+const DRY_FIRST = "First the dry run: it counts, and changes nothing.";
+
+/* Of a form: Enter in a field tries; what was tried is done by its own button. */
+function dryThenDo(dry, go, reason) {
+	return () => {
+		if (go.disabled)
+			dry.click();
+		else if (isSaid(reason))
+			go.focus();
+	};
+}
+
+function isSaid(reason) {
+	if (reason.value.trim() !== "")
+		return true;
+	reason.focus();
+	say(byId("dialog-notice"), "say why first, in Reason: it is kept");
+	return false;
+}
+
+/* Of what changes something. */
+function insist(reason) {
+	if (!isSaid(reason))
+		throw new Refusal(0, {message: "say why first, in Reason: it is kept"});
+}
+
+/* After a dry run: to what is missing, or to the button that does it. */
+function goOn(reason, go) {
+	(reason.value.trim() === "" ? reason : go).focus();
 }
 
 function field(list, label, input) {
@@ -641,51 +902,84 @@ function reasonField(list) {
 		autocomplete: "off", placeholder: "why; it is kept in audit_events"}));
 }
 
-function openToken(said) {
+/* then: what the token is asked for. */
+function openToken(said, then) {
 	const list = make("div", {className: "fields"});
 	const input = field(list, "Token", make("input",
 		{type: "password", autocomplete: "off"}));
 	const use = button("Use it", "primary", async () => {
+		const before = now.token;
 		now.token = input.value.trim();
 		try {
 			now.status = await ask("GET", "status");
 		} catch (e) {
-			now.token = "";
+			now.token = before;
 			throw e;
 		}
-		closeDialog();
+		showWho();
+		await goBack();
+		if (then)
+			then();
 	});
-	input.addEventListener("keydown", (e) => {
-		if (e.key === "Enter")
-			use.click();
-	});
-	openDialog("Token", [make("p", {className: "quiet"},
-		"Yours from the relay's api_token_file; its name stands in audit_events. " +
-		"This page keeps it until it is closed or loaded again."), list],
-	[use, closeButton()]);
+	openDialog({key: "token", enter: () => use.click()}, "Token", [make("p", {className: "quiet"},
+		"Yours is the text after your name in the relay's api_token_file; the name is kept " +
+		"with what you do. This page forgets it when it is closed or loaded again."), list],
+	[use]);
 	if (said)
-		say(byId("dialog-notice"), said);
+		say(byId("dialog-notice"), said, Boolean(then));
 }
 
 function openHelp() {
-	const keys = [["j k ↓ ↑", "next, previous row"], ["Enter", "open the row"],
+	const keys = [["j k ↓ ↑", "next, previous row"],
+		["Enter", "open the row; in a form: the dry run, then to the button that does it"],
 		["x or Space", "select the row"], ["a", "select all that are shown, or none"],
 		["/", "to the filter; Enter searches, Esc leaves it"],
 		["p", "plan a replay of what is selected, or of a blocked key's letter"],
 		["d", "discard what is selected or all that fit, or a blocked key's letter"],
 		["b", "to the blocked keys"], ["Shift R", "replay a blocked key's letter now"],
 		["Shift P", "plans"], ["r", "refresh"], ["t", "token"],
-		["v", "in a letter: text, pretty, hex"], ["Esc", "close; clear the selection"]];
+		["v", "in a letter: text, pretty, hex"], ["Esc", "one step back; clear the selection"]];
 	const list = make("dl", {className: "fields"});
 	for (const [key, text] of keys)
 		list.append(make("dt", {}, make("kbd", {}, key)), make("dd", {}, text));
-	openDialog("Keys", [list, make("p", {className: "quiet"},
-		"Fields of the filter: topic class reason fingerprint state kind row letter " +
-		"original sqlstate key value partition offset attempts replays bytes age at " +
-		"header.<name>; = != ~ !~ < <= > >= in; and or not ( )")], [closeButton()]);
+	const filters = [["class = 'unreadable' and age > 2h", "older than two hours"],
+		["topic ~ '^orders' and value ~ '\"EUX\"'", "~ is a regular expression"],
+		["key in ('a', 'b') or header.tenant = 't1'", "names in quotes, '' for a quote"],
+		["state = 'discarded'", "without a state: those that are pending"]];
+	const examples = make("dl", {className: "fields"});
+	for (const [filter, text] of filters)
+		examples.append(make("dt", {className: "mono"}, filter), make("dd", {}, text));
+	openDialog({key: "help"}, "Help", [make("h3", {}, "Keys"), list,
+		make("h3", {}, "The filter"), examples, make("p", {className: "quiet"},
+			"Fields: topic class reason fingerprint state kind row letter " +
+			"original sqlstate key value partition offset attempts replays bytes age at " +
+			"header.<name>; = != ~ !~ < <= > >= in; and or not ( )"),
+		make("h3", {}, "Words"), fields(Object.entries(STATES))], []);
 }
 
 /* ---- a letter ---- */
+
+const STATES = {
+	pending: "nobody has decided it",
+	replayed: "sent again; whether it was taken is not known yet",
+	resolved: "taken",
+	discarded: "will never be sent",
+	edited: "another letter stands for it, with the edited value",
+	quarantined: "was replayed too often and came back each time",
+};
+
+/* Why a letter in this state is not replayed now, edited or discarded. */
+const SETTLED = {
+	resolved: "It was taken: nothing is left to do.",
+	discarded: "It was discarded: nothing is left to do.",
+	edited: "It was edited: the letter that stands for it is the one to decide.",
+};
+const NOT_NOW = {
+	replayed: "It was replayed, and may have been taken: an edit beside it could count twice. " +
+		"To send it once more, plan a replay with 'Also replayed letters not yet taken'.",
+	quarantined: "It came back too often to be replayed now: mend the cause, then plan a replay " +
+		"with more 'Replays of a letter at most'.",
+};
 
 function bytesOf(letter) {
 	if (letter.value_hex !== undefined)
@@ -769,7 +1063,7 @@ function valueView(letter) {
 }
 
 function table(id, heads, rows) {
-	return make("table", {id},
+	return make("table", {id, role: rows.some((row) => row.open) ? "grid" : "table"},
 		make("thead", {}, make("tr", {}, ...heads.map((h) => Array.isArray(h)
 			? make("th", {className: h[1]}, h[0]) : make("th", {}, h)))),
 		make("tbody", {}, ...rows));
@@ -792,7 +1086,7 @@ function historyOf(thing) {
 
 function pastOf(letter) {
 	const parts = [];
-	parts.push(make("h3", {}, `Sent again ${count(letter.sendings.length, "time")}`));
+	parts.push(make("h3", {}, `Replayed ${count(letter.sendings.length, "time")}`));
 	if (letter.sendings.length > 0)
 		parts.push(table("sendings", ["At", "To", "By", "Why", "Plan"],
 			letter.sendings.map((s) => cells([s.at.slice(0, 19) + "Z", "short"],
@@ -818,8 +1112,8 @@ function letterView(letter) {
 		["Row", letter.row_id + (letter.offset === undefined ? ""
 			: `, offset ${letter.offset}`)],
 		["Attempts", `${letter.attempts}; replayed ${count(letter.replay_count, "time")}`],
-		["Kind", letter.kind + (letter.blocks_key
-			? ", its key waits for it" : "") + behind(letter)],
+		["Kind", letter.kind + (letter.blocks_key && !SETTLED[letter.state]
+			? ", its key waits for it" + behind(letter) : "")],
 		...(letter.original ? [["Edited from", letter.original]] : [])])];
 	body.push(make("h3", {}, "Headers"));
 	if (letter.headers.length > 0)
@@ -832,19 +1126,35 @@ function letterView(letter) {
 	return body.concat(valueView(letter), pastOf(letter));
 }
 
+function letterButtons(letter) {
+	const id = letter.letter_id, alone = now.status.two_person === "off";
+	if (onlyReads() || SETTLED[letter.state])
+		return letter.state === "edited" ? [button("Open the letter that stands for it", "",
+			async () => openLetter(await decisiveLetter(letter)))] : [];
+	const buttons = [];
+	if (alone)
+		buttons.push(button("Replay now…", "primary", () => asSomebody(() => openReplay([id]))));
+	buttons.push(
+		button("Plan a replay…", alone ? "" : "primary", () => asSomebody(() => openPlan([id]))),
+		button("Edit…", "", () => asSomebody(() => openEdit(letter))),
+		button("Discard…", "danger", () => asSomebody(() => openDiscard([id]))));
+	const off = {replayed: /^(Replay|Edit)/, quarantined: /^Replay/}[letter.state];
+	for (const b of buttons)
+		if (off && off.test(b.textContent))
+			b.kept = b.disabled = true;
+	return buttons;
+}
+
+/* Whether it is shown. A late answer opens nothing over what was gone on to. */
 async function openLetter(id) {
-	await attempt(async () => {
+	const mine = polling;
+	return attempt(async () => {
 		const letter = await ask("GET", "letters/" + encodeURIComponent(id));
-		const buttons = [closeButton()];
-		if (!onlyReads())
-			buttons.unshift(
-				...(now.status.two_person === "off" ? [button("Replay now…",
-					"primary", () => openReplay([id]))] : []),
-				button("Plan a replay…", now.status.two_person === "off"
-					? "" : "primary", () => openPlan([id])),
-				button("Edit…", "", () => openEdit(letter)),
-				button("Discard…", "danger", () => openDiscard([id])));
-		openDialog("Letter " + id, letterView(letter), buttons);
+		if (mine !== polling)
+			return;
+		openDialog({key: "letter " + id, again: () => openLetter(id)}, "Letter " + id,
+			letterView(letter), letterButtons(letter));
+		why(whyNot() || SETTLED[letter.state] || NOT_NOW[letter.state] || "");
 	});
 }
 
@@ -853,7 +1163,7 @@ async function openLetter(id) {
 function resultsView(doc, done) {
 	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
 		cells([r.letter_id, "short mono"],
-			[r.outcome === "done" ? done : r.outcome, "short"], r.detail)));
+			[r.outcome === "done" ? done : r.outcome, "short"], plain(r.detail))));
 }
 
 /* So many as one request may name, until one fails. */
@@ -883,10 +1193,16 @@ function waitingView(ids) {
 /* Where nobody decides alone it is a plan. */
 async function planChange(ids, c, reason) {
 	const plan = await ask("POST", "plans", {ids, kind: c.plan, reason});
+	showMade(plan, c.done);
+}
+
+function showMade(plan, done) {
 	now.chosen.clear();
+	leaveForm();
 	showPlan(plan);
-	say(byId("dialog-notice"),
-		`plan ${plan.plan} is made; nothing is ${c.done} yet`, true);
+	say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is ${done} yet` +
+		(plan.two_person === "off" ? "" : ": somebody else finds it under Plans, and approves it"),
+	true);
 }
 
 /* c: what becomes of the letters, in the words of the dialog. */
@@ -895,30 +1211,35 @@ function openChange(ids, c) {
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
 	const shown = make("div", {});
-	const go = button(alone ? capital(c.go) : `Plan to ${c.go}`, c.kind, async (b) => {
+	const go = button(alone ? capital(c.go) : `Plan to ${c.go}`, c.kind, async () => {
+		insist(reason);
 		if (!alone) {
 			await planChange(ids, c, reason.value);
 			return;
 		}
 		const doc = await changeLetters(c.path, ids, {reason: reason.value});
+		const done = doc.results.filter((r) => r.outcome === "done").map((r) => r.letter_id);
 		shown.replaceChildren(resultsView(doc, c.done));
-		b.kept = true;
+		lock(go, done.length === ids.length ? "Done." :
+			"Done, as far as it went. Run the dry run again to try what is left.");
 		ids.forEach((id) => now.chosen.delete(id));
 		say(byId("dialog-notice"), `${doc.done} ${c.done}, ${doc.refused} refused` +
 			(doc.failed ? "; one failed: see why" : ""),
 			doc.refused === 0 && !doc.failed);
+		loadKeys().then(reread);
 	});
 	const dry = button("Dry run", "", async () => {
 		const doc = await changeLetters(c.path, ids, {dry_run: true});
 		shown.replaceChildren(resultsView(doc, `would be ${c.done}`));
-		go.kept = doc.done === 0;
-		go.disabled = go.kept;
+		lock(go, doc.done === 0 ? `Nothing of it can be ${c.done}: see why.` : "");
+		if (doc.done > 0)
+			goOn(reason, go);
 		say(byId("dialog-notice"), `${c.would} ${doc.done}, ` +
 			`${doc.refused} refused; nothing is changed yet`, doc.refused === 0);
 	});
-	go.disabled = true;
-	openDialog(c.title, [make("p", {}, c.effect), ...waitingView(ids), list, shown],
-		[dry, go, closeButton()]);
+	openDialog({key: "change", enter: dryThenDo(dry, go, reason)}, c.title,
+		[make("p", {}, c.effect), ...waitingView(ids), list, shown], [dry, go]);
+	lock(go, DRY_FIRST);
 }
 
 function openDiscard(ids) {
@@ -944,7 +1265,7 @@ function openEdit(letter) {
 	const hex = letter.value_hex !== undefined || /\r/.test(letter.value || "");
 	if (letter.value_cut) {
 		say(byId("dialog-notice"), `the value has ${letter.bytes} bytes, too many ` +
-			"for this page: use dlq edit");
+			"for this page: edit it on the command line, by dlq edit");
 		return;
 	}
 	const input = make("textarea", {spellcheck: false, value: hex
@@ -955,29 +1276,113 @@ function openEdit(letter) {
 	const reason = reasonField(list);
 	const wish = (dry) => ({dry_run: dry, ...(dry ? {} : {reason: reason.value}),
 		[hex ? "value_hex" : "value"]: hex ? input.value.replace(/\s/g, "") : input.value});
-	const shown = make("pre", {hidden: true});
+	const shown = make("div", {});
 	const path = `letters/${encodeURIComponent(letter.letter_id)}/edit`;
-	const text = (h) => new TextDecoder().decode(bytesOf({value_hex: h}));
+	const written = input.value;
 	const go = button("Make the edited letter", "primary", async () => {
+		insist(reason);
 		const doc = await ask("POST", path, wish(false));
+		leaveForm();
+		reread();
 		await openLetter(doc.letter_id);
-		say(byId("dialog-notice"), "made; the original waits as edited", true);
+		say(byId("dialog-notice"), "made, and not replayed yet; the original waits as edited", true);
 	});
 	const dry = button("Dry run", "", async () => {
 		const d = (await ask("POST", path, wish(true))).difference;
-		shown.textContent = clean(`at byte ${d.at}\n- ${text(d.removed)}\n+ ${text(d.inserted)}`);
-		shown.hidden = false;
-		go.disabled = false;
-		go.kept = false;
+		shown.replaceChildren(...differenceView(letter, d.at,
+			hex ? bytesOf({value_hex: input.value.replace(/\s/g, "")}) : input.value));
+		lock(go, "");
+		goOn(reason, go);
 	});
-	go.disabled = true;
-	go.kept = true;
-	input.addEventListener("input", () => {
-		go.disabled = true;
+	input.addEventListener("input", () => lock(go, DRY_FIRST));
+	let warned = false;
+	const leaves = () => {
+		if (warned || input.value === written || !input.isConnected)
+			return true;
+		warned = true;
+		say(byId("dialog-notice"), "what you changed is not kept: Esc again leaves it");
+		return false;
+	};
+	openDialog({key: "edit", enter: dryThenDo(dry, go, reason), leaves},
+		"Edit letter " + letter.letter_id, [make("p", {className: "quiet"},
+			"The edited value becomes a letter of its own; this one waits and is decided with it."),
+		list, shown], [dry, go]);
+	lock(go, DRY_FIRST);
+}
+
+/* ---- a difference ---- */
+
+/* [mark, line]: what both have, what is gone, what is new. */
+function linesApart(old, fresh) {
+	let head = 0, tail = 0;
+	const least = () => Math.min(old.length, fresh.length) - head;
+	while (least() > 0 && old[head] === fresh[head])
+		head++;
+	while (least() > tail && old[old.length - 1 - tail] === fresh[fresh.length - 1 - tail])
+		tail++;
+	const a = old.slice(head, old.length - tail), b = fresh.slice(head, fresh.length - tail);
+	return [...old.slice(0, head).map((line) => [" ", line]), ...middleApart(a, b),
+		...old.slice(old.length - tail).map((line) => [" ", line])];
+}
+
+/* By the longest that they have in common; of very many all is another. */
+function middleApart(a, b) {
+	const width = b.length + 1;
+	if (a.length * width > LINES_COMPARED)
+		return [...a.map((line) => ["-", line]), ...b.map((line) => ["+", line])];
+	const common = new Uint32Array((a.length + 1) * width);
+	for (let i = a.length - 1; i >= 0; i--)
+		for (let j = b.length - 1; j >= 0; j--)
+			common[i * width + j] = a[i] === b[j] ? common[(i + 1) * width + j + 1] + 1
+				: Math.max(common[(i + 1) * width + j], common[i * width + j + 1]);
+	const out = [];
+	let i = 0, j = 0;
+	while (i < a.length || j < b.length)
+		if (i < a.length && j < b.length && a[i] === b[j])
+			out.push([" ", a[i++], j++]);
+		else if (i < a.length && (j === b.length ||
+			common[(i + 1) * width + j] >= common[i * width + j + 1]))
+			out.push(["-", a[i++]]);
+		else
+			out.push(["+", b[j++]]);
+	return out;
+}
+
+/* With a few lines before and after each change. */
+function nearChanges(lines) {
+	const near = lines.map((_, i) => lines.slice(Math.max(0, i - CONTEXT), i + CONTEXT + 1)
+		.some(([mark]) => mark !== " "));
+	const out = [];
+	lines.forEach((line, i) => {
+		if (near[i])
+			out.push(line);
+		else if (i === 0 || near[i - 1])
+			out.push(["…", ""]);
 	});
-	openDialog("Edit letter " + letter.letter_id, [make("p", {className: "quiet"},
-		"The edited value becomes a letter of its own; this one waits and is decided with it."),
-	list, shown], [dry, go, closeButton()]);
+	return out;
+}
+
+/* The same form of both: indented if both are JSON and it shows the change. */
+function comparable(old, fresh) {
+	const both = [prettyOf(old), prettyOf(fresh)];
+	return both.includes(null) || both[0] === both[1] ? [old, fresh] : both;
+}
+
+/* fresh: text, or bytes. */
+function differenceView(letter, at, fresh) {
+	const isText = typeof fresh === "string";
+	const old = isText ? letter.value || "" : hexOf(bytesOf(letter));
+	const [a, b] = isText ? comparable(old, fresh) : [old, hexOf(fresh)];
+	const pre = make("pre", {id: "difference", tabIndex: 0}, `at byte ${at}`);
+	for (const [mark, line] of nearChanges(linesApart(a.split("\n"), b.split("\n"))))
+		pre.append("\n", make("span", {className: {"-": "gone", "+": "new"}[mark] || ""},
+			`${mark} ${line}`));
+	const parts = [make("h3", {}, a === old ? "What changes"
+		: "What changes (indented to be read; sent as it is written)"), pre];
+	if (isText && prettyOf(old) !== null && prettyOf(fresh) === null)
+		parts.unshift(make("p", {className: "warning", role: "note"},
+			"Careful: the value was JSON, and is none now."));
+	return parts;
 }
 
 /* ---- plans ---- */
@@ -986,7 +1391,7 @@ function outlook(plan) {
 	const parts = [];
 	if (plan.targets.length > 0) {
 		const discards = plan.kind === "discard";
-		parts.push(make("h3", {}, "Still to be " + (discards ? "discarded" : "sent")));
+		parts.push(make("h3", {}, "Still to be " + (discards ? "discarded" : "replayed")));
 		parts.push(table("targets", [discards ? "Of" : "To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
 			(h) => [h, "number"])], plan.targets.map((t) => cells(target(t),
 			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
@@ -1049,12 +1454,12 @@ function sendingFields(list) {
 	const box = (label) => field(list, label, make("input", {type: "checkbox"}));
 	const rate = number("Letters a second", "no limit");
 	const bytesRate = number("Bytes a second", "no limit");
-	const canary = number("Canary: first", "none");
-	const returns = number("Of those may come back", "0: the first one stops it", "0");
-	const most = number("Sent again at most", "5 times, then quarantined");
-	const to = field(list, "Without a topic, or foreign: go to", make("input", {type: "text",
-		maxLength: "249", placeholder: "the topic that they came from"}));
-	const again = box("Those too that may still be taken");
+	const canary = number("Canary: first letters", "none");
+	const returns = number("Of these may come back", "0: the first one stops it", "0");
+	const most = number("Replays of a letter at most", "5, then quarantined");
+	const to = field(list, "Topic for letters without one", make("input", {type: "text",
+		maxLength: "249", placeholder: "and for foreign ones: the topic that they came from"}));
+	const again = box("Also replayed letters not yet taken");
 	return (body) => {
 		optional(body, "per_second", rate);
 		optional(body, "bytes_per_second", bytesRate);
@@ -1095,54 +1500,96 @@ function openPlan(ids, discards) {
 		return body;
 	};
 	const shown = make("div", {id: "outlook"});
+	const done = discards ? "discarded" : "replayed";
 	const go = button("Make this plan", "primary", async () => {
-		const plan = await ask("POST", "plans", wish(false));
-		now.chosen.clear();
-		showPlan(plan);
-		say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is ` +
-			`${discards ? "discarded" : "sent"} yet`, true);
+		insist(reason);
+		showMade(await ask("POST", "plans", wish(false)), done);
 	});
 	const dry = button("Dry run", "", async () => {
 		const plan = await ask("POST", "plans", wish(true));
 		shown.replaceChildren(...outlook(plan));
-		go.textContent = clean(discards ? `Make this plan: discard ${effect(plan)}`
-			: `Make this plan: ${effect(plan)}`);
-		go.disabled = false;
-		go.kept = false;
-		say(byId("dialog-notice"), "this is a dry run: nothing is stored, sent or " +
-			"discarded", true);
+		go.textContent = clean(`Make this plan: ${discards ? "discard" : "replay"} ${effect(plan)}`);
+		lock(go, "");
+		goOn(reason, go);
+		say(byId("dialog-notice"), `this is a dry run: nothing is stored or ${done}` +
+			(plan.per_second > 0
+				? `; at this rate it takes ${during(plan.letters / plan.per_second)}` : ""), true);
 	});
-	const untried = () => {
-		go.disabled = true;
-		go.kept = true;
-	};
-	untried();
 	/* what was tried is not what stands there now */
 	list.addEventListener("input", (e) => {
 		if (e.target === reason || go.disabled)
 			return;
-		untried();
 		go.textContent = "Make this plan";
 		shown.replaceChildren();
-		say(byId("dialog-notice"), "changed since the dry run: run it again");
+		say(byId("dialog-notice"), "");
+		lock(go, "Changed since the dry run: run it again.");
 	});
-	openDialog(discards ? "Plan to discard" : "Plan a replay", [make("p", {}, all
-		? meantText() : `${count(ids.length, "selected letter")}.`), list, shown],
-	[dry, go, closeButton()]);
+	openDialog({key: "form", enter: dryThenDo(dry, go, reason)},
+		discards ? "Plan to discard" : "Plan a replay", [make("p", {}, all
+			? meantText() : `${count(ids.length, "selected letter")}.`), list, shown], [dry, go]);
+	lock(go, DRY_FIRST);
+}
+
+/* ---- a plan's pace, as this page has seen it ---- */
+
+const pace = {plan: 0, marks: []};
+
+function isRunning(plan) {
+	return plan.runs_here || plan.state === "running";
+}
+
+function waitsForCanary(plan) {
+	return plan.canary > 0 && !plan.canary_passed &&
+		(plan.sent >= plan.canary || plan.next_place > plan.letters);
+}
+
+function keepPace(plan) {
+	if (pace.plan !== plan.plan || plan.next_place < (pace.marks.at(-1) || [0, 0])[1])
+		Object.assign(pace, {plan: plan.plan, marks: []});
+	pace.marks.push([Date.now(), plan.next_place]);
+	while (pace.marks.length > 2 && pace.marks.at(-1)[0] - pace.marks[0][0] > PACE_MS)
+		pace.marks.shift();
+}
+
+function paceText(plan) {
+	if (waitsForCanary(plan))
+		return `waits for the word on the first ${count(Math.min(plan.sent, plan.canary), "letter")}`;
+	const [[began, from], [at, to]] = [pace.marks[0], pace.marks.at(-1)];
+	const left = plan.letters - plan.next_place + 1, s = (at - began) / 1000;
+	if (s === 0)
+		return "is being measured";
+	if (to === from)
+		return `no letter in ${during(s)}`;
+	const rate = (to - from) / s;
+	return `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} letters a second; ` +
+		`about ${during(left / rate)} to go, until ${clock(Date.now() + 1000 * left / rate)}`;
+}
+
+/* The engine's record of it, in words. */
+function selectionText(selection) {
+	if (selection.named !== undefined)
+		return `${count(selection.named, "letter")}, by name`;
+	const state = selection.state || "pending";
+	const of = state === "any" ? "letters in any state" : `${state} letters`;
+	return selection.where && selection.where !== "attempts >= 0"
+		? `${of} that fit: ${selection.where}` : `all ${of}`;
 }
 
 function planFields(plan) {
 	const done = (plan.kind === "discard" ? `${plan.discarded} discarded, `
-		: `${plan.sent} sent (${plan.returned} came back), `) +
+		: `${plan.sent} replayed (${plan.returned} came back), `) +
 		`${plan.refused} refused, ${plan.quarantined} quarantined, ${plan.held} held`;
 	const pairs = [["State", plan.state +
-			(plan.state_reason ? `: ${plan.state_reason}` : "")],
-		["Reason", plan.reason], ["Planned by", plan.planned_by],
+			(plan.state_reason ? `: ${plain(plan.state_reason)}` : "")],
+		["What", plan.kind], ["Reason", plan.reason], ["Planned by", plan.planned_by],
 		["Approved by", plan.approved_by || "nobody yet"],
 		["Letters", `${plan.next_place - 1} of ${plan.letters} decided: ${done}`],
-		["Selection", JSON.stringify(plan.selection)]];
-	if (plan.last_run && !plan.runs_here && plan.last_run !== plan.state_reason)
-		pairs.push(["Its run ended", plan.last_run]);
+		["Selection", selectionText(plan.selection)]];
+	if (isRunning(plan))
+		pairs.push(["Now", paceText(plan)]);
+	if (plan.last_run && plan.state !== "stopped" && !plan.runs_here &&
+		plan.last_run !== plan.state_reason)
+		pairs.push(["Its run ended", plain(plan.last_run)]);
 	if (plan.two_person !== "off")
 		pairs.push(["Second person", plan.two_person === "role"
 			? "asked for, with another database role" : "asked for"]);
@@ -1150,41 +1597,58 @@ function planFields(plan) {
 		pairs.push(["Rate", `${count(plan.per_second, "letter")} a second`]);
 	if (plan.bytes_per_second > 0)
 		pairs.push(["Bytes", `${plan.bytes_per_second} a second`]);
-	pairs.push(["Sent again at most", count(plan.max_replays, "time")]);
+	if (plan.kind !== "discard")
+		pairs.push(["Replays of a letter at most", String(plan.max_replays)]);
 	if (plan.selection.to)
-		pairs.push(["Without a topic, or foreign: go to", plan.selection.to]);
+		pairs.push(["Topic for letters without one", plan.selection.to]);
 	if (plan.canary > 0)
-		pairs.push(["Canary", `${plan.canary}` + (plan.canary_passed ? ", passed" : "") +
+		pairs.push(["Canary", `the first ${count(plan.canary, "letter")}` +
+			(plan.canary_passed ? ", passed" : "") +
 			(plan.canary_returns > 0 ? `; ${plan.canary_returns} may come back` : "")]);
 	if (plan.selection.again)
-		pairs.push(["Those too that may still be taken", "yes"]);
+		pairs.push(["Also replayed letters not yet taken", "yes"]);
 	const list = fields(pairs);
 	list.id = "plan-fields";
 	return list;
 }
 
+/* What was refused has changed meanwhile: it is shown as it is, with why not. */
+async function turnPlan(plan, what, body) {
+	const path = `plans/${plan.plan}`;
+	try {
+		showPlan(await ask("POST", `${path}/${what}`, body));
+	} catch (e) {
+		if (e instanceof Refusal && e.code === "refused")
+			showPlan(await ask("GET", path), body.reason);
+		throw e;
+	}
+}
+
 function planButtons(plan, reason) {
-	const path = `plans/${plan.plan}/`;
-	const turn = (text, kind, what) => button(text, kind, async () => {
-		if (reason.value.trim() === "") {
-			reason.focus();
-			throw new Refusal(0, {message: "say why first, in Reason: it is kept"});
-		}
-		showPlan(await ask("POST", path + what, {reason: reason.value}));
-	});
+	const turn = (text, kind, what) => Object.assign(button(text, kind, async () => {
+		insist(reason);
+		await turnPlan(plan, what, {reason: reason.value});
+	}), {asksWhy: true});
 	const discards = plan.kind === "discard";
+	const verb = discards ? "discard" : "replay";
 	const buttons = [];
 	if (plan.state === "planned")
-		buttons.push(turn(`Approve ${discards ? "discarding " : ""}${effect(plan)}`,
+		buttons.push(turn(`Approve ${discards ? "discarding" : "replaying"} ${effect(plan)}`,
 			"primary", "approve"));
 	if (["approved", "stopped", "interrupted"].includes(plan.state))
-		buttons.push(button(`${discards ? "Discard" : "Send"} ${effect(plan)}`, "primary", async () =>
-			showPlan(await ask("POST", path + "run", {}))));
+		buttons.push(button(plan.state === "approved" ? `${capital(verb)} ${effect(plan)}`
+			: `Resume: ${verb} ${effect(plan)}`, "primary", () => turnPlan(plan, "run", {})));
 	if (plan.state === "running")
 		buttons.push(turn("Stop after the letter in hand", "danger", "stop"));
 	if (plan.state !== "done" && plan.state !== "cancelled" && plan.state !== "running")
 		buttons.push(turn("Cancel for good", "danger", "cancel"));
 	return buttons;
+}
+
+/* Who planned it is not the second person. */
+function isOwn(plan) {
+	return plan.state === "planned" && plan.two_person !== "off" &&
+		now.status.actor !== "" && plan.planned_by === now.status.actor;
 }
 
 /* What was not sent or discarded, and why; read again when it is more. */
@@ -1197,7 +1661,7 @@ async function loadUnsent(plan, letters, mine) {
 		return;
 	const rows = found.map((l) => {
 		const row = cells([l.letter_id, "id mono"], [l.outcome, "short"],
-			[target(l), "topic"], l.detail, [l.state, "short"]);
+			[target(l), "topic"], plain(l.detail), [l.state, "short"]);
 		row.tabIndex = -1;
 		row.open = () => openLetter(l.letter_id);
 		return row;
@@ -1227,26 +1691,51 @@ function showUnsent(plan) {
 	});
 }
 
-/* Shows it, and goes on looking while it runs. */
-function showPlan(plan) {
-	const open = plan.state !== "done" && plan.state !== "cancelled";
-	const list = make("div", {className: "fields"});
-	const body = [make("progress", {id: "progress", max: plan.letters,
-		value: plan.next_place - 1}), planFields(plan)];
-	const reason = reasonField(list);
-	if (open && !onlyReads())
-		body.push(make("h3", {}, {planned: "Approve or cancel it",
-			running: "Stop it"}[plan.state] || "Cancel it"), list);
-	body.push(make("div", {id: "not-gone"}),
-		make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
-	openDialog(`Plan ${plan.plan}: ${plan.state}`, body,
-		[...(onlyReads() ? [] : planButtons(plan, reason)), closeButton()]);
-	showUnsent(plan);
-	if (plan.runs_here || plan.state === "running")
-		poll(plan, polling, reason);
+/* Enter with the reason: to the button; a stop is done at once, it can be resumed. */
+function reasonEntered(plan, reason) {
+	const first = [...byId("dialog-buttons").children].find((b) => b.asksWhy && !b.disabled);
+	if (!first || !isSaid(reason))
+		return;
+	if (plan.state === "running")
+		first.click();
+	else
+		first.focus();
 }
 
-function poll(plan, mine, reason) {
+/* Shows it, and goes on looking while it runs. */
+function showPlan(plan, said) {
+	const open = plan.state !== "done" && plan.state !== "cancelled";
+	const list = make("div", {className: "fields"});
+	const progress = make("progress", {id: "progress", max: plan.letters,
+		value: plan.next_place - 1});
+	progress.setAttribute("aria-label", "letters decided");
+	if (isRunning(plan))
+		keepPace(plan);
+	const body = [progress, planFields(plan)];
+	const reason = reasonField(list);
+	reason.value = said || "";
+	if (open && !onlyReads())
+		body.push(make("h3", {}, {planned: "Approve or cancel it",
+			running: "Stop it"}[plan.state] || "To cancel it, say why"), list);
+	body.push(make("div", {id: "not-gone"}),
+		make("div", {id: "plan-outlook"}, ...outlook(plan)), ...historyOf(plan));
+	const buttons = onlyReads() ? [] : planButtons(plan, reason);
+	openDialog({key: "plan " + plan.plan, again: () => openPlanNumber(plan.plan),
+		enter: () => reasonEntered(plan, reason)},
+	`Plan ${plan.plan}: ${plan.state}`, body, buttons);
+	/* a second Enter must not be the next step */
+	if (open && plan.state !== "planned" && plan.state !== "running")
+		byId("dialog-title").focus();
+	if (onlyReads() && open)
+		why(whyNot());
+	else if (isOwn(plan))
+		lock(buttons[0], "You planned it: a second person approves it, under Plans.");
+	showUnsent(plan);
+	if (isRunning(plan))
+		poll(plan, polling);
+}
+
+function poll(plan, mine) {
 	setTimeout(async () => {
 		if (mine !== polling)
 			return;
@@ -1254,84 +1743,122 @@ function poll(plan, mine, reason) {
 			const fresh = await ask("GET", "plans/" + plan.plan);
 			if (mine !== polling)
 				return;
-			if (fresh.state === plan.state && fresh.runs_here &&
-				(reason.value !== "" || document.activeElement === reason)) {
+			if (fresh.state === plan.state && isRunning(fresh)) {
+				keepPace(fresh);
 				byId("progress").value = fresh.next_place - 1;
 				byId("plan-fields").replaceWith(planFields(fresh));
 				byId("plan-outlook").replaceChildren(...outlook(fresh));
 				showUnsent(fresh);
-				showUnsent(fresh);
-				poll(fresh, mine, reason);
+				poll(fresh, mine);
 			} else {
 				refreshPlan(fresh);
+				loadKeys().then(reread); /* behind it */
 			}
 		} catch (e) {
 			if (mine !== polling || !(e instanceof Refusal))
 				return;
 			say(byId("dialog-notice"), e.message);
-			poll(plan, mine, reason);
+			poll(plan, mine);
 		}
 	}, POLL_MS);
 }
+
+const ENDED = {
+	done: (p) => p.kind === "discard" ? `done: ${p.discarded} discarded`
+		: `done: ${p.sent} replayed`,
+	stopped: (p) => `stopped: ${plain(p.state_reason)}`,
+	interrupted: (p) => plain(p.state_reason),
+};
 
 /* The same view again, with the focus where it was. */
 function refreshPlan(plan) {
 	const buttons = [...byId("dialog-buttons").children];
 	const at = buttons.indexOf(document.activeElement);
-	const typing = document.activeElement && document.activeElement.tagName === "INPUT";
-	showPlan(plan);
+	const typed = byId("dialog-body").querySelector("input");
+	const typing = typed !== null && document.activeElement === typed;
+	showPlan(plan, typed ? typed.value : "");
 	const fresh = [...byId("dialog-buttons").children];
 	if (!typing && fresh.length > 0)
 		fresh[Math.min(at < 0 ? fresh.length - 1 : at, fresh.length - 1)].focus();
+	if (ENDED[plan.state] && !isRunning(plan))
+		say(byId("dialog-notice"), ENDED[plan.state](plan) +
+			(plan.refused + plan.quarantined + plan.held > 0 ? "; some did not go, see why" : ""),
+		plan.state === "done");
 }
 
 async function openPlanNumber(number) {
-	await attempt(async () => showPlan(await ask("GET", "plans/" + number)));
+	const mine = polling;
+	return attempt(async () => {
+		const plan = await ask("GET", "plans/" + number);
+		if (mine === polling)
+			showPlan(plan);
+	});
 }
 
 async function openPlans() {
-	await attempt(async () => {
+	const mine = polling;
+	return attempt(async () => {
 		const {plans} = await ask("GET", "plans");
+		if (mine !== polling)
+			return;
 		const rows = plans.map((p) => {
-			const row = cells([String(p.plan), "number"], p.state,
+			const row = cells([String(p.plan), "number"], p.kind, p.state,
 				[age(p.planned_at), "number"],
 				[`${p.next_place - 1} of ${p.letters}`, "number"],
 				p.planned_by, p.reason);
-			row.tabIndex = 0;
+			row.tabIndex = -1;
 			row.open = () => openPlanNumber(p.plan);
 			return row;
 		});
-		openDialog("Plans", [plans.length === 0
-			? make("p", {className: "quiet"}, "None was made.")
-			: table("plans", [["Plan", "number"], "State", ["Age", "number"],
-				["Decided", "number"], "By", "Reason"], rows)],
-		[closeButton()]);
+		if (rows.length > 0)
+			rows[0].tabIndex = 0;
+		openDialog({key: "plans", again: openPlans}, "Plans", [plans.length === 0
+			? make("p", {className: "quiet"}, "None was made: select letters, or filter them, " +
+				"and plan a replay.")
+			: table("plans", [["Plan", "number"], "What", "State", ["Age", "number"],
+				["Decided", "number"], "By", "Reason"], rows)], []);
 	});
 }
 
 /* ---- export ---- */
 
-async function exportAll() {
-	const parts = [];
-	let cursor = null, letters = 0;
-	do {
-		const q = selection();
-		q.set("limit", "1000");
-		if (cursor)
-			q.set("cursor", cursor);
+/* Of what is selected, so many as an expression may name; or all that fit. */
+function exported() {
+	const ids = [...now.chosen], parts = [];
+	for (let at = 0; at < ids.length; at += NAMED_AT_ONCE)
+		parts.push(new URLSearchParams({state: "any", where: `letter in (${ids.slice(at,
+			at + NAMED_AT_ONCE).map(quoted).join(", ")})`}));
+	return parts.length > 0 ? parts : [selection()];
+}
+
+async function exportPages(q, took) {
+	q.set("limit", "1000");
+	for (;;) {
 		const answer = await fetchIt("GET", "export?" + queryOf(q));
 		const text = await answer.text();
 		if (!answer.ok)
 			throw new Refusal(answer.status, JSON.parse(text).error);
-		parts.push(text);
-		letters += text.split("\n").length - 1;
-		cursor = answer.headers.get("x-next-cursor");
-		say(byId("notice"), `${letters} letters read…`, true);
-	} while (cursor);
+		took(text);
+		const cursor = answer.headers.get("x-next-cursor");
+		if (!cursor)
+			return;
+		q.set("cursor", cursor);
+	}
+}
+
+async function exportAll() {
+	const parts = [];
+	let letters = 0;
+	for (const q of exported())
+		await exportPages(q, (text) => {
+			parts.push(text);
+			letters += text.split("\n").length - 1;
+			say(byId("notice"), `${count(letters, "letter")} read…`, true);
+		});
 	const url = URL.createObjectURL(new Blob(parts, {type: "application/x-ndjson"}));
 	make("a", {href: url, download: "letters.jsonl"}).click();
 	setTimeout(() => URL.revokeObjectURL(url), 60000);
-	say(byId("notice"), `${count(letters, "letter")} exported`, true);
+	sayDone(`${count(letters, "letter")} exported`);
 }
 
 /* ---- keys ---- */
@@ -1371,6 +1898,14 @@ function here(name) {
 	return Boolean(row && row[name]);
 }
 
+/* By its key; one that is greyed says why. */
+function pressMain(id) {
+	if (byId(id).disabled)
+		say(byId("notice"), whyNot() || "No letter is listed: there is nothing to do it with.");
+	else
+		byId(id).click();
+}
+
 const keys = {
 	"j": () => move(1), "ArrowDown": () => move(1),
 	"k": () => move(-1), "ArrowUp": () => move(-1),
@@ -1378,10 +1913,11 @@ const keys = {
 	"a": chooseAll,
 	"/": () => byId("where").select(),
 	"b": () => focusRow(byId("blocked"), 0), "R": () => here("replay"),
-	"p": () => here("plan") || byId("plan").click(),
-	"d": () => here("discard") || byId("discard").click(),
+	"p": () => here("plan") || pressMain("plan"),
+	"d": () => here("discard") || pressMain("discard"),
 	"P": openPlans, "r": refresh, "t": () => openToken(""), "?": openHelp,
 	"Escape": () => {
+		say(byId("notice"), "");
 		[...byId("letters").tBodies[0].rows].forEach((row) => choose(row, false));
 	},
 };
@@ -1409,7 +1945,15 @@ function onKey(e) {
 	}
 	if (inDialog && e.key === "Escape") {
 		e.preventDefault();
-		closeDialog();
+		if (!e.repeat)
+			goBack();
+		return;
+	}
+	if (inDialog && e.key === "Enter" && e.target.tagName === "INPUT") {
+		e.preventDefault();
+		const {enter} = trail.at(-1);
+		if (enter && !e.repeat)
+			enter();
 		return;
 	}
 	if (typing || e.ctrlKey || e.altKey || e.metaKey)
@@ -1444,9 +1988,9 @@ byId("refresh").addEventListener("click", refresh);
 byId("token").addEventListener("click", () => openToken(""));
 byId("help").addEventListener("click", openHelp);
 byId("show-plans").addEventListener("click", openPlans);
-byId("plan").addEventListener("click", () => openPlan([...now.chosen]));
-byId("discard").addEventListener("click", () => now.chosen.size > 0
-	? openDiscard([...now.chosen]) : openPlan([], true));
+byId("plan").addEventListener("click", () => asSomebody(() => openPlan([...now.chosen])));
+byId("discard").addEventListener("click", () => asSomebody(() => now.chosen.size > 0
+	? openDiscard([...now.chosen]) : openPlan([], true)));
 byId("export").addEventListener("click", () => attempt(exportAll));
 
 byId("blocked-all").addEventListener("click", () => {

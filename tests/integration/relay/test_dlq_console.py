@@ -1,7 +1,9 @@
 """The console's page in a real browser, worked by keyboard alone."""
 
+import json
 import os
 import pathlib
+import re
 import signal
 
 import pytest
@@ -129,7 +131,7 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     browser.keys(BACKSPACE)
     press(browser, "Dry run")
     effect = f"3 letters: 3 to {cell.commands}[1]"
-    press(browser, "Make this plan: " + effect)
+    press(browser, "Make this plan: replay " + effect)
     browser.wait(lambda: browser.text("#dialog-title").endswith(": planned"),
                  "the plan is made")
     [(plan,)] = cell.sql("SELECT plan_id FROM replay_plans")
@@ -138,9 +140,9 @@ def test_filter_look_plan_approve_and_run(relay_cell, page, browser, picture):
     assert cell.records(cell.commands) == []
     browser.wait(lambda: browser.focused()[0] == "INPUT", "asks why")
     browser.keys("checked with the team")
-    press(browser, "Approve " + effect)
+    press(browser, "Approve replaying " + effect)
     titled(browser, f"Plan {plan}: approved")
-    press(browser, "Send " + effect)
+    press(browser, "Replay " + effect)
     titled(browser, f"Plan {plan}: done")
     picture("done")
 
@@ -170,7 +172,7 @@ def test_letters_are_shown_when_their_counts_are_not(relay_cell, api, browser):
     browser.open(api().url + "/")
     browser.wait(lambda: len(browser.rows("letters")) == 1, "it is shown")
     browser.wait(lambda: browser.text("#notice").startswith(
-        "how many there are: "), "what is not is said")
+        "How many there are: "), "what is not is said")
     browser.open("about:blank")
     assert all("/api/v1/groups" in c["message"]
                for c in browser.complaints())
@@ -181,6 +183,13 @@ def makes(browser):
     return browser.js(
         "const b = [...document.querySelectorAll('#dialog button')].find((b) =>"
         " b.innerText.startsWith('Make')); return [b.innerText, b.disabled]")
+
+
+def disabled(browser):
+    """The buttons that are greyed."""
+    return browser.js(
+        "return [...document.querySelectorAll('#dialog-buttons button')]"
+        ".filter((b) => b.disabled).map((b) => b.innerText)")
 
 
 def chosen(browser, select, value):
@@ -205,13 +214,13 @@ def test_a_sort_opens_its_own_letters_and_a_plan_says_which(
             r[2] for r in browser.rows("reasons")], f"sorted by {by}")
         browser.js("[...document.querySelectorAll('#reasons tbody tr')].find("
                    "(r) => r.cells[2].innerText === arguments[0]).click()", row)
-        browser.wait(lambda where=where, count=count: browser.js(
+        ours = [keyless, keyed] if count == 2 else [
+            keyless if "none" in row else keyed]
+        browser.wait(lambda where=where, ours=ours: browser.js(
             "return document.getElementById('where').value") == where and
-                     len(browser.rows("letters")) == count, f"of {row}")
-        [ours] = {keyless, keyed} & set(browser.js(
-            "return [...document.querySelectorAll('#letters tbody tr')].slice("
-            "0, 1).map((r) => r.letter.letter_id)"))
-        assert count == 2 or ours == (keyless if "none" in row else keyed)
+                     sorted(browser.js("return now.letters.map("
+                                       "(l) => l.letter_id)")) == sorted(ours),
+                     f"of {row}")
     browser.js("document.getElementById('where').value = ''")
     chosen(browser, "state", "any")
     browser.wait(lambda: len(browser.rows("letters")) == 3, "all are shown")
@@ -255,6 +264,7 @@ def test_what_a_plan_did_not_send_is_shown_with_why(relay_cell, page, browser,
     assert [(r[0], r[1], r[4]) for r in rows] == [
         (looped, "quarantined", "quarantined"), (behind, "held", "pending")]
     assert "it was replayed 5 times" in rows[0][3]
+    assert "--" not in rows[0][3]  # the command line's
     picture("unsent")
     browser.js("document.querySelector('#unsent tbody tr').focus()")
     browser.keys(ENTER)
@@ -277,14 +287,14 @@ def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
                  "3", TAB, elsewhere)
     press(browser, "Dry run")
     browser.wait(lambda: makes(browser)[0].startswith(
-        "Make this plan: 2 letters: ") and not makes(browser)[1], "tried")
+        "Make this plan: replay 2 letters: ") and not makes(browser)[1], "tried")
     # what is changed was not tried
     browser.js("document.getElementById('field-12').focus()")
     browser.keys("x", BACKSPACE)
     assert makes(browser) == ["Make this plan", True]
     browser.keys(TAB, " ")
     press(browser, "Dry run")
-    press(browser, "Make this plan: 2 letters: ")
+    press(browser, "Make this plan: replay 2 letters: ")
     browser.wait(lambda: browser.text("#dialog-title").endswith(": planned"),
                  "the plan is made")
     assert cell.sql("SELECT per_second, bytes_per_second, canary, "
@@ -292,9 +302,11 @@ def test_a_plan_has_its_bounds_and_its_topic(relay_cell, page, browser,
                     "selection->>'again' FROM replay_plans") == [
         (50, 2000, 1, 2, 3, elsewhere, "true")]
     shown = browser.text("#dialog-body")
-    for text in ("50 letters a second", "2000 a second", "3 times",
-                 "1; 2 may come back", "Those too that may still be taken\nyes",
-                 f"Without a topic, or foreign: go to\n{elsewhere}"):
+    for text in ("50 letters a second", "2000 a second",
+                 "Replays of a letter at most\n3",
+                 "the first 1 letter; 2 may come back",
+                 "Also replayed letters not yet taken\nyes",
+                 f"Topic for letters without one\n{elsewhere}"):
         assert text in shown, shown
     picture("plan-bounds")
 
@@ -310,12 +322,17 @@ def test_discard_asks_why_and_says_what_it_does(relay_cell, page, browser,
     browser.keys(ENTER)
     browser.wait(lambda: browser.text("#notice") == "3 letters exported",
                  "exported before")
-    browser.keys("j", "x", "j", "x", "d")
+    browser.keys("j", "x", "j", "x")
+    browser.js("document.getElementById('export').click()")
+    browser.wait(lambda: browser.text("#notice") == "2 letters exported",
+                 "what is selected")
+    assert browser.text("#discard") == "Discard 2 selected…"
+    browser.keys("d")
     titled(browser, "Discard")
     assert "2 letters will never be sent" in browser.text("#dialog-body")
     press(browser, "Dry run")
     press(browser, "Discard 2 letters for good")
-    browser.wait(lambda: "say why" in browser.text("#dialog-notice"),
+    browser.wait(lambda: "Say why" in browser.text("#dialog-notice"),
                  "a reason is asked for")
     assert cell.sql("SELECT count(*) FROM audit_events") == [(0,)]
     browser.js("document.getElementById('field-0').focus()")
@@ -405,11 +422,9 @@ def test_a_discard_under_two_person_is_a_plan(relay_cell, page, browser,
     titled(browser, f"Plan {plan}: planned")
     assert "nothing is discarded yet" in browser.text("#dialog-notice")
     picture("discard-plan")
-    browser.js("document.getElementById('field-0').focus()")
-    browser.keys("mine too")
-    press(browser, "Approve discarding 1 letter")
-    browser.wait(lambda: "somebody else" in browser.text("#dialog-notice"),
-                 "not by oneself")
+    # not by oneself, and that is said before it is tried
+    assert browser.text("#dialog-why").startswith("You planned it: a second")
+    assert disabled(browser) == ["Approve discarding 1 letter"]
     cell.dlq("approve", str(plan), "--reason", "seen", "--actor", "ann")
     cell.dlq("run", str(plan))
     states = dict(cell.sql("SELECT letter_id::text, state FROM letters"))
@@ -440,7 +455,7 @@ def test_what_is_hostile_is_text(relay_cell, page, browser, picture):
     browser.wait(lambda: "at byte" in browser.text("#dialog-body pre"),
                  "the difference is shown")
     picture("edit")
-    browser.keys(ESCAPE)
+    browser.keys(ESCAPE, ESCAPE, ESCAPE)  # it was edited; the letter; its list
     browser.wait(lambda: not browser.text("#dialog-title"), "closed")
     browser.keys("p")
     titled(browser, "Plan a replay")
@@ -472,22 +487,27 @@ def test_a_run_is_watched_and_stopped(relay_cell, page, browser, picture):
     browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
     browser.keys(ENTER)
     titled(browser, f"Plan {plan}: approved")
-    press(browser, "Send 90 letters")
+    press(browser, "Replay 90 letters")
     titled(browser, f"Plan {plan}: running")
     browser.wait(lambda: browser.js(
         "return document.getElementById('progress').value") > 0, "it moves")
+    browser.wait(lambda: re.search(
+        r"Now\n\d[.\d]* letters a second; about \d+ (s|min) to go, until "
+        r"\d\d:\d\d:\d\d\n", browser.text("#plan-fields")), "how fast")
     picture("running")
     press(browser, "Stop after the letter in hand")
-    browser.wait(lambda: "say why first" in browser.text("#dialog-notice"),
+    browser.wait(lambda: "Say why first" in browser.text("#dialog-notice"),
                  "why is asked")
     assert browser.focused()[0] == "INPUT"
     decided = "return document.getElementById('plan-fields').innerText"
     before = browser.js(decided)
     browser.wait(lambda: browser.js(decided) != before, "it is looked at on")
-    assert "say why first" in browser.text("#dialog-notice")
-    browser.keys("lunch")
-    press(browser, "Stop after the letter in hand")
+    assert "Say why first" in browser.text("#dialog-notice")
+    browser.js("document.getElementById('field-0').focus()")
+    browser.keys("lunch", ENTER)
     titled(browser, f"Plan {plan}: stopped")
+    # a second Enter is no next step
+    assert browser.focused()[0] == "H2"
     assert cell.sql("SELECT state, state_reason FROM replay_plans") == [
         ("stopped", "lunch")]
 
@@ -526,9 +546,14 @@ def test_a_token_that_only_reads_is_offered_nothing_else(relay_cell, page,
         "return ['plan', 'discard'].every("
         "(id) => document.getElementById(id).disabled)"), "nothing to press")
     browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    said = "The token of wall only reads"
+    assert browser.text("#why-not").startswith(said)
+    browser.keys("p")
+    browser.wait(lambda: browser.text("#notice").startswith(said), "and why")
     browser.keys(ENTER)
     browser.wait(lambda: browser.text("#dialog-title"), "opened")
     assert buttons(browser) == ["Close (Esc)"]
+    assert browser.text("#dialog-why").startswith(said)
     browser.keys(ESCAPE)
     give_token(browser, "ann")
     browser.wait(lambda: "may change" in browser.text("#who"), "another one")
@@ -548,6 +573,238 @@ def test_the_owners_rule_leaves_no_replay_at_once(relay_cell, page, browser):
     assert "Replay now…" not in buttons(browser)
     browser.keys(ESCAPE)
     assert browser.complaints() == []
+
+
+# ---- as somebody who has read no manual
+
+def open_first(browser):
+    """The first letter's dialog; its id."""
+    browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    browser.keys(ENTER)
+    browser.wait(lambda: browser.text("#dialog-title").startswith("Letter "),
+                 "it is open")
+    return browser.text("#dialog-title").removeprefix("Letter ")
+
+
+def test_each_esc_is_one_step(relay_cell, page, browser):
+    cell = relay_cell
+    for n in range(2):
+        cell.rejected(key=b"k%d" % n, value=b"old")
+    asked = page(2)
+    give_token(browser, "ann")
+    letter = open_first(browser)
+    press(browser, "Edit")
+    titled(browser, "Edit letter " + letter)
+    assert buttons(browser)[-1] == "Back (Esc)"
+    # what was typed is not lost by one key
+    browser.keys("new", ESCAPE)
+    browser.wait(lambda: "is not kept" in browser.text("#dialog-notice"),
+                 "asks")
+    assert browser.text("#dialog-title") == "Edit letter " + letter
+    browser.keys(ESCAPE)
+    titled(browser, "Letter " + letter)
+    browser.wait(lambda: browser.focused()[2] == "Edit…", "where one was")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "closed")
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r"},
+                      status=201)["plan"]
+    asked.post("plans", {"where": "attempts >= 0", "reason": "r"}, status=201)
+    browser.keys("P")
+    titled(browser, "Plans")
+    browser.keys("j", ENTER)
+    titled(browser, f"Plan {plan}: planned")
+    browser.keys(ESCAPE)
+    titled(browser, "Plans")
+    browser.wait(lambda: browser.focused()[2].startswith(str(plan)), "there")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "closed")
+    # two at once: nothing opens late
+    open_first(browser)
+    press(browser, "Discard")
+    titled(browser, "Discard")
+    browser.keys(ESCAPE, ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "closed")
+    assert browser.complaints() == []
+
+
+def test_enter_tries_and_enter_does(relay_cell, page, browser, picture):
+    cell = relay_cell
+    for n in range(3):
+        cell.rejected(key=b"k%d" % n)
+    page(3)
+    give_token(browser, "ann")
+    letter = open_first(browser)
+    press(browser, "Replay now")
+    titled(browser, "Replay now")
+    assert browser.text("#dialog-why").startswith("First the dry run")
+    state = "SELECT state FROM letters WHERE letter_id = %s"
+    browser.keys("INC-7", ENTER)
+    browser.wait(lambda: browser.focused()[2] == "Replay 1 letter now",
+                 "tried, and at the button")
+    assert "Would replay 1" in browser.text("#dialog-notice")
+    assert browser.text("#dialog-why") == ""
+    assert cell.sql(state, (letter,)) == [("pending",)]
+    browser.keys(ENTER)
+    browser.wait(lambda: "1 replayed" in browser.text("#dialog-notice"), "done")
+    # the page behind it knows
+    browser.wait(lambda: browser.js("return now.letters.length") == 2,
+                 "it is gone")
+    browser.keys(ESCAPE)
+    titled(browser, "Letter " + letter)
+    assert disabled(browser) == ["Replay now…", "Edit…"]
+    assert "may have been taken" in browser.text("#dialog-why")
+    picture("replayed-letter")
+    press(browser, "Discard")
+    titled(browser, "Discard")
+    # the reason may come after the dry run
+    browser.keys(ENTER)
+    browser.wait(lambda: "Would discard 1" in browser.text("#dialog-notice"),
+                 "tried")
+    assert browser.focused()[:2] == ["INPUT", "field-0"]
+    browser.keys("twice", ENTER)
+    assert browser.focused()[2] == "Discard 1 letter for good"
+    browser.keys(ENTER)
+    browser.wait(lambda: "1 discarded" in browser.text("#dialog-notice"),
+                 "done")
+    browser.keys(ESCAPE)
+    titled(browser, "Letter " + letter)
+    assert buttons(browser) == ["Close (Esc)"]
+    assert browser.text("#dialog-why") == (
+        "It was discarded: nothing is left to do.")
+    assert cell.sql(state, (letter,)) == [("discarded",)]
+    assert browser.complaints() == []
+
+
+def test_a_change_asks_first_who_it_is(relay_cell, page, browser):
+    relay_cell.rejected()
+    page(1)
+    browser.wait(lambda: browser.focused()[0] == "TR", "a row has the focus")
+    browser.keys("p")
+    titled(browser, "Token")
+    assert "say first who you are" in browser.text("#dialog-notice")
+    browser.keys("not-one-of-them", ENTER)
+    browser.wait(lambda: browser.text("#dialog-notice").startswith(
+        "The relay does not know this token. See that"), "in words")
+    assert "Bearer" not in browser.text("#dialog")
+    browser.js("const t = document.getElementById('field-0');"
+               "t.value = ''; t.focus()")
+    browser.keys(TOKENS["bob"], ENTER)
+    titled(browser, "Plan a replay")
+    assert "as bob" in browser.text("#who")
+    # one that is refused in a form: what is typed there stays
+    browser.js("now.token = 'gone'")
+    browser.keys("why", ENTER)
+    titled(browser, "Token")
+    browser.keys(TOKENS["ann"], ENTER)
+    titled(browser, "Plan a replay")
+    assert browser.js(
+        "return document.getElementById('field-0').value") == "why"
+    press(browser, "Dry run")
+    browser.wait(lambda: "nothing is stored" in browser.text("#dialog-notice"),
+                 "goes on")
+
+
+def test_an_edit_shows_what_is_around_it(relay_cell, page, browser, picture):
+    cell = relay_cell
+    cell.rejected(value=json.dumps({f"f{n}": n for n in range(12)}).encode())
+    page(1)
+    give_token(browser, "ann")
+    open_first(browser)
+    press(browser, "Edit")
+
+    def write(change):
+        browser.js("const t = document.querySelector('#dialog textarea');"
+                   f"t.value = t.value{change};"
+                   "t.dispatchEvent(new Event('input', {bubbles: true}))")
+        assert browser.text("#dialog-why").startswith("First the dry run")
+        press(browser, "Dry run")
+
+    write(""".replace('"f6": 6', '"f6": 66')""")
+    browser.wait(lambda: browser.text("#difference"), "the difference")
+    lines = browser.text("#difference").split("\n")[1:]
+    assert [line.rstrip() for line in lines] == [
+        "…", '    "f3": 3,', '    "f4": 4,', '    "f5": 5,',
+        '-   "f6": 6,', '+   "f6": 66,', '    "f7": 7,', '    "f8": 8,',
+        '    "f9": 9,', "…"]
+    picture("difference")
+    write(" + '}'")
+    browser.wait(lambda: "was JSON, and is none now" in
+                 browser.text("#dialog-body"), "said")
+
+
+def test_a_canary_says_what_it_waits_for(relay_cell, page, browser, picture):
+    cell = relay_cell
+    for n in range(4):
+        cell.rejected(key=b"k%d" % n)
+    asked = page(4)
+    plan = asked.post("plans", {"where": "attempts >= 0", "reason": "r",
+                                "canary": 2}, status=201)["plan"]
+    asked.post(f"plans/{plan}/approve", {"reason": "ok"})
+    give_token(browser, "ann")
+    browser.keys("P")
+    titled(browser, "Plans")
+    browser.keys(ENTER)
+    titled(browser, f"Plan {plan}: approved")
+    press(browser, "Replay 4 letters")
+    browser.wait(lambda: "Now\nwaits for the word on the first 2 letters" in
+                 browser.text("#plan-fields"), "it says so")
+    picture("canary")
+    browser.js("document.getElementById('field-0').focus()")
+    browser.keys("enough", ENTER)
+    titled(browser, f"Plan {plan}: stopped")
+    assert buttons(browser)[0].startswith("Resume: replay 2 letters")
+    # what somebody else has done meanwhile is shown with the refusal
+    asked.post(f"plans/{plan}/cancel", {"reason": "no"}, who="bob")
+    press(browser, "Resume")
+    titled(browser, f"Plan {plan}: cancelled")
+    browser.wait(lambda: "nothing is left to run" in
+                 browser.text("#dialog-notice"), "why")
+    assert "dlq" not in browser.text("#dialog-notice")
+
+
+def test_what_is_not_known_is_said(relay_cell, page, browser, picture):
+    cell = relay_cell
+    cell.rejected()
+    asked = page(1)
+    give_token(browser, "ann")
+    open_first(browser)
+    press(browser, "Discard")
+    titled(browser, "Discard")
+    browser.keys("why", ENTER)
+    browser.wait(lambda: browser.focused()[2].startswith("Discard 1"), "tried")
+    owner = cell.cell.connect()
+    owner.autocommit = True
+    allow = f'ALTER DATABASE "{cell.database}" ALLOW_CONNECTIONS '
+    with owner.cursor() as cur:
+        cur.execute(allow + "false")
+        try:
+            cur.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE datname = %s AND application_name = "
+                        "'outbox-relay api'", (cell.database,))
+            browser.keys(ENTER)
+            browser.wait(lambda: browser.text("#dialog-notice").startswith(
+                "PostgreSQL does not answer the relay. See that it runs"),
+                         "what happened")
+        finally:
+            cur.execute(allow + "true")
+    owner.close()
+    unknown = "Whether it was done is not known"
+    assert unknown in browser.text("#dialog-notice")
+    picture("no-database")
+    assert asked.daemon.stop() == 0
+    press(browser, "Discard 1 letter for good")
+    browser.wait(lambda: browser.text("#dialog-notice").startswith(
+        "The relay does not answer. "), "nor the relay")
+    assert unknown in browser.text("#dialog-notice")
+
+
+def test_ages_go_on_by_themselves(relay_cell, page, browser):
+    relay_cell.rejected()
+    page(1)
+    browser.js("for (const c of document.querySelectorAll('[data-at]'))"
+               " c.setAttribute('data-at', new Date(Date.now() - 3600e3)"
+               ".toISOString())")
+    browser.wait(lambda: browser.rows("letters")[0][1] == "60m", "an hour")
 
 
 # ---- blocked keys
@@ -609,7 +866,7 @@ def test_a_blocked_key_appears_by_itself_and_is_skipped(
     assert browser.rows("waiting") == [[topic, "acme/u1", "3"]]
     press(browser, "Dry run")
     press(browser, "Discard 1 letter for good")
-    browser.wait(lambda: "say why" in browser.text("#dialog-notice"),
+    browser.wait(lambda: "Say why" in browser.text("#dialog-notice"),
                  "a reason is asked for")
     assert cell.sql("SELECT count(*) FROM audit_events") == [(0,)]
     browser.js("document.getElementById('field-0').focus()")
