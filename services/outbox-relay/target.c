@@ -134,6 +134,18 @@ target_denied(struct target *t, const char *code, const char *text,
 	return true;
 }
 
+/* What was in hand is taken, the last of it now: that answers as a trial would. */
+static void
+close_moving(struct target *t, enum failure f, struct ch_mono now)
+{
+	t->stuck = t->stuck && f == FAILURE_NONE;
+	if (!t->stuck || t->in_hand > 0 || t->on_trial)
+		return;
+	t->stuck = false;
+	t->breaker.until = now;
+	ch_breaker_ok(&t->breaker, ch_breaker_enter(&t->breaker, now));
+}
+
 bool
 target_reported(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now)
@@ -142,6 +154,7 @@ target_reported(struct target *t, enum failure f, const char *code,
 		t->in_hand--;
 	t->moved = now;
 	remember(t, f);
+	close_moving(t, f, now);
 	if (!is_of_topic(f) || target_is_open(t))
 		return false;
 	open_for(t, f, code, text, now);
@@ -154,7 +167,7 @@ target_judged(struct target *t, enum failure f, const char *code,
 {
 	bool others = t->taken;
 
-	t->on_trial = false;
+	t->on_trial = t->stuck = false;
 	t->judged = now;
 	remember(t, f);
 	if (is_of_topic(f) || (f == FAILURE_UNCLEAR && !others)) {
@@ -171,6 +184,7 @@ void
 target_drop(struct target *t, struct ch_mono now)
 {
 	t->in_hand = 0;
+	t->stuck = false;
 	if (t->on_trial)
 		(void)target_judged(t, FAILURE_OUTAGE, "dropped",
 			"its trial was given up", now);
@@ -202,6 +216,7 @@ target_open_stuck(struct target *t, int64_t outage_ms, struct ch_mono now)
 		"%zu records, none acknowledged for %" PRId64 " ms", t->in_hand,
 		ch_mono_ms_since(now, t->moved));
 	open_for(t, FAILURE_OUTAGE, "silent", text, now);
+	t->stuck = true;
 	return true;
 }
 

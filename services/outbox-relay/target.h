@@ -19,7 +19,8 @@
  * meanwhile, so that the next trial is another key's.
  *
  * Stuck: records are in hand, and none of them was acknowledged for so long
- * while brokers answer. The time counts from the last acknowledgement.
+ * while brokers answer. The time counts from the last acknowledgement. When all
+ * of them are in the end, it closes without a trial: there may be no row for one.
  *
  * Invariants: at most one trial of a topic is out; while the breaker is not
  * closed nothing but trials is sent.
@@ -58,6 +59,7 @@ struct target {
 	size_t in_hand;	       /* sent, not on trial, not reported */
 	struct ch_mono moved;
 	bool taken; /* a record was, since the last unclear answer */
+	bool stuck; /* open for that, and no report since was a refusal */
 };
 
 void target_init(struct target *t, const char *name, struct ch_rng *rng);
@@ -72,7 +74,7 @@ enum failure target_patience(struct target *t, enum failure f,
 	int64_t patience_ms, struct ch_mono now);
 
 /* The end of what was sent: f FAILURE_NONE, it was taken. true: the breaker
- * opened. */
+ * opened. The last of a stuck topic's may close it. */
 bool target_reported(struct target *t, enum failure f, const char *code,
 	const char *text, struct ch_mono now);
 /* The brokers would not even say whether it is there: it takes nothing, for as

@@ -203,6 +203,33 @@ START_TEST(an_acknowledgement_is_no_silence)
 }
 END_TEST
 
+/* There may be no other row by which to try it. */
+START_TEST(a_stuck_topic_that_takes_all_in_the_end_is_well)
+{
+	struct target t;
+	struct ch_rng rng;
+
+	ch_rng_seed(&rng, 7);
+	target_init(&t, "t", &rng);
+	target_sent(&t, start);
+	target_sent(&t, start);
+	ck_assert(target_open_stuck(&t, 10000, after(10)));
+	ck_assert(!target_reported(&t, FAILURE_NONE, "", "", after(11)));
+	ck_assert(target_is_open(&t));
+	ck_assert(!target_reported(&t, FAILURE_NONE, "", "", after(11)));
+	ck_assert(!target_is_open(&t));
+	ck_assert_int_eq(target_ask(&t, false, after(11)), TARGET_SEND);
+
+	/* one that was refused says otherwise, whatever comes after it */
+	target_sent(&t, after(20));
+	target_sent(&t, after(20));
+	ck_assert(target_open_stuck(&t, 10000, after(30)));
+	ck_assert(!target_reported(&t, FAILURE_OUTAGE, "C", "x", after(31)));
+	ck_assert(!target_reported(&t, FAILURE_NONE, "", "", after(31)));
+	ck_assert(target_is_open(&t));
+}
+END_TEST
+
 START_TEST(a_topic_without_rights_refuses_when_a_row_spent_its_attempts)
 {
 	struct target t;
@@ -410,6 +437,7 @@ SUITE_MAIN("retry", the_table_of_costs, a_trial_holds_its_key_and_no_other,
 	a_row_without_a_key_holds_itself,
 	an_outage_is_tried_by_one_record_at_a_time,
 	an_acknowledgement_is_no_silence,
+	a_stuck_topic_that_takes_all_in_the_end_is_well,
 	a_topic_without_rights_refuses_when_a_row_spent_its_attempts,
 	a_trial_given_up_lets_another_come,
 	an_unclear_answer_condemns_who_fails_where_others_do_not,
