@@ -47,7 +47,7 @@ check_token(struct ch_view v)
 	size_t i;
 
 	if (v.len < TOKEN_MIN)
-		return "the token is shorter than 20 characters, and could be "
+		return "the token has fewer than 20 characters, and could be "
 		       "guessed; make one with: openssl rand -hex 24";
 	if (v.len > TOKEN_MAX)
 		return "the token is longer than 256 characters";

@@ -13,7 +13,7 @@
 
 #define REMEDY                                                                 \
 	"no running relay has it: put it back into the file of webhooks, or "  \
-	"dlq discard those of its letters that are replayed"
+	"dlq bury it"
 
 #define LOCKED "55P03" /* lock_timeout */
 
