@@ -346,6 +346,17 @@ ch_kafka_conf_each(const struct ch_kafka_conf *c,
 
 /* ---- librdkafka's log ---- */
 
+/* We set it on purpose, in each producer: no operator can do anything about
+ * librdkafka's calling it experimental. */
+static bool
+is_our_choice(const char *fac, const char *text)
+{
+	return strcmp(fac, "CONFWARN") == 0 &&
+		strstr(text,
+			"property enable.gapless.guarantee is "
+			"experimental") != NULL;
+}
+
 static void
 log_line(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 {
@@ -357,6 +368,8 @@ log_line(const rd_kafka_t *rk, int level, const char *fac, const char *text)
 	/* The brokers' comings and goings are its errors, not ours. */
 	if (l == CH_LOG_ERROR && strcmp(fac, "FAIL") == 0)
 		l = CH_LOG_WARN;
+	if (is_our_choice(fac, text))
+		l = CH_LOG_DEBUG;
 	if (l < ch_log_level_get())
 		return;
 	CH_LOG_(l, "kafka.log", CH_S("client", rd_kafka_name(rk)),

@@ -362,7 +362,10 @@ CREATE OR REPLACE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
 CREATE OR REPLACE VIEW letters AS
 	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		l.row_order, l.record_key, l.value, l.header_names,
-		l.header_values, l.error_class, l.reason, l.attempts, l.sqlstate,
+		l.header_values, CASE l.error_class
+		WHEN 'MSG_SIZE_TOO_LARGE' THEN 'too_large' -- of before
+		ELSE l.error_class END AS error_class,
+		l.reason, l.attempts, l.sqlstate,
 		l.at, l.blocks_key,
 		coalesce(s.held, s.state, 'pending') AS state,
 		coalesce(s.replay_count, 0) AS replay_count,
@@ -663,6 +666,94 @@ CREATE OR REPLACE FUNCTION stop_delivery(letter uuid) RETURNS void
 		next_at = clock_timestamp()
 	FROM stopped s WHERE k.endpoint = s.endpoint
 	AND k.key_digest = s.key_digest $$;
+
+-- Deliveries to an endpoint that is nobody's become letters, oldest first, at most
+-- so many: how many. A relay that is away may have the endpoint, and one that
+-- comes meanwhile waits. They block no key: an endpoint that is back goes on with
+-- what is new. What was put back for a letter comes back as another one.
+CREATE OR REPLACE FUNCTION bury_deliveries(of_endpoint text, actor text, reason text,
+	most int4) RETURNS int8
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	began  timestamptz := clock_timestamp();
+	away   text;
+	picked int8[];
+	made   uuid[];
+	many   int8;
+BEGIN
+	PERFORM insist_who_and_why('bury_deliveries', actor, reason);
+	IF NOT pg_try_advisory_xact_lock(hashtextextended(
+		'countinghouse webhook ' || of_endpoint,
+		'webhook_deliveries'::regclass::oid::bigint)) THEN
+		RAISE EXCEPTION 'a running relay has endpoint %', of_endpoint
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT =
+			'it makes these deliveries; to end that, take the endpoint '
+			'out of its file of webhooks and restart it';
+	END IF;
+	SELECT string_agg(p.slot, ', ' ORDER BY p.slot) INTO away
+		FROM relay_progress p WHERE NOT EXISTS (SELECT FROM pg_locks l
+		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+		AND l.database = (SELECT oid FROM pg_database
+			WHERE datname = current_database())
+		AND l.classid = 17225
+		AND l.objid::int8 = hashtext(p.slot)::int8 & 4294967295);
+	IF away IS NOT NULL THEN
+		RAISE EXCEPTION 'the relay of slot % does not run, and may have '
+			'endpoint %', away, of_endpoint
+			USING ERRCODE = 'object_not_in_prerequisite_state', HINT =
+			'start it; of a slot that is gone for good: forget_slot()';
+	END IF;
+	picked := ARRAY(SELECT d.delivery_id FROM webhook_deliveries d
+		WHERE d.endpoint = of_endpoint AND d.done_at IS NULL
+		ORDER BY d.delivery_id LIMIT most);
+	made := ARRAY(SELECT gen_random_uuid() FROM unnest(picked));
+	-- whoever decides a letter locks that before its delivery
+	PERFORM letter_returned(d.delivery_id, d.replays, u.letter)
+		FROM unnest(picked, made) AS u (delivery, letter)
+		JOIN webhook_deliveries d ON d.delivery_id = u.delivery
+		WHERE d.letter_id IS NOT NULL AND d.done_at IS NULL;
+	WITH old AS (
+		SELECT d.*, u.letter AS fresh, u.place
+		FROM unnest(picked, made) WITH ORDINALITY
+			AS u (delivery, letter, place)
+		JOIN webhook_deliveries d ON d.delivery_id = u.delivery
+		WHERE d.done_at IS NULL FOR UPDATE OF d
+	), letter AS (
+		INSERT INTO dead_letters (letter_id, source, row_id, topic,
+			record_key, value, header_names, header_values,
+			error_class, reason, attempts, blocks_key, came_back,
+			parked_at)
+		SELECT o.fresh, 'webhook', o.event_id, 'webhook:' || o.endpoint,
+			o.record_key, o.body, h.names, h.vals, 'no_endpoint',
+			'no running relay has this endpoint', o.attempts, false,
+			o.letter_id, began + o.place * interval '1 microsecond'
+		FROM old o CROSS JOIN LATERAL (
+			SELECT array_agg(convert_to(v.name, 'UTF8')) AS names,
+				array_agg(convert_to(v.val, 'UTF8')) AS vals
+			FROM (VALUES ('id', o.webhook_id),
+				('aggregatetype', o.aggregatetype),
+				('type', o.type), ('traceparent', o.traceparent),
+				('ch_webhook_status', o.last_status::text),
+				('ch_replay_count', nullif(o.replays, 0)::text)
+				) AS v (name, val) WHERE v.val IS NOT NULL) h
+	), gone AS (
+		UPDATE webhook_deliveries d SET done_at = clock_timestamp(),
+			body = NULL, last_response = NULL, letter_id = o.fresh
+		FROM old o WHERE d.delivery_id = o.delivery_id
+	), keyed AS (
+		UPDATE webhook_keys k SET next_at = clock_timestamp(),
+			version = k.version + 1
+		FROM (SELECT DISTINCT o.key_digest FROM old o) q
+		WHERE k.endpoint = of_endpoint AND k.key_digest = q.key_digest
+	)
+	SELECT count(*) INTO many FROM old;
+	IF many > 0 THEN
+		INSERT INTO audit_events (actor, action, subject, reason, after)
+		VALUES (actor, 'dlq.bury', 'endpoint ' || of_endpoint, reason,
+			jsonb_build_object('letters', many, 'first', made[1]));
+	END IF;
+	RETURN many;
+END $$;
 
 -- Decides a letter: discarded or quarantined; or sent to a topic and place
 -- there, which makes it replayed (what becomes of it is seen later) or resolved.
@@ -968,6 +1059,20 @@ BEGIN
 	RETURN old;
 END $$;
 
+-- A dry run is a plan that is taken back. Numbers are not: it has one below 0, and is
+-- never stored.
+CREATE OR REPLACE FUNCTION refuse_tried_plan() RETURNS trigger
+	LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'plan % was a dry run: it is not stored', NEW.plan_id
+		USING ERRCODE = 'object_not_in_prerequisite_state',
+		HINT = 'roll it back, or plan it without countinghouse.dry_run';
+END $$;
+DROP TRIGGER IF EXISTS replay_plans_tried ON replay_plans;
+CREATE CONSTRAINT TRIGGER replay_plans_tried AFTER INSERT ON replay_plans
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.plan_id < 0)
+	EXECUTE FUNCTION refuse_tried_plan();
+
 -- A plan without letters yet, under the session's own role; choose_letters()
 -- gives it some. two_person may ask for more than the setting, never for less.
 -- The name of the planner is the caller's to say, since people share the login
@@ -980,10 +1085,13 @@ DECLARE
 	made int8;
 BEGIN
 	PERFORM insist_who_and_why('make_plan', actor, reason);
-	INSERT INTO replay_plans (selection, reason, planned_by, planned_role,
-		two_person, per_second, bytes_per_second, canary, canary_returns,
-		replays_max, kind)
-	SELECT make_plan.selection, make_plan.reason, actor, session_user,
+	INSERT INTO replay_plans (plan_id, selection, reason, planned_by,
+		planned_role, two_person, per_second, bytes_per_second, canary,
+		canary_returns, replays_max, kind) OVERRIDING SYSTEM VALUE
+	SELECT CASE WHEN current_setting('countinghouse.dry_run', true) = 'on'
+		THEN -pg_backend_pid() -- this session's alone
+		ELSE nextval(pg_get_serial_sequence('replay_plans', 'plan_id')) END,
+		make_plan.selection, make_plan.reason, actor, session_user,
 		strictest(make_plan.two_person, s.two_person), make_plan.per_second,
 		make_plan.bytes_per_second, make_plan.canary,
 		make_plan.canary_returns, make_plan.replays_max, make_plan.kind
@@ -1361,10 +1469,11 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION forget_slot, lock_letter, claim_letter, put_delivery_back,
-	letter_delivered, letter_returned, stop_delivery, decide_letter, edit_letter, insist_import, import_letter,
+	letter_delivered, letter_returned, stop_delivery, bury_deliveries,
+	decide_letter, edit_letter, insist_import, import_letter,
 	move_import, audit_letters, locked_plan, strictest, set_two_person,
 	make_plan, store_letters, choose_letters, plan_overtakes, approve_plan,
-	turn_plan, pass_canary, begin_page, end_step FROM PUBLIC;
+	turn_plan, pass_canary, begin_page, end_step, refuse_tried_plan FROM PUBLIC;
 
 -- Of plans that were made before: what a look at them needs.
 UPDATE replay_plan_letters i SET at = l.at,
@@ -1403,7 +1512,7 @@ GRANT EXECUTE ON FUNCTION letter_delivered, letter_returned TO :"role";
 
 -- Who decides about letters: they read, and change by the functions.
 GRANT USAGE ON SCHEMA :"schema" TO :"operator";
-GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, claim_letter, decide_letter, edit_letter,
+GRANT EXECUTE ON FUNCTION forget_slot, lock_letter, claim_letter, bury_deliveries, decide_letter, edit_letter,
 	import_letter, move_import, audit_letters, make_plan,
 	choose_letters, plan_overtakes, approve_plan, turn_plan, pass_canary, begin_page, end_step TO :"operator";
 GRANT SELECT ON relay_progress, delivery_marks, outbox_retry, dead_letters,

@@ -328,8 +328,9 @@ static int
 make(struct api_desk *d, struct api_call *c, const struct api_selection *s,
 	struct ch_err *err)
 {
-	struct plans_wish wish = {
-		.actor = c->actor, .two_person = people_of(d, c)};
+	struct plans_wish wish = {.actor = c->actor,
+		.two_person = people_of(d, c),
+		.dry_run = api_call_flag(c, "dry_run")};
 	struct ch_buf selection = CH_BUF_INIT;
 	int64_t plan = 0, letters = 0;
 	struct plans_sending sending = {.to = NULL};

@@ -40,17 +40,23 @@ is_name(struct ch_view v)
 	return true;
 }
 
-static bool
-is_token(struct ch_view v)
+/* NULL, or what is wrong with it. */
+static const char *
+check_token(struct ch_view v)
 {
 	size_t i;
 
-	if (v.len < TOKEN_MIN || v.len > TOKEN_MAX)
-		return false;
+	if (v.len < TOKEN_MIN)
+		return "the token has fewer than 20 characters, and could be "
+		       "guessed; make one with: openssl rand -hex 24";
+	if (v.len > TOKEN_MAX)
+		return "the token is longer than 256 characters";
 	for (i = 0; i < v.len; i++)
 		if (v.ptr[i] <= ' ' || v.ptr[i] > '~')
-			return false;
-	return true;
+			return "the token has a character that is not printable "
+			       "ASCII, or a space; make one with: openssl rand "
+			       "-hex 24";
+	return NULL;
 }
 
 /* Is ":read" behind the token? Takes it away. */
@@ -73,6 +79,7 @@ add_line(struct api_tokens *t, struct ch_view line)
 {
 	struct ch_view name = {NULL, 0}, token = line;
 	struct token *fresh = &t->tokens[t->count];
+	const char *problem;
 	bool reads_only;
 
 	if (!ch_view_split(&token, ':', &name) || name.len == line.len)
@@ -80,9 +87,9 @@ add_line(struct api_tokens *t, struct ch_view line)
 	if (!is_name(name))
 		return "the name has 1 to 64 printable characters, no space";
 	reads_only = take_read(&token);
-	if (!is_token(token))
-		return "the token has 20 to 256 printable characters, no "
-		       "space; make one with: openssl rand -hex 24";
+	problem = check_token(token);
+	if (problem != NULL)
+		return problem;
 	if (t->count == API_TOKENS_MAX)
 		return "more than 256 tokens";
 	ch_view_copy(name, fresh->bearer.name, sizeof(fresh->bearer.name));

@@ -4,7 +4,33 @@
  */
 #include "audit.h"
 
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "outbox_relay_sql.h"
+
+#define PASSWD_MAX 16384 /* a line of the passwd file */
+
+const char *
+audit_self(char out[AUDIT_SELF_MAX])
+{
+	/* no other thread yet: NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	const char *user = getenv("USER");
+	struct passwd entry, *found = NULL;
+	char line[PASSWD_MAX];
+
+	if (user != NULL && *user != '\0')
+		return user;
+	if (getpwuid_r(getuid(), &entry, line, sizeof(line), &found) != 0 ||
+		found == NULL || *found->pw_name == '\0')
+		(void)snprintf(out, AUDIT_SELF_MAX, "uid %lu",
+			(unsigned long)getuid());
+	else
+		(void)snprintf(out, AUDIT_SELF_MAX, "%s", found->pw_name);
+	return out;
+}
 
 int
 audit_write(struct ch_pg *pg, const struct audit_call *a, struct ch_err *err)

@@ -9,6 +9,7 @@
 #ifndef RELAY_AUDIT_H
 #define RELAY_AUDIT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -21,6 +22,11 @@ struct audit_call {
 };
 int audit_write(struct ch_pg *pg, const struct audit_call *a,
 	struct ch_err *err);
+
+/* Who runs this process, for the rows: $USER, else the login's name of its uid,
+ * else "uid 1000". Lives as long as `out`. */
+#define AUDIT_SELF_MAX 256
+const char *audit_self(char out[AUDIT_SELF_MAX]);
 
 /* Rows: number, JSON text; the newest first. subject: a letter's id or
  * "plan 4"; NULL: any. before: only lower numbers; 0: all. */

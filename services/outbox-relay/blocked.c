@@ -5,6 +5,7 @@
 #include "blocked.h"
 
 #include "base/json.h"
+#include "letter.h"
 #include "letter_json.h"
 #include "outbox_relay_sql.h"
 
@@ -33,7 +34,7 @@ blocked_row(const PGresult *res, int row, struct blocked_key *out,
 	out->letter = ch_pg_next_uuid(&r);
 	out->since = ch_pg_next_time(&r);
 	out->waiting = ch_pg_next_i64(&r);
-	out->class = ch_pg_next_text(&r);
+	out->class = letter_class(ch_pg_next_text(&r));
 	out->reason = ch_pg_next_text(&r);
 	out->attempts = ch_pg_next_i32(&r);
 	out->state = ch_pg_next_text(&r);

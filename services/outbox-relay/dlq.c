@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "audit.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "dialect.h"
 #include "dlq_private.h"
@@ -20,6 +22,7 @@
 #include "plan_run.h"
 #include "plans.h"
 #include "replay.h"
+#include "topic_look.h"
 
 #define LIMIT_MAX 1000000
 
@@ -31,6 +34,10 @@ static const char usage_text[] =
 	"           LIST of topic,class,fingerprint,message,key,age,kind,state\n"
 	"  show     <letter>... [--json|--hex|--pretty]\n"
 	"  keys     [--json] [--limit N]    what waits behind letters, since when\n"
+	"  endpoints [--json] [--limit N]   webhooks that wait, and for whom\n"
+	"  bury     <endpoint> --reason R   what waits for an endpoint that no\n"
+	"           relay has becomes letters, to be discarded, or replayed\n"
+	"           when it is back\n"
 	"  export   [filter]                JSON lines with headers and value\n"
 	"  replay   <letter>...|filter --reason R [--to TOPIC] [--again]\n"
 	"           --to: where foreign letters go, by their keys, and those\n"
@@ -66,20 +73,20 @@ static const char usage_text[] =
 	"         original sqlstate key value partition offset attempts replays\n"
 	"         bytes age at header.<name>; = != ~ !~ < <= > >= in; and or not\n"
 	"         ( )\n"
-	"changes: --dry-run --actor A --max-replays N (5)\n"
+	"changes: --dry-run --actor A (who you are, for the audit trail; else\n"
+	"         $USER or the login); replay and plan: --max-replays N (5);\n"
+	"         replay, discard and run: --quiet, without a line a letter\n"
 	"exit:    0 done, 1 failed, 2 refused or none found, 64 usage, "
 	"69 no PostgreSQL\n";
 
-static int
-usage(const char *problem)
-{
-	(void)fprintf(stderr, "dlq: %s\n%s", problem, usage_text);
-	return CH_EXIT_USAGE;
-}
-
 /* ---- verbs ---- */
 
-enum subject { SUBJECT_LETTERS, SUBJECT_PLAN, SUBJECT_TOPICS };
+enum subject {
+	SUBJECT_LETTERS,
+	SUBJECT_PLAN,
+	SUBJECT_TOPICS,
+	SUBJECT_ENDPOINT
+};
 
 struct verb {
 	const char *name;
@@ -88,36 +95,84 @@ struct verb {
 	bool changes;  /* it needs a primary */
 	bool reasoned; /* it needs --reason, unless it is a dry run */
 	bool chosen;   /* it needs ids or a filter; a plan's number; topics */
+	const char *takes; /* its options, as they stand in `options` */
 };
 
+#define FILTER "tcksSwl"
+#define CHANGE "ran"
+
 static const struct verb verbs[] = {
-	{"list", dlq_list, SUBJECT_LETTERS, false, false, false},
-	{"show", dlq_list, SUBJECT_LETTERS, false, false, true},
-	{"export", dlq_export, SUBJECT_LETTERS, false, false, false},
-	{"count", dlq_group, SUBJECT_LETTERS, false, false, false},
-	{"group", dlq_group, SUBJECT_LETTERS, false, false, false},
-	{"keys", dlq_keys, SUBJECT_LETTERS, false, false, false},
-	{"replay", dlq_change, SUBJECT_LETTERS, true, true, true},
-	{"discard", dlq_change, SUBJECT_LETTERS, true, true, true},
-	{"edit", dlq_edit, SUBJECT_LETTERS, true, true, true},
-	{"import", dlq_import, SUBJECT_TOPICS, true, true, true},
-	{"plan", dlq_plan, SUBJECT_LETTERS, true, true, true},
-	{"approve", dlq_approve, SUBJECT_PLAN, true, true, true},
-	{"run", dlq_run, SUBJECT_PLAN, true, false, true},
-	{"stop", dlq_stop, SUBJECT_PLAN, true, true, true},
-	{"cancel", dlq_stop, SUBJECT_PLAN, true, true, true},
-	{"plans", dlq_plans, SUBJECT_PLAN, false, false, false},
+	{"list", dlq_list, SUBJECT_LETTERS, false, false, false, FILTER "j"},
+	{"show", dlq_list, SUBJECT_LETTERS, false, false, true, FILTER "jhp"},
+	{"export", dlq_export, SUBJECT_LETTERS, false, false, false,
+		FILTER "j"},
+	{"count", dlq_group, SUBJECT_LETTERS, false, false, false, FILTER "j"},
+	{"group", dlq_group, SUBJECT_LETTERS, false, false, false, FILTER "bj"},
+	{"endpoints", dlq_endpoints, SUBJECT_ENDPOINT, false, false, false,
+		"lj"},
+	{"bury", dlq_bury, SUBJECT_ENDPOINT, true, true, true, CHANGE},
+	{"keys", dlq_keys, SUBJECT_LETTERS, false, false, false, "lj"},
+	{"replay", dlq_change, SUBJECT_LETTERS, true, true, true,
+		FILTER CHANGE "mTAq"},
+	{"discard", dlq_change, SUBJECT_LETTERS, true, true, true,
+		FILTER CHANGE "q"},
+	{"edit", dlq_edit, SUBJECT_LETTERS, true, true, true, CHANGE "fi"},
+	{"import", dlq_import, SUBJECT_TOPICS, true, true, true, CHANGE "Moj"},
+	{"plan", dlq_plan, SUBJECT_LETTERS, true, true, true,
+		FILTER CHANGE "mRBCF2TAD"},
+	{"approve", dlq_approve, SUBJECT_PLAN, true, true, true, CHANGE "2"},
+	{"run", dlq_run, SUBJECT_PLAN, true, false, true, CHANGE "W2q"},
+	{"stop", dlq_stop, SUBJECT_PLAN, true, true, true, CHANGE},
+	{"cancel", dlq_stop, SUBJECT_PLAN, true, true, true, CHANGE},
+	{"plans", dlq_plans, SUBJECT_PLAN, false, false, false, "LOlj"},
 };
+
+#define VERBS (sizeof(verbs) / sizeof(*verbs))
 
 static const struct verb *
 find_verb(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+	for (i = 0; i < VERBS; i++)
 		if (strcmp(name, verbs[i].name) == 0)
 			return &verbs[i];
 	return NULL;
+}
+
+/* The verb's lines of the usage; of none: the verbs. */
+static void
+print_usage(const struct verb *verb)
+{
+	const char *line = usage_text, *end;
+	size_t i, len = verb != NULL ? strlen(verb->name) : 0;
+	bool shown = false;
+
+	for (i = 0; verb == NULL && i < VERBS; i++)
+		(void)fprintf(stderr, "%s%s",
+			i > 0 ? " " : "verbs: ", verbs[i].name);
+	if (verb == NULL)
+		(void)fputc('\n', stderr);
+	for (; verb != NULL && *line != '\0'; line = end + 1) {
+		end = strchr(line, '\n');
+		if (strncmp(line, "   ", 3) != 0)
+			shown = strncmp(line, "  ", 2) == 0 &&
+				strncmp(line + 2, verb->name, len) == 0 &&
+				line[2 + len] == ' ';
+		if (shown)
+			(void)fprintf(stderr, "%.*s\n", (int)(end - line),
+				line);
+	}
+}
+
+static int
+usage(const struct verb *verb, const char *problem)
+{
+	(void)fprintf(stderr, "dlq: %s\n", problem);
+	print_usage(verb);
+	(void)fprintf(stderr,
+		"all of it: outbox-relay dlq --help, or man outbox-relay\n");
+	return CH_EXIT_USAGE;
 }
 
 static bool
@@ -222,7 +277,7 @@ take_number(struct dlq *d, int option, const char *value)
 				       numbers[i].max, numbers[i].to) == CH_OK
 				? NULL
 				: numbers[i].problem;
-	return "unknown option, or one without its value";
+	return "unknown option";
 }
 
 static const char *
@@ -300,6 +355,9 @@ take_option(struct dlq *d, int option, const char *value)
 	case 'D':
 		d->discard = true;
 		return NULL;
+	case 'q':
+		d->quiet = true;
+		return NULL;
 	case 'L':
 		d->planned = true;
 		return NULL;
@@ -345,6 +403,19 @@ take_ids(struct dlq *d, int argc, char **argv)
 	return NULL;
 }
 
+/* Also as letters name it. */
+static const char *
+take_endpoint(struct dlq *d, const struct verb *verb, int argc, char **argv)
+{
+	if (argc != (verb->chosen ? 1 : 0))
+		return verb->chosen ? "name one endpoint (see `dlq endpoints`)"
+				    : "endpoints takes no names";
+	if (argc == 1)
+		d->endpoint = strncmp(argv[0], "webhook:", 8) == 0 ? argv[0] + 8
+								   : argv[0];
+	return NULL;
+}
+
 static const char *
 take_topics(struct dlq *d, int argc, char **argv)
 {
@@ -365,33 +436,76 @@ take_topics(struct dlq *d, int argc, char **argv)
 	return NULL;
 }
 
+static const struct option options[] = {{"topic", 1, NULL, 't'},
+	{"class", 1, NULL, 'c'}, {"key", 1, NULL, 'k'}, {"state", 1, NULL, 's'},
+	{"since", 1, NULL, 'S'}, {"where", 1, NULL, 'w'},
+	{"limit", 1, NULL, 'l'}, {"by", 1, NULL, 'b'},
+	{"max-replays", 1, NULL, 'm'}, {"rate", 1, NULL, 'R'},
+	{"bytes-rate", 1, NULL, 'B'}, {"canary", 1, NULL, 'C'},
+	{"canary-returns", 1, NULL, 'F'}, {"canary-wait", 1, NULL, 'W'},
+	{"set-file", 1, NULL, 'f'}, {"reason", 1, NULL, 'r'},
+	{"actor", 1, NULL, 'a'}, {"json", 0, NULL, 'j'}, {"hex", 0, NULL, 'h'},
+	{"pretty", 0, NULL, 'p'}, {"dry-run", 0, NULL, 'n'},
+	{"to", 1, NULL, 'T'}, {"from", 1, NULL, 'M'}, {"follow", 0, NULL, 'o'},
+	{"two-person", 0, NULL, '2'}, {"new-id", 0, NULL, 'i'},
+	{"again", 0, NULL, 'A'}, {"discard", 0, NULL, 'D'},
+	{"letters", 0, NULL, 'L'}, {"outcome", 1, NULL, 'O'},
+	{"quiet", 0, NULL, 'q'}, {NULL, 0, NULL, 0}};
+
+/* An option that would be passed over is refused: who writes --rate expects
+ * one. */
+static const char *
+check_taken(struct dlq *d, const struct verb *verb, int option)
+{
+	const struct option *o = options;
+	struct ch_buf of = CH_BUF_INIT;
+	size_t i;
+
+	if (strchr(verb->takes, option) != NULL)
+		return NULL;
+	while (o->val != option)
+		o++;
+	for (i = 0; i < VERBS; i++)
+		if (strchr(verbs[i].takes, option) != NULL)
+			ch_buf_printf(&of, "%s%s", of.len > 0 ? ", " : "",
+				verbs[i].name);
+	ch_err_set(&d->said, CH_EINVAL, "--%s is no option of %s, but of %s",
+		o->name, verb->name, ch_buf_str(&of));
+	ch_buf_free(&of);
+	return d->said.text;
+}
+
+/* What getopt_long() does not take. */
+static const char *
+say_untaken(struct dlq *d, int c, const char *word)
+{
+	if (c == ':')
+		ch_err_set(&d->said, CH_EINVAL, "%s needs a value", word);
+	else if (optopt > 0 && strncmp(word, "--", 2) == 0)
+		ch_err_set(&d->said, CH_EINVAL, "%s takes no value", word);
+	else if (optopt > 0)
+		ch_err_set(&d->said, CH_EINVAL,
+			"-%c: options are words, like --topic", optopt);
+	else
+		ch_err_set(&d->said, CH_EINVAL, "there is no option %s", word);
+	return d->said.text;
+}
+
 static const char *
 parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {{"topic", 1, NULL, 't'},
-		{"class", 1, NULL, 'c'}, {"key", 1, NULL, 'k'},
-		{"state", 1, NULL, 's'}, {"since", 1, NULL, 'S'},
-		{"where", 1, NULL, 'w'}, {"limit", 1, NULL, 'l'},
-		{"by", 1, NULL, 'b'}, {"max-replays", 1, NULL, 'm'},
-		{"rate", 1, NULL, 'R'}, {"bytes-rate", 1, NULL, 'B'},
-		{"canary", 1, NULL, 'C'}, {"canary-returns", 1, NULL, 'F'},
-		{"canary-wait", 1, NULL, 'W'}, {"set-file", 1, NULL, 'f'},
-		{"reason", 1, NULL, 'r'}, {"actor", 1, NULL, 'a'},
-		{"json", 0, NULL, 'j'}, {"hex", 0, NULL, 'h'},
-		{"pretty", 0, NULL, 'p'}, {"dry-run", 0, NULL, 'n'},
-		{"to", 1, NULL, 'T'}, {"from", 1, NULL, 'M'},
-		{"follow", 0, NULL, 'o'}, {"two-person", 0, NULL, '2'},
-		{"new-id", 0, NULL, 'i'}, {"again", 0, NULL, 'A'},
-		{"discard", 0, NULL, 'D'}, {"letters", 0, NULL, 'L'},
-		{"outcome", 1, NULL, 'O'}, {NULL, 0, NULL, 0}};
-	const char *problem;
+	const char *problem = NULL;
 	int c;
 
 	optind = 0; /* a new scan; argv[0] is the verb */
 	opterr = 0;
 	/* no other thread yet: NOLINTNEXTLINE(concurrency-mt-unsafe) */
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		problem = take_option(d, c, optarg);
+	while ((c = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+		problem = c == ':' || c == '?'
+			? say_untaken(d, c, argv[optind - 1])
+			: check_taken(d, verb, c);
+		if (problem == NULL)
+			problem = take_option(d, c, optarg);
 		if (problem != NULL)
 			return problem;
 	}
@@ -402,6 +516,8 @@ parse(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		return take_plan(d, argc, argv);
 	case SUBJECT_TOPICS:
 		return take_topics(d, argc, argv);
+	case SUBJECT_ENDPOINT:
+		return take_endpoint(d, verb, argc, argv);
 	case SUBJECT_LETTERS:
 		break;
 	}
@@ -415,8 +531,8 @@ check_plan_verb(const struct dlq *d, const struct verb *verb)
 {
 	if (verb->chosen && d->plan == 0)
 		return "name the plan by its number (see `dlq plans`)";
-	if (d->planned && (!is_verb(d, "plans") || d->plan == 0))
-		return "--letters is an option of plans, of one that is named";
+	if (d->planned && d->plan == 0)
+		return "--letters is of one plan: name it by its number";
 	if (d->outcome != NULL && !d->planned)
 		return "--outcome is of --letters";
 	return NULL;
@@ -462,20 +578,13 @@ check_verb(const struct dlq *d, const struct verb *verb)
 		(d->reason != NULL && !ch_view_is_utf8(ch_view_of(d->reason))))
 		return "--reason and --actor are stored as text: write them in "
 		       "UTF-8";
-	if (d->new_id && !is_verb(d, "edit"))
-		return "--new-id is an option of edit";
-	if ((d->to != NULL || d->again) && !is_verb(d, "replay") &&
-		!is_verb(d, "plan"))
-		return "--to and --again are options of replay and of plan";
-	if (d->discard && !is_verb(d, "plan"))
-		return "--discard is an option of plan";
-	if ((d->planned || d->outcome != NULL) && verb->subject != SUBJECT_PLAN)
-		return "--letters and --outcome are options of plans";
 	if (d->discard && (d->to != NULL || d->again || d->canary > 0))
 		return "what is discarded is not sent: no --to, --again or "
 		       "--canary";
 	if (d->to != NULL && !dialect_is_topic(ch_view_of(d->to)))
 		return "--to is no legal name of a topic";
+	if (verb->subject == SUBJECT_ENDPOINT)
+		return NULL;
 	if (verb->subject == SUBJECT_PLAN)
 		return check_plan_verb(d, verb);
 	return verb->subject == SUBJECT_TOPICS ? check_topics_verb(d, verb)
@@ -496,6 +605,47 @@ complete(struct dlq *d, const struct verb *verb)
 
 /* ---- the connection ---- */
 
+/* The client's own words are for who asks for them: what failed is said here. */
+static void
+lower_log(const struct dlq *d)
+{
+	if (!ch_params_is_set(d->rt->params, "log_level"))
+		ch_log_level_set(CH_LOG_ERROR);
+}
+
+static int
+say_unconnected(const struct dlq *d, const struct ch_err *err)
+{
+	(void)fprintf(stderr, "dlq: %s\n", err->text);
+	if (*ch_params_str(d->rt->params, "database_url") == '\0')
+		(void)fprintf(stderr,
+			"dlq: which database? --database_url=..., or "
+			"--config=relay.conf, before dlq\n");
+	else if (strstr(err->text, "no password supplied") != NULL)
+		(void)fprintf(stderr,
+			"dlq: name a file of mode 0600 that has it: "
+			"...?passfile=/path, lines "
+			"host:port:database:user:password\n");
+	return CH_EXIT_UNAVAILABLE;
+}
+
+/* What a PostgreSQL's refusal means here. */
+static void
+hint_refusal(const struct dlq *d)
+{
+	const char *state = ch_pg_failure(d->pg)->sqlstate;
+
+	if (strcmp(state, "42501") == 0)
+		(void)fprintf(stderr,
+			"dlq: this login lacks the right: use one that is in "
+			"role ch_operator (alone: outbox_relay_operator)\n");
+	else if (strcmp(state, "42P01") == 0 || strcmp(state, "42883") == 0)
+		(void)fprintf(stderr,
+			"dlq: is the schema installed in this database, and of "
+			"this version, under the name of --schema (%s)?\n",
+			ch_params_str(d->rt->params, "schema"));
+}
+
 static int
 connect_and_run(struct dlq *d, const struct verb *verb)
 {
@@ -507,14 +657,18 @@ connect_and_run(struct dlq *d, const struct verb *verb)
 		.call_timeout_ms = 60000,
 		.read_write = verb->changes,
 	};
-	int rc = CH_EXIT_UNAVAILABLE;
+	int rc;
 
+	lower_log(d);
 	d->pg = ch_pg_new(&params, &err);
 	if (d->pg == NULL || ch_pg_connect(d->pg, &err) != CH_OK)
-		(void)fprintf(stderr, "dlq: %s\n", err.text);
+		rc = say_unconnected(d, &err);
 	else
 		rc = verb->run(d);
+	if (rc == DLQ_FAILED)
+		hint_refusal(d);
 	ch_pg_free(d->pg);
+	topic_look_close(d->look);
 	return rc;
 }
 
@@ -527,34 +681,34 @@ read_and_run(struct dlq *d, const struct verb *verb, int argc, char **argv)
 	if (problem == NULL && d->where_text != NULL) {
 		if (filter_compile(ch_view_of(d->where_text),
 			    LETTERS_FILTER_ARG, &d->where, &err) != CH_OK)
-			return usage(err.text);
+			return usage(verb, err.text);
 		d->filter.where = &d->where;
 	}
 	if (problem == NULL) {
 		complete(d, verb);
 		problem = check_verb(d, verb);
 	}
-	return problem != NULL ? usage(problem) : connect_and_run(d, verb);
+	return problem != NULL ? usage(verb, problem)
+			       : connect_and_run(d, verb);
 }
 
 static int
 run_dlq(const struct ch_runtime *rt, int argc, char **argv)
 {
-	const char *user = getenv("USER");
+	char self[AUDIT_SELF_MAX];
 	struct dlq d = {.rt = rt,
 		.replays_max = REPLAY_TIMES_MAX,
 		.canary_wait_ms = PLAN_RUN_CANARY_WAIT_MS,
 		.two_person = relay_params_two_person(rt->params),
-		.actor = user != NULL && *user != '\0' ? user : "unknown",
+		.actor = audit_self(self),
 		.now = ch_clock_wall(rt->clock)};
-	const struct verb *verb;
+	const struct verb *verb = argc < 2 ? NULL : find_verb(argv[1]);
 	int rc;
 
-	if (argc < 2)
-		return usage("what to do?");
-	verb = find_verb(argv[1]);
+	if (verb == NULL && argc > 1)
+		ch_err_set(&d.said, CH_EINVAL, "there is no verb %s", argv[1]);
 	if (verb == NULL)
-		return usage("there is no such verb");
+		return usage(NULL, argc < 2 ? "what to do?" : d.said.text);
 	d.verb = argv[1];
 	rc = read_and_run(&d, verb, argc - 1, argv + 1);
 	filter_free(&d.where);

@@ -15,39 +15,105 @@
 #define FILE_MAX 100000000
 #define DIFFERENCE_SHOWN 400
 
+struct changing {
+	struct dlq *d;
+	struct dlq_progress progress;
+	bool lacks; /* a target of the dry run is not there */
+};
+
+static bool
+is_replaying(const struct dlq *d)
+{
+	return ch_view_eq_str(ch_view_of(d->verb), "replay");
+}
+
 static void
 say_done(const struct dlq *d, const struct letters_row *row)
 {
-	bool replaying = ch_view_eq_str(ch_view_of(d->verb), "replay");
 	char id[CH_UUID_TEXT_MAX];
 
+	if (d->quiet)
+		return;
 	if (d->dry_run) {
 		printf("would %s  ", d->verb);
 		dlq_print_line(d, row);
 	} else {
 		ch_uuid_format(&row->id, id);
-		printf("%s  %s\n", id, replaying ? "replayed" : "discarded");
+		printf("%s  %s\n", id,
+			is_replaying(d) ? "replayed" : "discarded");
 	}
+}
+
+/* A dry run does not promise what cannot happen. */
+static bool
+is_lacking(struct changing *c, const struct letters_row *row)
+{
+	struct ch_err why = CH_ERR_INIT;
+	struct dlq_target is;
+
+	if (!c->d->dry_run || !is_replaying(c->d))
+		return false;
+	is = dlq_target_of(c->d, row->topic, row->part);
+	if (!is.lacks)
+		return false;
+	ch_err_set(&why, CH_ERANGE, "to %.*s: %s", CH_VIEW_ARG(row->topic),
+		is.words);
+	(void)dlq_say_refused(row, &why);
+	c->lacks = true;
+	return true;
 }
 
 static void
 told(void *ctx, const struct letters_row *row, int rc, const struct ch_err *err)
 {
+	struct changing *c = ctx;
 	char id[CH_UUID_TEXT_MAX];
 
 	if (rc == CH_OK) {
-		say_done(ctx, row);
+		if (!is_lacking(c, row))
+			say_done(c->d, row);
 	} else if (rc == CH_EEXIST || rc == CH_ERANGE) {
 		(void)dlq_say_refused(row, err);
 	} else {
 		ch_uuid_format(&row->id, id);
 		(void)fprintf(stderr, "%s: failed: %s\n", id, err->text);
+		dlq_hint_kafka(rc);
 	}
+	dlq_progress_step(&c->progress);
+}
+
+/* What would be passed, or is: nobody has named it. Not to know it is no reason
+ * to send nothing. */
+static void
+warn_overtaken(const struct dlq *d, const PGresult *res)
+{
+	struct ch_err err = CH_ERR_INIT;
+	char id[CH_UUID_TEXT_MAX];
+	struct ch_uuid first;
+	int64_t count = 0;
+
+	if (letters_overtaken(d->pg, res, d->again, &count, &first, &err) !=
+		CH_OK) {
+		(void)fprintf(stderr,
+			"dlq: whether older letters of these keys are "
+			"overtaken was not seen: %s\n",
+			err.text);
+		return;
+	}
+	if (count == 0)
+		return;
+	ch_uuid_format(&first, id);
+	(void)fprintf(stderr,
+		"dlq: %" PRId64 " older open letters of these keys are not "
+		"named and %s overtaken, the first of them %s: decide them "
+		"first, or name them too\n",
+		count, d->dry_run ? "would be" : "are", id);
 }
 
 static int
 change_all(struct dlq *d, const char *selection, const PGresult *res)
 {
+	struct changing ctx = {.d = d};
 	struct letter_change c = {.pg = d->pg,
 		.params = d->rt->params,
 		.actor = d->actor,
@@ -57,21 +123,29 @@ change_all(struct dlq *d, const char *selection, const PGresult *res)
 		.replays_max = (int32_t)d->replays_max,
 		.to = d->to,
 		.again = d->again,
-		.replaying = ch_view_eq_str(ch_view_of(d->verb), "replay"),
+		.replaying = is_replaying(d),
 		.dry_run = d->dry_run,
 		.told = told,
-		.ctx = d};
+		.ctx = &ctx};
 	struct ch_err err = CH_ERR_INIT;
 	struct letter_changes n;
-	int rc = letter_change_run(&c, res, &n, &err);
+	int rc;
 
+	if (c.replaying)
+		warn_overtaken(d, res);
+	dlq_progress_begin(&ctx.progress, d, 0, PQntuples(res));
+	rc = letter_change_run(&c, res, &n, &err);
 	if (rc != CH_OK) {
 		(void)dlq_say_failed(&err);
 		return rc == CH_EFENCED	   ? DLQ_REFUSED
 			: rc == CH_ECONFIG ? CH_EXIT_CONFIG
 					   : DLQ_FAILED;
 	}
-	return n.failed ? DLQ_FAILED : n.refused > 0 ? DLQ_REFUSED : DLQ_DONE;
+	dlq_progress_end(&ctx.progress);
+	dlq_report_topics(d);
+	return n.failed			     ? DLQ_FAILED
+		: n.refused > 0 || ctx.lacks ? DLQ_REFUSED
+					     : DLQ_DONE;
 }
 
 int

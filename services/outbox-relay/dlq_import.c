@@ -103,6 +103,7 @@ dlq_import(struct dlq *d)
 		&err);
 	if (rc != CH_OK) {
 		(void)dlq_say_failed(&err);
+		dlq_hint_kafka(rc);
 		return rc == CH_ENOTFOUND  ? DLQ_REFUSED
 			: rc == CH_ECONFIG ? CH_EXIT_CONFIG
 					   : DLQ_FAILED;

@@ -11,7 +11,6 @@
 #include "letter_json.h"
 #include "plan_run.h"
 #include "plans.h"
-#include "replay.h"
 
 #define SAMPLE 5
 #define PLANS_SHOWN 20
@@ -20,6 +19,7 @@ static int
 say(int rc, const struct ch_err *err)
 {
 	(void)fprintf(stderr, "dlq: %s\n", err->text);
+	dlq_hint_kafka(rc);
 	switch (rc) {
 	case CH_EEXIST:
 	case CH_ERANGE:
@@ -35,8 +35,23 @@ say(int rc, const struct ch_err *err)
 
 /* ---- what a plan would do ---- */
 
+static void
+print_place(struct dlq *d, const struct plans_target *t)
+{
+	struct dlq_target is =
+		dlq_target_of(d, t->topic, t->by_key ? -1 : t->part);
+
+	d->lacking += is.lacks;
+	if (t->by_key)
+		printf(" (by the key)");
+	else
+		printf("[%" PRId64 "]", t->part);
+	if (is.words[0] != '\0')
+		printf(" (%s)", is.words);
+}
+
 static int
-print_target(const struct dlq *d, bool discards, const PGresult *res, int i,
+print_target(struct dlq *d, bool discards, const PGresult *res, int i,
 	struct ch_err *err)
 {
 	struct plans_target t;
@@ -49,21 +64,14 @@ print_target(const struct dlq *d, bool discards, const PGresult *res, int i,
 	dlq_print_age(d->now.us - t.oldest.us);
 	printf(discards ? "  of " : "  to ");
 	dlq_print_safe(t.topic, 249);
-	if (discards)
-		printf("\n");
-	else if (!replay_is_target(t.topic))
-		printf(" (no topic can be that: they will be held; plan them "
-		       "with --to)\n");
-	else if (t.by_key)
-		printf(" (by the key)\n");
-	else
-		printf("[%" PRId64 "]\n", t.part);
+	if (!discards)
+		print_place(d, &t);
+	printf("\n");
 	return CH_OK;
 }
 
 static int
-print_targets(const struct dlq *d, int64_t plan, bool discards,
-	struct ch_err *err)
+print_targets(struct dlq *d, int64_t plan, bool discards, struct ch_err *err)
 {
 	PGresult *res;
 	int rc = plans_targets(d->pg, plan, &res, err), i;
@@ -117,9 +125,20 @@ is_discarding(const struct dlq *d, int64_t plan, bool *out, struct ch_err *err)
 	return rc;
 }
 
+static void
+say_targets(const struct dlq *d)
+{
+	dlq_report_topics(d);
+	if (d->lacking > 0)
+		(void)fprintf(stderr,
+			"dlq: %" PRId64 " of these targets cannot take what "
+			"is planned\n",
+			d->lacking);
+}
+
 /* Counts per target, a sample, and what the plan would pass. */
 static int
-print_outlook(const struct dlq *d, int64_t plan, struct ch_err *err)
+print_outlook(struct dlq *d, int64_t plan, struct ch_err *err)
 {
 	int64_t overtaken = 0;
 	bool discards = false;
@@ -131,6 +150,8 @@ print_outlook(const struct dlq *d, int64_t plan, struct ch_err *err)
 		rc = print_targets(d, plan, discards, err);
 	if (rc == CH_OK)
 		rc = print_sample(d, plan, err);
+	if (rc == CH_OK && !discards)
+		say_targets(d);
 	if (rc == CH_OK && !discards)
 		rc = plans_overtaken(d->pg, plan, &overtaken, err);
 	if (rc == CH_OK && overtaken > 0)
@@ -158,12 +179,20 @@ make(struct dlq *d, const char *selection, int64_t *plan, int64_t *letters,
 		.canary = d->canary,
 		.canary_returns = d->canary_returns,
 		.replays_max = (int32_t)d->replays_max,
-		.discards = d->discard};
+		.discards = d->discard,
+		.dry_run = d->dry_run};
 	int rc = plans_make(d->pg, &wish, &d->filter, plan, letters, err);
 
 	if (rc != CH_OK)
 		return rc;
 	return print_outlook(d, *plan, err);
+}
+
+/* A dry run does not promise what cannot happen. */
+static int
+promised(const struct dlq *d)
+{
+	return d->dry_run && d->lacking > 0 ? DLQ_REFUSED : DLQ_DONE;
 }
 
 int
@@ -188,7 +217,8 @@ dlq_plan(struct dlq *d)
 		printf("plan %" PRId64 " is planned: dlq approve %" PRId64
 		       " --reason ..., then dlq run %" PRId64 "\n",
 			plan, plan, plan);
-	return dlq_report_missing(d, letters);
+	rc = dlq_report_missing(d, letters);
+	return rc == DLQ_DONE ? promised(d) : rc;
 }
 
 /* ---- approve, stop, cancel ---- */
@@ -202,7 +232,7 @@ end_turn(struct dlq *d, int rc, struct ch_err *err, const char *became)
 		return say(rc, err);
 	printf("plan %" PRId64 " %s %s\n", d->plan,
 		d->dry_run ? "would be" : "is", became);
-	return DLQ_DONE;
+	return promised(d);
 }
 
 int
@@ -369,29 +399,66 @@ dlq_plans(struct dlq *d)
 
 /* ---- run ---- */
 
+struct running {
+	const struct dlq *d;
+	struct dlq_progress progress;
+};
+
 static void
 told(void *ctx, const struct letters_row *row, const struct ch_uuid *id,
 	const char *outcome, const char *detail)
 {
+	struct running *r = ctx;
 	bool sent = strcmp(outcome, "sent") == 0 ||
 		strcmp(outcome, "discarded") == 0;
 	char text[CH_UUID_TEXT_MAX];
 
-	(void)ctx;
 	(void)row;
 	ch_uuid_format(id, text);
-	(void)fprintf(sent ? stdout : stderr, "%s  %s%s%s\n", text, outcome,
-		sent ? "" : ": ", sent ? "" : detail);
+	if (!sent || !r->d->quiet)
+		(void)fprintf(sent ? stdout : stderr, "%s  %s%s%s\n", text,
+			outcome, sent ? "" : ": ", sent ? "" : detail);
+	dlq_progress_step(&r->progress);
+}
+
+/* Nobody else says stop here; it is asked while it waits, too. */
+static bool
+goes_on(void *ctx)
+{
+	struct running *r = ctx;
+
+	dlq_progress_look(&r->progress);
+	return true;
+}
+
+static int
+begin_progress(struct running *r, struct ch_err *err)
+{
+	struct plans_row row;
+	PGresult *res;
+	int rc = plans_find(r->d->pg, r->d->plan, 1, &res, err);
+
+	if (rc != CH_OK)
+		return rc;
+	rc = plans_row(res, 0, &row, err);
+	if (rc == CH_OK)
+		dlq_progress_begin(&r->progress, r->d, row.next_place - 1,
+			row.letters);
+	PQclear(res);
+	return rc;
 }
 
 int
 dlq_run(struct dlq *d)
 {
+	struct running running = {.d = d};
 	struct plan_run_options opt = {.plan = d->plan,
 		.actor = d->actor,
 		.canary_wait_ms = d->canary_wait_ms,
 		.clock = d->rt->clock,
-		.told = told};
+		.told = told,
+		.may_go_on = goes_on,
+		.ctx = &running};
 	struct ch_err err = CH_ERR_INIT;
 	int rc = plans_runnable(d->pg, d->plan, d->two_person, &err), status;
 
@@ -399,9 +466,12 @@ dlq_run(struct dlq *d)
 		return say(rc, &err);
 	if (d->dry_run) {
 		rc = print_outlook(d, d->plan, &err);
-		return rc == CH_OK ? DLQ_DONE : say(rc, &err);
+		return rc == CH_OK ? promised(d) : say(rc, &err);
 	}
-	rc = plan_run(d->rt->params, d->pg, &opt, &err);
+	rc = begin_progress(&running, &err);
+	if (rc == CH_OK)
+		rc = plan_run(d->rt->params, d->pg, &opt, &err);
+	dlq_progress_end(&running.progress);
 	status = rc == CH_OK ? DLQ_DONE : say(rc, &err);
 	if (rc == CH_ENOTFOUND)
 		status = DLQ_FAILED; /* the topic: the plan is there */

@@ -261,6 +261,15 @@ dlq_say_failed(const struct ch_err *err)
 	return DLQ_FAILED;
 }
 
+void
+dlq_hint_kafka(int rc)
+{
+	if (rc == CH_ETIMEOUT)
+		(void)fprintf(stderr,
+			"dlq: do the brokers of --bootstrap answer? "
+			"--log_level=info before dlq shows what was tried\n");
+}
+
 int
 dlq_say_refused(const struct letters_row *r, const struct ch_err *err)
 {
@@ -269,4 +278,52 @@ dlq_say_refused(const struct letters_row *r, const struct ch_err *err)
 	ch_uuid_format(&r->id, id);
 	(void)fprintf(stderr, "%s: refused: %s\n", id, err->text);
 	return DLQ_REFUSED;
+}
+
+/* ---- how far it is ---- */
+
+static void
+say_progress(const struct ch_buf *b)
+{
+	(void)fprintf(stderr, "dlq: %s\n", ch_buf_str(b));
+}
+
+void
+dlq_progress_begin(struct dlq_progress *p, const struct dlq *d, int64_t done,
+	int64_t total)
+{
+	p->clock = d->rt->clock;
+	forecast_init(&p->forecast, done, total, ch_clock_mono(p->clock));
+}
+
+void
+dlq_progress_look(struct dlq_progress *p)
+{
+	struct ch_buf b = CH_BUF_INIT;
+
+	if (forecast_due(&p->forecast, ch_clock_mono(p->clock), &b)) {
+		(void)fflush(stdout); /* in its place between the letters */
+		say_progress(&b);
+	}
+	ch_buf_free(&b);
+}
+
+void
+dlq_progress_step(struct dlq_progress *p)
+{
+	p->forecast.done++;
+	dlq_progress_look(p);
+}
+
+void
+dlq_progress_end(const struct dlq_progress *p)
+{
+	struct ch_buf b = CH_BUF_INIT;
+
+	if (!p->forecast.was_told)
+		return;
+	forecast_end(&p->forecast, ch_clock_mono(p->clock), &b);
+	(void)fflush(stdout);
+	say_progress(&b);
+	ch_buf_free(&b);
 }

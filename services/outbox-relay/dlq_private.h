@@ -8,6 +8,8 @@
  *	dlq_change.c  replay, discard, edit: letters one by one
  *	dlq_import.c  import: letters of other systems' topics
  *	dlq_plan.c    plan, approve, run, stop, plans
+ *	dlq_endpoints.c  endpoints, bury: deliveries that wait
+ *	dlq_topics.c  are the targets there?
  *	dlq_print.c   how letters look
  *
  * Thread: main.
@@ -23,6 +25,7 @@
 #include "base/str.h"
 #include "daemon/daemon.h"
 #include "filter.h"
+#include "forecast.h"
 #include "import.h"
 #include "io/pg.h"
 #include "letters.h"
@@ -47,14 +50,19 @@ struct dlq {
 	enum dlq_form form;
 	int64_t replays_max;
 	bool dry_run, filtered, limited, new_id, again, discard;
+	int64_t lacking; /* targets of the plan that cannot take it */
+	bool quiet;	 /* no line a letter that went well */
 	struct ch_time now;
-	const char *to; /* of a replay: the topic of foreign letters */
+	struct topic_look *look; /* NULL: no topic was looked for */
+	struct ch_err unlooked;	 /* why none can be */
+	const char *to;		 /* of a replay: the topic of foreign letters */
 	/* of imports */
 	const char *const *topics;
 	size_t topic_count;
 	enum import_from from;
 	struct ch_time from_time;
 	bool follow;
+	const char *endpoint; /* of bury */
 	/* of plans */
 	int64_t plan;	     /* 0: none named */
 	bool planned;	     /* its letters are shown */
@@ -74,7 +82,21 @@ void dlq_print_letter(const struct letters_row *r, enum dlq_form form);
 void dlq_print_object(struct ch_buf *b);
 /* On stderr; returns the exit status. */
 int dlq_say_failed(const struct ch_err *err);
+/* When Kafka did not answer. */
+void dlq_hint_kafka(int rc);
 int dlq_say_refused(const struct letters_row *r, const struct ch_err *err);
+
+/* How far a long change is, on stderr, every two seconds; short ones say
+ * nothing. */
+struct dlq_progress {
+	const struct ch_clock *clock;
+	struct forecast forecast;
+};
+void dlq_progress_begin(struct dlq_progress *p, const struct dlq *d,
+	int64_t done, int64_t total);
+void dlq_progress_step(struct dlq_progress *p); /* one more is done */
+void dlq_progress_look(struct dlq_progress *p); /* it goes on */
+void dlq_progress_end(const struct dlq_progress *p);
 
 /* ---- verbs: each returns an exit status ---- */
 
@@ -82,6 +104,8 @@ int dlq_list(struct dlq *d); /* list and show */
 int dlq_export(struct dlq *d);
 int dlq_group(struct dlq *d); /* group and count */
 int dlq_keys(struct dlq *d);
+int dlq_endpoints(struct dlq *d);
+int dlq_bury(struct dlq *d);
 int dlq_change(struct dlq *d); /* replay and discard */
 int dlq_edit(struct dlq *d);
 int dlq_import(struct dlq *d);
@@ -90,6 +114,17 @@ int dlq_approve(struct dlq *d);
 int dlq_run(struct dlq *d);
 int dlq_stop(struct dlq *d);
 int dlq_plans(struct dlq *d);
+
+/* Of a topic that is to be sent to, or an endpoint. Kafka is asked, and need not
+ * answer. part < 0: by the key. */
+struct dlq_target {
+	bool lacks;	 /* it cannot be sent there */
+	char words[128]; /* what is known of it; "": nothing is */
+};
+struct dlq_target dlq_target_of(struct dlq *d, struct ch_view topic,
+	int64_t part);
+/* Says what could not be asked. */
+void dlq_report_topics(const struct dlq *d);
 
 /* Of those named; DLQ_REFUSED when some are missing. */
 int dlq_report_missing(const struct dlq *d, int64_t found);

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "letter.h"
 
 enum token_kind {
 	TOKEN_WORD,
@@ -32,6 +33,7 @@ struct token {
 
 enum field_type {
 	FIELD_TEXT,
+	FIELD_CLASS,
 	FIELD_BYTES,
 	FIELD_NUMBER,
 	FIELD_AGE,
@@ -47,7 +49,7 @@ struct field {
 
 static const struct field fields[] = {
 	{"topic", FIELD_TEXT, "topic"},
-	{"class", FIELD_TEXT, "error_class"},
+	{"class", FIELD_CLASS, "error_class"},
 	{"reason", FIELD_TEXT, "reason"},
 	{"fingerprint", FIELD_TEXT, "fingerprint"},
 	{"state", FIELD_TEXT, "state"},
@@ -330,6 +332,11 @@ write_value(struct parser *p, const struct field *f, const char *op)
 		return time_arg(p);
 	case FIELD_BYTES:
 		return text_arg(p, *op == '~' ? FILTER_TEXT : FILTER_BYTES);
+	case FIELD_CLASS:
+		/* by its name of before, too */
+		if (*op != '~')
+			p->token.str = letter_class(p->token.str);
+		break;
 	case FIELD_TEXT:
 	case FIELD_HEADER:
 		break;

@@ -13,7 +13,7 @@
 
 #define REMEDY                                                                 \
 	"no running relay has it: put it back into the file of webhooks, or "  \
-	"dlq discard those of its letters that are replayed"
+	"dlq bury it"
 
 #define LOOK_MS 30000
 #define PATIENCE_MS 20

@@ -167,6 +167,14 @@ letter_command_renew(struct ch_view value, const struct ch_uuid *id,
 	return true;
 }
 
+struct ch_view
+letter_class(struct ch_view name)
+{
+	return ch_view_eq_str(name, "MSG_SIZE_TOO_LARGE")
+		? CH_VIEW(LETTER_TOO_LARGE)
+		: name;
+}
+
 void
 letter_difference_json(struct ch_buf *b, const struct letter_difference *d)
 {

@@ -31,6 +31,11 @@ enum letter_state {
 const char *letter_state_name(enum letter_state s);
 bool letter_state_of(struct ch_view name, enum letter_state *out);
 
+/* Records that are too large were of two classes, by who said so: this process,
+ * or the broker, of whose code letters of before have the name. */
+#define LETTER_TOO_LARGE "too_large"
+struct ch_view letter_class(struct ch_view name);
+
 enum letter_action {
 	LETTER_REPLAY,
 	LETTER_REPLAY_AGAIN, /* though it was sent, and nothing is known yet */

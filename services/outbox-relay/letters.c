@@ -100,6 +100,66 @@ letters_whole(struct ch_pg *pg, const PGresult *found, int from, int *count,
 	return rc;
 }
 
+static int
+read_overtaken(const PGresult *res, int64_t *count, struct ch_uuid *first,
+	struct ch_err *err)
+{
+	struct ch_pg_row r = ch_pg_row(res, 0);
+
+	*first = ch_pg_next_uuid(&r);
+	*count = ch_pg_next_i64(&r);
+	return ch_pg_row_ok(&r, err) ? CH_OK : CH_EPROTO;
+}
+
+/* In one pass over all letters: the planner takes the named ones for a few,
+ * however many they are. */
+static int
+ask_overtaken(struct ch_pg *pg, const struct ch_pg_args *args, PGresult **res,
+	struct ch_err *err)
+{
+	static const struct ch_pg_stmt stmt = {
+		"", outbox_relay_sql_letters_overtaken};
+	int rc = ch_pg_begin(pg, err);
+
+	if (rc == CH_OK)
+		rc = ch_pg_exec(pg, "SET LOCAL enable_nestloop = off", err);
+	if (rc == CH_OK)
+		rc = ch_pg_query(pg, &stmt, args, res, err);
+	(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+int
+letters_overtaken(struct ch_pg *pg, const PGresult *found, bool again,
+	int64_t *count, struct ch_uuid *first, struct ch_err *err)
+{
+	struct letters_row row;
+	struct ch_pg_array ids;
+	struct ch_pg_args args;
+	PGresult *res = NULL;
+	int rc = CH_OK, i;
+
+	*count = 0;
+	if (PQntuples(found) == 0)
+		return CH_OK;
+	ch_pg_array_init(&ids, CH_PG_UUID_ARRAY);
+	for (i = 0; rc == CH_OK && i < PQntuples(found); i++) {
+		rc = letters_row(found, i, &row, err);
+		if (rc == CH_OK)
+			ch_pg_array_uuid(&ids, &row.id);
+	}
+	ch_pg_args_clear(&args);
+	ch_pg_arg_array(&args, &ids);
+	ch_pg_arg_bool(&args, again);
+	if (rc == CH_OK)
+		rc = ask_overtaken(pg, &args, &res, err);
+	if (rc == CH_OK && PQntuples(res) > 0)
+		rc = read_overtaken(res, count, first, err);
+	PQclear(res);
+	ch_pg_array_free(&ids);
+	return rc;
+}
+
 int
 letters_open(struct ch_pg *pg, const struct letters_filter *f,
 	struct ch_err *err)

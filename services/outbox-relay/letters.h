@@ -56,6 +56,12 @@ const char *letters_kind(const struct letters_row *row);
 int letters_whole(struct ch_pg *pg, const PGresult *found, int from, int *count,
 	PGresult **out, struct ch_err *err);
 
+/* Open letters of their keys that are older and not among those found: sent now,
+ * these would pass them. again: those too that were sent. *count 0: none, else
+ * first is the oldest. */
+int letters_overtaken(struct ch_pg *pg, const PGresult *found, bool again,
+	int64_t *count, struct ch_uuid *first, struct ch_err *err);
+
 /* A large selection, page by page, as it was when it was opened; inside of a
  * transaction of its own. The last page is empty; then close. */
 int letters_open(struct ch_pg *pg, const struct letters_filter *f,

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "letter.h"
 #include "outbox_relay_sql.h"
 
 static int
@@ -60,7 +61,9 @@ add_wishes(struct letters_query *q, const struct letters_filter *f)
 	else
 		ch_pg_arg_null(&q->args, CH_PG_UUID_ARRAY);
 	ch_pg_arg_str(&q->args, f->topic);
-	ch_pg_arg_str(&q->args, f->class);
+	ch_pg_arg_str(&q->args,
+		f->class == NULL ? NULL
+				 : letter_class(ch_view_of(f->class)).ptr);
 	ch_pg_arg_bytea(&q->args, ch_view_of(f->key));
 	ch_pg_arg_str(&q->args, f->state);
 	if (f->has_since)

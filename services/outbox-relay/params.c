@@ -141,7 +141,8 @@ const struct ch_param relay_params[] = {
 		"outbox_relay_operator); the password by passfile"},
 	{"api_token_file", CH_PARAM_PATH, "", 0, 0, NULL, 0,
 		"who may change letters by the API: lines <name>:<token>, or "
-		"<name>:<token>:read for who may only read; mode "
+		"<name>:<token>:read for who may only read, a token of 20 to "
+		"256 characters; mode "
 		"0600; empty: nobody, it is read only"},
 	{"api_read_token", CH_PARAM_BOOL, "false", 0, 0, NULL, 0,
 		"reading by the API needs a token too; must be true where "

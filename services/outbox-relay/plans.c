@@ -104,6 +104,12 @@ plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	PGresult *res;
 	int rc;
 
+	if (w->dry_run) {
+		rc = ch_pg_exec(pg, "SET LOCAL countinghouse.dry_run = 'on'",
+			err);
+		if (rc != CH_OK)
+			return rc;
+	}
 	ch_pg_args_clear(&args);
 	ch_pg_arg_str(&args, w->selection);
 	ch_pg_arg_str(&args, w->actor);

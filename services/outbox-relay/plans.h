@@ -35,6 +35,7 @@ struct plans_wish {
 	int64_t canary, canary_returns;
 	int32_t replays_max;
 	bool discards; /* else they are sent again */
+	bool dry_run;  /* it takes no number, and cannot be committed */
 };
 
 /* How the letters are sent. to: where foreign ones go; NULL: where they came
@@ -47,7 +48,7 @@ struct plans_sending {
  * how they are sent. where: the expression as it was written; NULL: none. */
 void plans_selection(const struct letters_filter *f, const char *where,
 	const struct plans_sending *s, struct ch_buf *out);
-/* Inside of a transaction: makes the plan and chooses its letters;
+/* Inside of a transaction, which a dry run takes back: makes the plan and chooses its letters;
  * CH_ENOTFOUND when none fits. */
 int plans_make(struct ch_pg *pg, const struct plans_wish *w,
 	const struct letters_filter *f, int64_t *plan, int64_t *letters,

@@ -19,6 +19,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "letter.h"
 #include "relay.h"
 
 #define SEND_MAX 2000 /* rows between two looks at reports */
@@ -67,7 +68,9 @@ wake_at(struct relay *r, struct ch_mono then)
 static const char *
 class_of(const struct sink_report *rep)
 {
-	return rep->failure == FAILURE_PERMANENT ? "topic" : rep->code;
+	return rep->failure == FAILURE_PERMANENT
+		? "topic"
+		: letter_class(ch_view_of(rep->code)).ptr;
 }
 
 static void
@@ -235,7 +238,7 @@ refusal_class(enum ch_code code)
 	case CH_EKAFKA:
 		return "topic";
 	case CH_ERANGE:
-		return "too_large";
+		return LETTER_TOO_LARGE;
 	case CH_ENOTFOUND:
 		return "unknown_topic";
 	default:

@@ -258,7 +258,10 @@ CREATE TRIGGER letter_edits_sorted BEFORE INSERT ON letter_edits
 CREATE VIEW letters AS
 	SELECT l.letter_id, l.kind, l.topic, l.part, l.src_offset, l.row_id,
 		l.row_order, l.record_key, l.value, l.header_names,
-		l.header_values, l.error_class, l.reason, l.attempts, l.sqlstate,
+		l.header_values, CASE l.error_class
+		WHEN 'MSG_SIZE_TOO_LARGE' THEN 'too_large' -- of before
+		ELSE l.error_class END AS error_class,
+		l.reason, l.attempts, l.sqlstate,
 		l.at, l.blocks_key,
 		CASE WHEN coalesce(s.state = 'replayed', false)
 				AND letter_resolved(l.letter_id)

@@ -1,8 +1,9 @@
 -- Revert countinghouse:decisions from pg
 BEGIN;
 SET LOCAL search_path = ch;
-DROP FUNCTION claim_letter, lock_letter, put_delivery_back, letter_delivered,
-	letter_returned, stop_delivery, decide_letter,
+DROP TRIGGER replay_plans_tried ON replay_plans;
+DROP FUNCTION refuse_tried_plan, claim_letter, lock_letter, put_delivery_back, letter_delivered,
+	letter_returned, stop_delivery, bury_deliveries, decide_letter,
 	edit_letter, insist_import, import_letter, move_import, audit_letters,
 	set_two_person, make_plan, plan_overtakes, choose_letters, store_letters,
 	approve_plan, turn_plan, pass_canary, begin_page, end_step, locked_plan,

@@ -26,7 +26,7 @@ SELECT 1 / (has_function_privilege('ch_operator', p.oid, 'execute')
 	AND p.prosecdef AND NOT has_function_privilege('ch_relay', p.oid,
 	'execute') AND p.proconfig = ARRAY['search_path=ch, pg_temp'])::int
 FROM pg_proc p WHERE p.pronamespace = 'ch'::regnamespace AND p.proname IN
-	('lock_letter', 'claim_letter', 'decide_letter', 'edit_letter', 'import_letter',
+	('lock_letter', 'claim_letter', 'bury_deliveries', 'decide_letter', 'edit_letter', 'import_letter',
 	'move_import', 'audit_letters', 'make_plan', 'choose_letters',
 	'approve_plan', 'turn_plan', 'pass_canary', 'begin_page', 'end_step');
 ROLLBACK;

@@ -105,7 +105,7 @@ def test_topic_with_a_smaller_limit_refuses_only_the_large_one(
         ids.append(cell.event(f"k{n % 5}", "small", payload=body))
     letters = until(cell.letters, 60, "the large one is parked")
     assert [x["row_id"] for x in letters] == [ids[30]]
-    assert letters[0]["error_class"] == "MSG_SIZE_TOO_LARGE"
+    assert letters[0]["error_class"] == "too_large"
     free = [i for n, i in enumerate(ids) if n % 5 != 0 or n < 30]
     until(lambda: set(free) <= set(cell.ids(topic)), 60, "the others")
     cell.dlq("discard", letters[0]["letter_id"], "--reason", "x")

@@ -853,7 +853,7 @@ def test_a_blocked_key_appears_by_itself_and_is_skipped(
     [row] = shown_blocked(browser, lambda rows: rows and rows[0][1] == "3")
     [(letter,)] = cell.sql("SELECT letter_id::text FROM dead_letters")
     assert row[2:5] == ["blocked", topic, "acme/u1"]
-    assert row[5].startswith("MSG_SIZE_TOO_LARGE: ") and "large" in row[5]
+    assert row[5].startswith("too_large: ") and "large" in row[5]
     assert row[6:] == ["1", letter]
     assert browser.text("#blocked-said") == "1 key; 3 rows behind it"
     # and with it the letters

@@ -36,7 +36,7 @@ def test_skip_after_n_attempts_parks_and_the_key_goes_on(relay_cell, relay):
           60, "others flow")
     letters = until(cell.letters, 120, "parked")
     assert [(x["row_id"], x["error_class"], x["attempts"], x["blocks_key"])
-            for x in letters] == [(big, "MSG_SIZE_TOO_LARGE", 8, False)]
+            for x in letters] == [(big, "too_large", 8, False)]
     daemon.wait_metric(8, "relay_refusals_total")
     until(lambda: first_seen(cell, topic).get("a") == [before, *later], 60,
           "the key goes on, in order")
@@ -99,9 +99,9 @@ def test_a_blocked_key_says_why_and_an_operator_skips_it(relay_cell, api):
     daemon.wait_metric(1, "relay_refusals_total")
     (key,) = [json.loads(x) for x in cell.dlq("keys", "--json").splitlines()]
     assert (key["topic"], key["key"], key["waiting"], key["error_class"],
-            key["attempts"]) == (topic, "a", 3, "MSG_SIZE_TOO_LARGE", 1)
+            key["attempts"]) == (topic, "a", 3, "too_large", 1)
     assert "too large" in key["reason"] and key["age_seconds"] >= 0
-    assert "MSG_SIZE_TOO_LARGE: " in cell.dlq("keys")
+    assert "too_large: " in cell.dlq("keys")
     (seen,) = served.get("keys")["keys"]
     assert {**seen, "age_seconds": 0} == {**key, "age_seconds": 0}
 

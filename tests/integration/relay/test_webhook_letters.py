@@ -166,3 +166,54 @@ def test_a_late_answer_is_not_written_to_what_was_put_back(
     assert states(cell) == {letter: "resolved"}
     assert cell.sql("SELECT attempts, last_status, letter_id, refused_at "
                     "FROM webhook_deliveries") == [(0, 204, None, None)]
+
+
+def test_what_waits_for_nobody_becomes_letters(relay_cell, relay, hooks,
+                                               server):
+    cell = relay_cell
+    server.answer = lambda r: 410
+    daemon = relay(webhooks=hooks())
+    bad = cell.event("k0")
+    letter = letters_of(cell, 1)[0]["letter_id"]
+    server.answer = lambda r: 500
+    waits = [cell.event("k1"), cell.event("k1"), cell.event("k2")]
+    daemon.wait_metric(3, "relay_webhook_pending", endpoint="a")
+    bury = ("bury", "a", "--reason", "the partner is gone", "--actor", "ann")
+    ran = cell.run_dlq(*bury)
+    assert ran.returncode == 2 and "a running relay has endpoint a" in ran.stderr
+    assert daemon.stop() == 0
+    ran = cell.run_dlq(*bury)
+    assert ran.returncode == 2
+    assert f"the relay of slot {cell.slot} does not run" in ran.stderr
+    cell.dlq("replay", letter, "--reason", "on its way when it went")
+
+    daemon = relay(webhooks=hooks(b={"aggregatetype": "none"}))
+    daemon.wait_metric(4, "relay_webhook_orphaned", endpoint="a")
+    assert "dlq bury a" in cell.dlq("endpoints")
+    shown = json.loads(cell.dlq("endpoints", "--json"))
+    assert (shown["endpoint"], shown["waiting"], shown["whose"]) == (
+        "a", 4, "nobody")
+    assert cell.run_dlq("bury", "c", "--reason", "r").returncode == 2
+    assert cell.run_dlq("bury", "a", "--reason", "r", role="relay").returncode
+    assert "4 deliveries would become letters of webhook:a" in cell.dlq(
+        "bury", "webhook:a", "--dry-run")
+    assert len(cell.letters("--state", "pending")) == 0
+    assert "4 deliveries are letters of webhook:a" in cell.dlq(*bury)
+    assert cell.dlq("endpoints") == ""
+    # the one that was put back stands for its letter
+    assert states(cell)[letter] == "resolved"
+    found = cell.letters("--topic", "webhook:a")
+    assert [x["row_id"] for x in found] == [bad, *waits]
+    assert {x["error_class"] for x in found} == {"no_endpoint"}
+    assert cell.sql("SELECT actor, reason, after->'letters' FROM audit_events "
+                    "WHERE action = 'dlq.bury' AND subject = 'endpoint a'") == [
+        ("ann", "the partner is gone", 4)]
+    cell.dlq("discard", "--key", "k2", "--reason", "nobody wants it")
+    assert daemon.stop() == 0
+
+    server.answer = lambda r: 204
+    sent = len(server.ids())
+    relay(webhooks=hooks())
+    cell.dlq("replay", "--topic", "webhook:a", "--reason", "it is back")
+    until(lambda: len(server.ids()) == sent + 3, 60, "the rest arrives")
+    assert [x for x in server.ids()[sent:] if x != bad] == waits[:2]

@@ -194,14 +194,14 @@ START_TEST(broken_token_files_are_refused_by_line)
 	refused("", "no token is in it");
 	refused("# nobody\n", "no token is in it");
 	refused("ann\n", ", line 1: expected <name>:<token>");
-	refused("\nann:0123456789\n", ", line 2: the token has 20");
+	refused("\nann:0123456789\n", ", line 2: the token has fewer than 20");
 	refused(":0123456789abcdefghij", "the name has 1 to 64");
 	refused("a b:0123456789abcdefghij", "the name has 1 to 64");
 	refused("a:0123456789abcdefghij\nb:0123456789abcdefghij",
 		"line 2: the token stands in an earlier line");
-	refused("a:0123456789 abcdefghij", "no space");
-	refused("a:0123456789:read", "the token has 20");
-	refused("a::read", "the token has 20");
+	refused("a:0123456789 abcdefghij", "or a space");
+	refused("a:0123456789:read", "the token has fewer than 20");
+	refused("a::read", "the token has fewer than 20");
 	refused("a:0123456789abcdefghij\nb:0123456789abcdefghij:read",
 		"line 2: the token stands in an earlier line");
 }

@@ -39,6 +39,28 @@ START_TEST(each_field_is_compared_as_its_type)
 }
 END_TEST
 
+/* What is asked for by the name of before is found by that of now. */
+START_TEST(records_that_are_too_large_have_one_class)
+{
+	static const struct {
+		const char *text, *value;
+	} cases[] = {{"class = 'MSG_SIZE_TOO_LARGE'", "too_large"},
+		{"class in ('MSG_SIZE_TOO_LARGE')", "too_large"},
+		{"class != 'too_large'", "too_large"},
+		{"class ~ 'MSG_SIZE_TOO_LARGE'", "MSG_SIZE_TOO_LARGE"},
+		{"reason = 'MSG_SIZE_TOO_LARGE'", "MSG_SIZE_TOO_LARGE"}};
+	struct filter f;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ck_assert_int_eq(filter_compile(ch_view_of(cases[i].text), 7,
+					 &f, NULL),
+			CH_OK);
+		ck_assert(ch_view_eq_str(f.args[0].text, cases[i].value));
+		filter_free(&f);
+	}
+}
+END_TEST
+
 START_TEST(and_binds_closer_than_or_and_not_closest)
 {
 	check_sql("not class='a' or class='b' AND kind='c'",
@@ -179,6 +201,7 @@ START_TEST(the_corpus_of_the_fuzzer_holds)
 END_TEST
 
 SUITE_MAIN("filter", each_field_is_compared_as_its_type,
+	records_that_are_too_large_have_one_class,
 	and_binds_closer_than_or_and_not_closest, values_travel_as_arguments,
 	a_refusal_names_place_found_and_expected,
 	depth_length_and_values_are_bounded, a_duration_has_a_unit,

@@ -46,7 +46,9 @@ table_of(uint32_t id, const char *schema, const char *table,
 		.count = count};
 	for (int i = 0; i < count; i++)
 		message.columns[i] = (struct pgoutput_column){
-			ch_view_of(columns[i]), 25, -1};
+			.name = ch_view_of(columns[i]),
+			.type = 25,
+			.modifier = -1};
 	return &message;
 }
 

@@ -1,0 +1,1 @@
+SELECT bury_deliveries($1, $2, $3, $4)
