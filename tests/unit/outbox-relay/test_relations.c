@@ -45,10 +45,10 @@ table_of(uint32_t id, const char *schema, const char *table,
 		.table = ch_view_of(table),
 		.count = count};
 	for (int i = 0; i < count; i++)
-		message.columns[i] = (struct pgoutput_column){
-			.name = ch_view_of(columns[i]),
-			.type = 25,
-			.modifier = -1};
+		message.columns[i] =
+			(struct pgoutput_column){.name = ch_view_of(columns[i]),
+				.type = 25,
+				.modifier = -1};
 	return &message;
 }
 
