@@ -4,6 +4,8 @@
  */
 #include "publication.h"
 
+#include <string.h>
+
 #include "outbox_relay_sql.h"
 
 static const struct ch_pg_stmt look_stmt = {
@@ -47,6 +49,16 @@ read_look(struct publication *p, const PGresult *res, bool *missed,
 	return CH_OK;
 }
 
+/* Who came with an earlier version has no place to keep it. */
+static int
+failed(struct ch_err *err, const char *doing)
+{
+	bool missing = strcmp(err->sqlstate, "42P01") == 0;
+
+	return ch_err_wrap(err, missing ? "%s (run install.sql again)" : "%s",
+		doing);
+}
+
 int
 publication_look(struct publication *p, struct ch_pg *pg, bool *missed,
 	struct ch_err *err)
@@ -65,7 +77,7 @@ publication_look(struct publication *p, struct ch_pg *pg, bool *missed,
 		PQclear(res);
 	}
 	if (rc != CH_OK)
-		return ch_err_wrap(err, "look how the table is published");
+		return failed(err, "look how the table is published");
 	return *missed ? CH_OK : publication_keep(p, pg, err);
 }
 

@@ -226,6 +226,15 @@ def test_a_moment_while_no_relay_ran(shop, relay):
     assert "event=relay.not_published" not in daemon.logged()
 
 
+def test_an_installation_of_before_is_told_what_to_do(shop, relay):
+    shop.sql("DROP TABLE outbox_relay.table_publications")
+    daemon = relay(wait_ready=False)
+    told(daemon, "run install.sql again")
+    shop.order("k")
+    shop.alone.install("public.outbox", "outbox_relay")
+    assert shop.arrived() == 0
+
+
 def test_a_table_that_is_changed_is_not_read_again(shop, relay):
     """Nor one that is swapped in one transaction."""
     daemon = relay()
