@@ -201,6 +201,7 @@ sleep_ms(const struct relay *r)
 	until_then(r, &ms, r->retry_at);
 	until_then(r, &ms, r->wake_at);
 	until_then(r, &ms, r->delete_at);
+	until_then(r, &ms, r->park_at);
 	until_then(r, &ms, r->horizon.look_at);
 	if (r->shards != NULL)
 		earlier(&ms, POLL_BALANCE_MS);
@@ -277,14 +278,17 @@ relay_step(void *state, struct ch_err *err)
 	return sleep_ms(r);
 }
 
-/* For a topic that takes nothing, or for the next attempt of a key: nobody
- * knows how long, and the rows are read again. */
+/* For a topic that takes nothing, for the next attempt of a key, or for letters
+ * that are locked: nobody knows how long, and the rows are read again. */
 static bool
 only_waits(const struct relay *r)
 {
-	return (r->told_open || retry_held(r->retry) > 0) &&
+	bool locked = r->park_at.ns != 0;
+
+	return (r->told_open || retry_held(r->retry) > 0 || locked) &&
 		sink_kafka_pending(r->sink) == 0 &&
-		inflight_next(r->inflight) == NULL && park_queued(r->park) == 0;
+		inflight_next(r->inflight) == NULL &&
+		(park_queued(r->park) == 0 || locked);
 }
 
 bool

@@ -431,6 +431,7 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 	static const struct ch_pg_stmt
 		begin = {"", "BEGIN"},
 		durable = {"", "SET LOCAL synchronous_commit = on"},
+		patience = {"", "SET LOCAL lock_timeout = '20ms'"},
 		commit = {"", "COMMIT"};
 	const struct parked *q;
 	int rc;
@@ -439,6 +440,8 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 	rc = ch_pg_pipeline_add(pg, &begin, NULL, err);
 	if (rc == CH_OK)
 		rc = ch_pg_pipeline_add(pg, &durable, NULL, err);
+	if (rc == CH_OK)
+		rc = ch_pg_pipeline_add(pg, &patience, NULL, err);
 	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
 		q = q->next) {
 		rc = write_one(p, pg, q, err);

@@ -53,7 +53,8 @@ void park_refuse(struct park *p, struct event *e, const char *class,
 void park_wait(struct park *p, struct event *e, const struct ch_uuid *letter);
 size_t park_queued(const struct park *p);
 /* Writes what is queued, in order, in one transaction; then the rows are
- * done. On an error nothing is, and all of it comes again. */
+ * done. On an error nothing is, and all of it comes again. Who has locked the
+ * tables is not waited for (ch_pg_lock_not_had()). */
 int park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_err *err);
 

@@ -31,6 +31,7 @@
 #define UNACKNOWLEDGED_BULK 5
 #define UNACKNOWLEDGED_SINGLE 16
 #define HOLD_MS 500
+#define PARK_AGAIN_MS 1000
 
 static struct relay_series *
 series_of(struct relay *r, const struct route_topic *topic)
@@ -457,6 +458,17 @@ release_keys(struct relay *r, struct ch_err *err)
 	return rc;
 }
 
+/* Others than these rows and their keys go on. */
+static void
+write_later(struct relay *r, const struct ch_err *why)
+{
+	if (r->park_at.ns == 0)
+		ch_warn("relay.letters_locked", CH_ERR(why),
+			CH_U("rows", park_queued(r->park)),
+			CH_I("again_ms", PARK_AGAIN_MS));
+	r->park_at.ns = r->now.ns + PARK_AGAIN_MS * INT64_C(1000000);
+}
+
 /* Without an answer it may be written: a row that waits must not be once more. */
 static int
 write_parked(struct relay *r, struct ch_err *err)
@@ -466,8 +478,20 @@ write_parked(struct relay *r, struct ch_err *err)
 	if (rc != CH_OK)
 		return rc;
 	rc = park_write(r->park, r->pg, r->inflight, err);
+	if (rc != CH_OK && ch_pg_lock_not_had(err)) {
+		write_later(r, err);
+		return CH_OK;
+	}
+	r->park_at.ns = 0;
 	r->unsure = rc != CH_OK && rc != CH_ESQL;
 	return rc;
+}
+
+static bool
+writes_now(const struct relay *r)
+{
+	return session_is_leader(r) && park_queued(r->park) > 0 &&
+		r->park_at.ns <= r->now.ns;
 }
 
 int
@@ -478,7 +502,7 @@ pump_turn(struct relay *r, struct ch_err *err)
 	serve_sink(r);
 	r->may_send = session_may_send(r);
 	send_rows(r);
-	while (rc == CH_OK && session_is_leader(r) && park_queued(r->park) > 0)
+	while (rc == CH_OK && writes_now(r))
 		rc = write_parked(r, err);
 	if (rc == CH_OK && session_is_leader(r))
 		rc = release_keys(r, err);
@@ -502,7 +526,7 @@ pump_drop(struct relay *r)
 	inflight_clear(r->inflight);
 	r->rounds = r->unsure = false;
 	position_drop(&r->position);
-	r->wake_at.ns = 0;
+	r->wake_at.ns = r->park_at.ns = 0;
 	if (r->queue != NULL)
 		queue_clear(r->queue);
 }

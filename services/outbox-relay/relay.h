@@ -154,6 +154,8 @@ struct relay {
 	struct ch_mono drain_since;
 	bool told_open;		/* a series of RELAY_BREAKER is not 0 */
 	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
+	struct ch_mono park_at; /* letters were locked: not before; 0: they are
+				 * not */
 	bool scan_done;		/* its rows may be in flight */
 	bool rounds;		/* of the tables: the next is behind the last */
 	struct horizon horizon; /* of that re-scan */

@@ -852,19 +852,40 @@ def test_a_record_that_its_topic_refuses_is_parked_with_a_reason(bare, kafka,
     assert "\\x" not in letter["reason"]
 
 
-def test_letters_that_are_locked_hold_up_no_event(shop, relay):
-    """As by VACUUM FULL; a key is blocked, so both tables are looked at."""
-    daemon = relay(topic_wait="0s")
-    shop.order("k1", kind="Missing")
-    daemon.wait_metric(1, "relay_blocked_keys")
+def locked_letters(shop):
+    """As by VACUUM FULL."""
     other = shop.alone.connect()
     other.autocommit = False
     with other.cursor() as cur:
         cur.execute("LOCK TABLE outbox_relay.dead_letters, "
                     "outbox_relay.letter_states IN ACCESS EXCLUSIVE MODE")
+    return other
+
+
+def test_letters_that_are_locked_hold_up_no_event(shop, relay):
+    """A key is blocked, so both tables are looked at, and a row is to be put
+    aside."""
+    daemon = relay(topic_wait="0s")
+    shop.order("k1", kind="Missing")
+    daemon.wait_metric(1, "relay_letters_total")
+    other = locked_letters(shop)
+    shop.order("k3", kind="Missing")
     since = time.monotonic()
     while time.monotonic() - since < 6:  # the looks are every 5 s
         shop.order("k2")
         shop.arrived()
+    assert daemon.metric("relay_letters_total") == 1
     other.close()
+    daemon.wait_metric(2, "relay_letters_total")
     assert daemon.metric("relay_streams_total") == 1
+    assert daemon.logged().count("event=relay.letters_locked") == 1
+
+
+def test_letters_that_are_locked_hold_up_no_stop(shop, relay):
+    daemon = relay(topic_wait="0s")
+    other = locked_letters(shop)
+    shop.order("k", kind="Missing")
+    until(lambda: "event=relay.letters_locked" in daemon.logged(), 60, "told")
+    assert daemon.stop() == 0
+    other.close()
+    relay(topic_wait="0s").wait_metric(1, "relay_letters_total")
