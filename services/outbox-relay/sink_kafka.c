@@ -48,6 +48,14 @@ opened(struct sink_kafka *s, const struct topic *t)
 	settlement_begin(&s->settlement, s->now);
 }
 
+/* was: before the report. */
+static void
+tell_closed(const struct topic *t, bool was)
+{
+	if (was && !target_is_open(&t->target))
+		ch_info("sink.breaker_closed", CH_S("topic", t->route->name));
+}
+
 static enum failure
 failure_of(const struct sink_kafka *s, struct topic *t,
 	const struct ch_kafka_delivery *d)
@@ -77,15 +85,18 @@ delivered(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	struct event *e = opaque;
 	struct topic *t;
 	enum failure f;
+	bool was;
 
 	if (s->dropping)
 		return;
 	t = topics_of(&s->topics, e->topic);
 	f = failure_of(s, t, d);
+	was = target_is_open(&t->target);
 	settlement_heard(&s->settlement, d->class == CH_KAFKA_OK, s->now);
 	if (target_reported(&t->target, failure_of_topic(f, d), d->name,
 		    d->text, s->now))
 		opened(s, t);
+	tell_closed(t, was);
 	forget_missing(t, d);
 	s->opt.reported(s->opt.ctx, e,
 		&(struct sink_report){false, f, d->name, d->text});
@@ -108,8 +119,7 @@ judged(void *ctx, void *opaque, const struct ch_kafka_delivery *d)
 	f = target_judged(&t->target, f, d->name, d->text, s->now);
 	if (!was && target_is_open(&t->target))
 		opened(s, t);
-	if (was && !target_is_open(&t->target))
-		ch_info("sink.breaker_closed", CH_S("topic", t->route->name));
+	tell_closed(t, was);
 	forget_missing(t, d);
 	if (t->presence.partitions == PRESENCE_UNTOLD)
 		presence_doubt(&t->presence);
