@@ -3,8 +3,8 @@
  * progress: reading, claiming and writing relay_progress.
  *
  * After a delivery it takes up to three writes until the snapshot has caught
- * up. Then only a position that moved without one is left to write (loop.c says
- * when): our own write moves the WAL, and an idle relay would otherwise wake
+ * up. Then only a position that moved without one is left to write (position.h
+ * says when): our own write moves the WAL, and an idle relay would otherwise wake
  * itself for ever.
  */
 #include "progress.h"

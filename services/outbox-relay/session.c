@@ -25,11 +25,7 @@
  * of it that waits holds up what comes after. A slot that is free is never
  * dropped, whoever made it: it may have rows that are in no table any more.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/log.h"
-#include "base/mem.h"
 #include "lock.h"
 #include "relay.h"
 #include "slot.h"
