@@ -435,8 +435,8 @@ release_keys(struct relay *r, struct ch_err *err)
 {
 	int rc;
 
-	if (!park_wants_release(r->park) || r->draining) {
-		r->unreleased.ns = 0;
+	if (!park_wants_release(r->park) || r->draining || r->park_at.ns != 0) {
+		r->unreleased.ns = 0; /* what is locked makes no moment */
 		return CH_OK;
 	}
 	if (park_queued(r->park) > 0 || inflight_next(r->inflight) != NULL ||
