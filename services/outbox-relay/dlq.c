@@ -121,7 +121,7 @@ static const struct verb verbs[] = {
 	{"plan", dlq_plan, SUBJECT_LETTERS, true, true, true,
 		FILTER CHANGE "mRBCF2TAD"},
 	{"approve", dlq_approve, SUBJECT_PLAN, true, true, true, CHANGE "2"},
-	{"run", dlq_run, SUBJECT_PLAN, true, false, true, CHANGE "W2q"},
+	{"run", dlq_run, SUBJECT_PLAN, true, false, true, "anW2q"},
 	{"stop", dlq_stop, SUBJECT_PLAN, true, true, true, CHANGE},
 	{"cancel", dlq_stop, SUBJECT_PLAN, true, true, true, CHANGE},
 	{"plans", dlq_plans, SUBJECT_PLAN, false, false, false, "LOlj"},

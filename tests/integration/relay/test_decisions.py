@@ -381,9 +381,10 @@ def test_nobody_discards_alone_under_two_person(relay_cell):
     letters = [cell.rejected(key=b"k%d" % n) for n in range(3)]
     strict(cell)
     for which in (["--where", "attempts >= 0"], letters[:1]):
-        ran = cell.run_dlq("discard", *which, "--reason", "r")
-        assert ran.returncode == 2
-        assert "nobody discards alone; dlq plan --discard" in ran.stderr
+        for how in (["--reason", "r"], ["--dry-run"]):
+            ran = cell.run_dlq("discard", *which, *how)
+            assert (ran.returncode, ran.stdout) == (2, "")
+            assert "nobody discards alone; dlq plan --discard" in ran.stderr
     assert set(states(cell).values()) == {"pending"}
     # Kafka is not asked for
     flags = cell.flags
