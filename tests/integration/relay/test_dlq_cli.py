@@ -123,6 +123,10 @@ def test_what_fails_says_what_to_look_at(relay_cell):
     assert "use one that is in role ch_operator" in ran.stderr
     ran = cell.run_dlq("plan", letter, "--reason", "r", role="reader")
     assert "use one that is in role ch_operator" in ran.stderr
+    for verb, of in (("bury", "hook"), ("approve", "1")):
+        ran = cell.run_dlq(verb, of, "--reason", "r", role="relay")
+        assert ran.returncode == 2, ran.stderr
+        assert "use one that is in role ch_operator" in ran.stderr
     ran = run(cell, "list", schema="nowhere")
     assert ran.returncode == 1 and "name of --schema (nowhere)" in ran.stderr
     url = cell.cell.url("operator", cell.database).split("?")[0]
