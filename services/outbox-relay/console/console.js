@@ -236,7 +236,8 @@ function read({answer, text}, changes) {
 	}
 	if (doc && doc.error && doc.error.message)
 		throw new Refusal(answer.status, doc.error, changes);
-	if (doc && answer.ok)
+	/* of letters that were refused or failed the results say so */
+	if (doc && (answer.ok || doc.results))
 		return doc;
 	throw new Refusal(answer.status, {message: "something else answers in the " +
 		`relay's place (HTTP ${answer.status})`,
