@@ -115,6 +115,11 @@ add_history(struct api_desk *d, struct api_call *c, int64_t plan,
 	PGresult *res;
 	int rc;
 
+	if (plan < 0) { /* of a dry run: what it has written is taken back */
+		ch_json_add_name(&c->out, "history");
+		ch_buf_adds(&c->out, "[]");
+		return CH_OK;
+	}
 	ch_buf_printf(&subject, "plan %" PRId64, plan);
 	rc = audit_find(d->pg, ch_buf_str(&subject), 0, HISTORY_MAX, &res, err);
 	ch_buf_free(&subject);

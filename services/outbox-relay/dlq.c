@@ -121,7 +121,7 @@ static const struct verb verbs[] = {
 	{"plan", dlq_plan, SUBJECT_LETTERS, true, true, true,
 		FILTER CHANGE "mRBCF2TAD"},
 	{"approve", dlq_approve, SUBJECT_PLAN, true, true, true, CHANGE "2"},
-	{"run", dlq_run, SUBJECT_PLAN, true, false, true, CHANGE "W2q"},
+	{"run", dlq_run, SUBJECT_PLAN, true, false, true, "anW2q"},
 	{"stop", dlq_stop, SUBJECT_PLAN, true, true, true, CHANGE},
 	{"cancel", dlq_stop, SUBJECT_PLAN, true, true, true, CHANGE},
 	{"plans", dlq_plans, SUBJECT_PLAN, false, false, false, "LOlj"},
@@ -629,13 +629,14 @@ say_unconnected(const struct dlq *d, const struct ch_err *err)
 	return CH_EXIT_UNAVAILABLE;
 }
 
-/* What a PostgreSQL's refusal means here. */
+/* What a PostgreSQL's refusal means here. The schema's own ones have a hint. */
 static void
 hint_refusal(const struct dlq *d)
 {
-	const char *state = ch_pg_failure(d->pg)->sqlstate;
+	const struct ch_pg_failure *failure = ch_pg_failure(d->pg);
+	const char *state = failure->sqlstate;
 
-	if (strcmp(state, "42501") == 0)
+	if (strcmp(state, "42501") == 0 && failure->hint[0] == '\0')
 		(void)fprintf(stderr,
 			"dlq: this login lacks the right: use one that is in "
 			"role ch_operator (alone: outbox_relay_operator)\n");
@@ -665,7 +666,7 @@ connect_and_run(struct dlq *d, const struct verb *verb)
 		rc = say_unconnected(d, &err);
 	else
 		rc = verb->run(d);
-	if (rc == DLQ_FAILED)
+	if (rc == DLQ_FAILED || rc == DLQ_REFUSED)
 		hint_refusal(d);
 	ch_pg_free(d->pg);
 	topic_look_close(d->look);

@@ -129,12 +129,15 @@ change_all(struct dlq *d, const char *selection, const PGresult *res)
 		.ctx = &ctx};
 	struct ch_err err = CH_ERR_INIT;
 	struct letter_changes n;
-	int rc;
+	/* before a dry run says what it would do */
+	int rc = letter_change_alone(&c, &err);
 
-	if (c.replaying)
-		warn_overtaken(d, res);
-	dlq_progress_begin(&ctx.progress, d, 0, PQntuples(res));
-	rc = letter_change_run(&c, res, &n, &err);
+	if (rc == CH_OK) {
+		if (c.replaying)
+			warn_overtaken(d, res);
+		dlq_progress_begin(&ctx.progress, d, 0, PQntuples(res));
+		rc = letter_change_run(&c, res, &n, &err);
+	}
 	if (rc != CH_OK) {
 		(void)dlq_say_failed(&err);
 		return rc == CH_EFENCED	   ? DLQ_REFUSED

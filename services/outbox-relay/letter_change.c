@@ -220,8 +220,8 @@ write_audit(const struct letter_change *c, const PGresult *res,
 	return rc;
 }
 
-static int
-check_alone(const struct letter_change *c, struct ch_err *err)
+int
+letter_change_alone(const struct letter_change *c, struct ch_err *err)
 {
 	const char *rule = c->two_person;
 	int rc = plans_rule(c->pg, &rule, err);
@@ -240,7 +240,7 @@ letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err)
 {
 	struct batch b = {.c = c, .res = res};
-	int rc = c->dry_run ? CH_OK : check_alone(c, err);
+	int rc = c->dry_run ? CH_OK : letter_change_alone(c, err);
 
 	*out = (struct letter_changes){.failed = false};
 	if (rc != CH_OK)

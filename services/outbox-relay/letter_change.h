@@ -50,5 +50,7 @@ struct letter_changes {
  * letters_find(); as in io/pg.h; or, the letters told, the audit row could not be written. */
 int letter_change_run(const struct letter_change *c, const PGresult *res,
 	struct letter_changes *out, struct ch_err *err);
+/* CH_EFENCED: what is no dry run would be refused, as nobody does it alone. */
+int letter_change_alone(const struct letter_change *c, struct ch_err *err);
 
 #endif

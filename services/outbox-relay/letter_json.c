@@ -125,7 +125,12 @@ letter_json_plan(struct ch_buf *b, const struct plans_row *p)
 	char text[CH_TIME_TEXT_MAX];
 
 	ch_time_format(p->planned_at, text);
-	ch_json_add_member_i64(b, "plan", p->id);
+	if (p->id > 0) {
+		ch_json_add_member_i64(b, "plan", p->id);
+	} else { /* of a dry run: nobody finds it again */
+		ch_json_add_name(b, "plan");
+		ch_buf_adds(b, "null");
+	}
 	ch_json_add_member(b, "kind",
 		ch_view_of(p->discards ? "discard" : "replay"));
 	ch_json_add_member(b, "state", p->state);

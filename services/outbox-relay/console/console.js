@@ -146,7 +146,9 @@ const WORDS = [
 	[/[:;] see dlq (plans|list)( \d+| --topic \S+)?$/, ""],
 	[/: it cannot become \w+$/, ": that cannot be done with it now"],
 	[/, or dlq stop \d+/, ", or stop it"],
-	[/dlq cancel this plan/, "cancel this plan"],
+	[/ \(dlq plans \d+ --letters --outcome held\)/, " under 'What did not go'"],
+	[/dlq cancel (this plan|it)/, "cancel $1"],
+	[/; dlq run \d+ passes them$/, "; resumed, it passes them"],
 	[/then (dlq )?run (\d+|it) again/, "then resume it"],
 	[/: run (plan \d+|it) again(, it goes on where it was)?/, ": resume it, it goes on where it was"],
 	[/see dlq show, then --again to send it once more/,
@@ -157,6 +159,14 @@ const WORDS = [
 		"plan it, with a 'Topic for letters without one'"],
 	[/dlq show names/, "its headers name"],
 	[/or dlq edit it/, "or edit it"],
+	[/or dlq edit or dlq discard the letter/, "or edit or discard the letter"],
+	[/, or send it elsewhere with --to TOPIC/,
+		", or plan it, with another 'Topic for letters without one'"],
+	[/then dlq edit --new-id makes a letter of it under a new id, linked with this one: replay that/,
+		"then give it a new id, which only the command line does: dlq edit --new-id"],
+	[/ \(dlq plan\)/, ""],
+	[/make another plan: dlq plan$/, "make another plan"],
+	[/, or run it by dlq run$/, ""],
 	[/^the file holds what the letter has.*/, "the value is what it was: change it first"],
 ];
 
@@ -206,28 +216,36 @@ async function fetchIt(method, path, body) {
 		headers["Content-Type"] = "application/json";
 	try {
 		/* a change is waited for: it may be done without an answer */
-		return await fetch("/api/v1/" + path, {method, headers,
+		const answer = await fetch("/api/v1/" + path, {method, headers,
 			signal: method === "GET" ? AbortSignal.timeout(ANSWER_MS) : undefined,
 			body: body === undefined ? undefined : JSON.stringify(body)});
+		return {answer, text: await answer.text()};
 	} catch (e) {
 		throw new Refusal(0, {message: "the relay does not answer",
 			next: "see that it runs; this page goes on by itself"}, changesBy(method, body));
 	}
 }
 
-async function ask(method, path, body) {
-	const answer = await fetchIt(method, path, body);
-	let doc = {};
+/* The document in it, if it is no refusal. */
+function read({answer, text}, changes) {
+	let doc = null;
 	try {
-		doc = await answer.json();
+		doc = JSON.parse(text);
 	} catch (e) {
-		throw new Refusal(answer.status, {message: "something else answers in the " +
-			`relay's place (HTTP ${answer.status})`,
-		next: "see the proxy between this page and the relay"}, changesBy(method, body));
+		/* said below */
 	}
-	if (doc.error)
-		throw new Refusal(answer.status, doc.error, changesBy(method, body));
-	return doc;
+	if (doc && doc.error && doc.error.message)
+		throw new Refusal(answer.status, doc.error, changes);
+	/* of letters that were refused or failed the results say so */
+	if (doc && (answer.ok || doc.results))
+		return doc;
+	throw new Refusal(answer.status, {message: "something else answers in the " +
+		`relay's place (HTTP ${answer.status})`,
+	next: "see the proxy between this page and the relay"}, changes);
+}
+
+async function ask(method, path, body) {
+	return read(await fetchIt(method, path, body), changesBy(method, body));
 }
 
 /* A space as %20: + is for forms. */
@@ -1834,10 +1852,9 @@ function exported() {
 async function exportPages(q, took) {
 	q.set("limit", "1000");
 	for (;;) {
-		const answer = await fetchIt("GET", "export?" + queryOf(q));
-		const text = await answer.text();
+		const {answer, text} = await fetchIt("GET", "export?" + queryOf(q));
 		if (!answer.ok)
-			throw new Refusal(answer.status, JSON.parse(text).error);
+			read({answer, text}); /* which throws what it says */
 		took(text);
 		const cursor = answer.headers.get("x-next-cursor");
 		if (!cursor)

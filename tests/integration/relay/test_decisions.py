@@ -381,9 +381,11 @@ def test_nobody_discards_alone_under_two_person(relay_cell):
     letters = [cell.rejected(key=b"k%d" % n) for n in range(3)]
     strict(cell)
     for which in (["--where", "attempts >= 0"], letters[:1]):
-        ran = cell.run_dlq("discard", *which, "--reason", "r")
-        assert ran.returncode == 2
-        assert "nobody discards alone; dlq plan --discard" in ran.stderr
+        for how in (["--reason", "r"], ["--dry-run"]):
+            ran = cell.run_dlq("discard", *which, *how)
+            assert (ran.returncode, ran.stdout) == (2, "")
+            assert "nobody discards alone; dlq plan --discard" in ran.stderr
+            assert "lacks the right" not in ran.stderr
     assert set(states(cell).values()) == {"pending"}
     # Kafka is not asked for
     flags = cell.flags
@@ -396,6 +398,7 @@ def test_nobody_discards_alone_under_two_person(relay_cell):
     number = planned(cell, "--discard", *where)
     ran = cell.run_dlq("approve", number, "--reason", "r", "--actor", "ann")
     assert ran.returncode == 2 and "two people are asked for" in ran.stderr
+    assert "lacks the right" not in ran.stderr
     cell.dlq("run", number, status=2)
     assert "to be discarded" in cell.dlq(
         "approve", number, "--reason", "exported", "--actor", "bob")

@@ -452,6 +452,7 @@ def test_a_plan_from_dry_run_to_done(relay_cell, api):
     assert [(t["topic"], t["partition"], t["letters"], t["keys"])
             for t in dry["targets"]] == [(cell.commands, 1, 3, 3)]
     assert [x["letter_id"] for x in dry["sample"]] == letters[1::2]
+    assert (dry["plan"], dry["history"]) == (None, [])
     assert asked.get("plans")["plans"] == [] and audits(cell) == []
 
     made = asked.post("plans", wish, status=201)

@@ -46,6 +46,10 @@ def test_what_is_wrong_is_one_line_and_the_verbs_own_usage(relay_cell):
         assert lines[-1] == (
             "all of it: outbox-relay dlq --help, or man outbox-relay")
         assert len(lines) < 10 and "discard" not in ran.stderr
+    # it has its plan's
+    ran = cell.run_dlq("run", "1", "--reason", "r")
+    assert ran.returncode == 64
+    assert ran.stderr.startswith("dlq: --reason is no option of run, but of ")
     for args, says in ((("lst",), "there is no verb lst"), ((), "what to do?")):
         ran = cell.run_dlq(*args)
         lines = ran.stderr.splitlines()
@@ -119,6 +123,10 @@ def test_what_fails_says_what_to_look_at(relay_cell):
     assert "use one that is in role ch_operator" in ran.stderr
     ran = cell.run_dlq("plan", letter, "--reason", "r", role="reader")
     assert "use one that is in role ch_operator" in ran.stderr
+    for verb, of in (("bury", "hook"), ("approve", "1")):
+        ran = cell.run_dlq(verb, of, "--reason", "r", role="relay")
+        assert ran.returncode == 2, ran.stderr
+        assert "use one that is in role ch_operator" in ran.stderr
     ran = run(cell, "list", schema="nowhere")
     assert ran.returncode == 1 and "name of --schema (nowhere)" in ran.stderr
     url = cell.cell.url("operator", cell.database).split("?")[0]

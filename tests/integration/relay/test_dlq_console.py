@@ -178,6 +178,50 @@ def test_letters_are_shown_when_their_counts_are_not(relay_cell, api, browser):
                for c in browser.complaints())
 
 
+# What the engine says to whoever sits at the command line, too.
+SAID = (
+    "canary: 2 letters cannot be sent, at most 0 may: see why (dlq plans 4 "
+    "--letters --outcome held), mend it, dlq cancel this plan, plan again; "
+    "dlq run 4 passes them",
+    "topic a: mend the topic, or dlq edit or dlq discard the letter, or send "
+    "it elsewhere with --to TOPIC",
+    "plan 4: letter l at place 1 is not what was approved (3 letters): find "
+    "out who changed replay_plan_letters; dlq cancel it, and plan again",
+    "letter l is not decided by one person alone: plan it (dlq plan), and let "
+    "somebody else approve it",
+    "no thread can be started: try again, or run it by dlq run")
+
+
+def test_what_the_engine_says_is_in_the_pages_words(relay_cell, page, browser):
+    relay_cell.rejected()
+    page(1)
+    for said in browser.js("return arguments[0].map(plain)", list(SAID)):
+        assert "dlq" not in said and "--" not in said, said
+    # what only the command line does is named as such
+    said = browser.js("return plain(arguments[0])", (
+        "see that nobody has sent it again, then dlq edit --new-id makes a "
+        "letter of it under a new id, linked with this one: replay that"))
+    assert said.endswith("which only the command line does: dlq edit --new-id")
+
+
+def test_an_export_that_something_else_answers_says_so(relay_cell, page,
+                                                       browser):
+    relay_cell.rejected()
+    page(1)
+    for body in ("<html>", "{}", "null", '{"error":"bad gateway"}'):
+        browser.js("window.fetch = async () => new Response(arguments[0], "
+                   "{status: 502}); say(byId('notice'), '');"
+                   "document.getElementById('export').click()", body)
+        browser.wait(lambda: browser.text("#notice").startswith(
+            "Something else answers in the relay's place (HTTP 502)"),
+                     f"said of {body}")
+    browser.js("window.fetch = async () => ({text: async () => { "
+               "throw new TypeError('cut off') }});"
+               "document.getElementById('export').click()")
+    browser.wait(lambda: browser.text("#notice").startswith(
+        "The relay does not answer"), "said of an answer that is cut off")
+
+
 def makes(browser):
     """Text of the button that makes a plan, and whether it is disabled."""
     return browser.js(
