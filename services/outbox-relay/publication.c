@@ -44,8 +44,9 @@ read_look(struct publication *p, const PGresult *res, bool *missed,
 		return CH_EPROTO;
 	ch_buf_clear(&p->how);
 	ch_buf_add(&p->how, how.ptr, how.len);
-	if (!*missed)
-		snapshot_read(&p->seen, PQgetvalue(res, 0, row.col));
+	/* numbers of before may come again, where a backup was restored */
+	(void)snapshot_read(&p->seen,
+		*missed ? NULL : PQgetvalue(res, 0, row.col));
 	return CH_OK;
 }
 
