@@ -321,6 +321,15 @@ head_of(struct ch_view v, size_t max)
 	return v;
 }
 
+void
+api_add_unlooked(struct api_call *c, const struct destination_look *l)
+{
+	const char *why = destination_untold(l);
+
+	if (why != NULL)
+		ch_json_add_member(&c->out, "unlooked", ch_view_of(why));
+}
+
 int
 api_add_letters(struct api_call *c, const char *name, const PGresult *res,
 	struct ch_err *err)

@@ -377,6 +377,7 @@ change_found(struct api_desk *d, struct api_call *c, bool replaying,
 	const struct letters_filter *f, const PGresult *res, struct ch_err *err)
 {
 	struct ch_buf selection = CH_BUF_INIT;
+	struct destination_look look;
 	struct letter_change change = {.pg = d->pg,
 		.params = d->rt->params,
 		.actor = c->actor,
@@ -384,6 +385,7 @@ change_found(struct api_desk *d, struct api_call *c, bool replaying,
 		.replaying = replaying,
 		.again = api_call_flag(c, "again"),
 		.dry_run = api_call_flag(c, "dry_run"),
+		.look = &look,
 		.told = add_result,
 		.ctx = c};
 	int64_t replays_max = REPLAY_TIMES_MAX;
@@ -402,11 +404,14 @@ change_found(struct api_desk *d, struct api_call *c, bool replaying,
 		&(struct plans_sending){change.to, change.again}, &selection);
 	change.selection = ch_buf_str(&selection);
 	ch_buf_adds(&c->out, "{\"results\":[");
+	destination_look_init(&look, d->rt->params);
 	rc = letter_change_run(&change, res, &n, err);
 	ch_buf_free(&selection);
+	ch_buf_addc(&c->out, ']');
+	api_add_unlooked(c, &look);
+	destination_look_end(&look);
 	if (rc != CH_OK)
 		return rc;
-	ch_buf_addc(&c->out, ']');
 	ch_json_add_member_bool(&c->out, "dry_run", change.dry_run);
 	ch_json_add_member_i64(&c->out, "done", n.done);
 	ch_json_add_member_i64(&c->out, "refused", n.refused);

@@ -22,17 +22,31 @@
 
 /* ---- what a plan would do ---- */
 
+/* A plan that is looked at again is not asked about: pages are, all the time. */
+static void
+add_there(struct api_desk *d, struct api_call *c, struct destination_look *look,
+	const struct plans_target *t)
+{
+	struct destination is =
+		destination_of(look, d->pg, t->topic, t->by_key ? -1 : t->part);
+
+	ch_json_add_member_bool(&c->out, "lacks", is.lacks);
+	ch_json_add_member(&c->out, "there", ch_view_of(is.words));
+}
+
 static int
-add_targets(struct api_desk *d, struct api_call *c, int64_t plan,
+add_targets(struct api_desk *d, struct api_call *c, int64_t plan, bool sends,
 	struct ch_err *err)
 {
 	char oldest[CH_TIME_TEXT_MAX];
+	struct destination_look look;
 	struct plans_target t;
 	PGresult *res;
 	int rc = plans_targets(d->pg, plan, &res, err), i;
 
 	if (rc != CH_OK)
 		return rc;
+	destination_look_init(&look, d->rt->params);
 	ch_json_add_name(&c->out, "targets");
 	ch_buf_addc(&c->out, '[');
 	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
@@ -49,9 +63,13 @@ add_targets(struct api_desk *d, struct api_call *c, int64_t plan,
 		ch_json_add_member_i64(&c->out, "bytes", t.bytes);
 		ch_time_format(t.oldest, oldest);
 		ch_json_add_member(&c->out, "oldest", ch_view_of(oldest));
+		if (sends && api_call_flag(c, "dry_run"))
+			add_there(d, c, &look, &t);
 		ch_buf_addc(&c->out, '}');
 	}
 	ch_buf_addc(&c->out, ']');
+	api_add_unlooked(c, &look);
+	destination_look_end(&look);
 	PQclear(res);
 	return rc;
 }
@@ -88,7 +106,7 @@ add_outlook(struct api_desk *d, struct api_call *c, int64_t plan, bool discards,
 	struct ch_err *err)
 {
 	int64_t overtaken = 0;
-	int rc = add_targets(d, c, plan, err);
+	int rc = add_targets(d, c, plan, !discards, err);
 
 	if (rc == CH_OK)
 		rc = add_sample(d, c, plan, err);

@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "daemon/daemon.h"
+#include "destination.h"
 #include "filter.h"
 #include "io/http_server.h"
 #include "io/pg.h"
@@ -139,5 +140,7 @@ int api_add_letters(struct api_call *c, const char *name, const PGresult *res,
 /* Adds an array of the JSON texts of one column. */
 int api_add_texts(struct api_call *c, const char *name, const PGresult *res,
 	int column, struct ch_err *err);
+/* Adds why it is not known of all targets whether they exist, or nothing. */
+void api_add_unlooked(struct api_call *c, const struct destination_look *l);
 
 #endif

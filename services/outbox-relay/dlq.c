@@ -661,6 +661,7 @@ connect_and_run(struct dlq *d, const struct verb *verb)
 	int rc;
 
 	lower_log(d);
+	destination_look_init(&d->look, d->rt->params);
 	d->pg = ch_pg_new(&params, &err);
 	if (d->pg == NULL || ch_pg_connect(d->pg, &err) != CH_OK)
 		rc = say_unconnected(d, &err);
@@ -669,7 +670,7 @@ connect_and_run(struct dlq *d, const struct verb *verb)
 	if (rc == DLQ_FAILED || rc == DLQ_REFUSED)
 		hint_refusal(d);
 	ch_pg_free(d->pg);
-	topic_look_close(d->look);
+	destination_look_end(&d->look);
 	return rc;
 }
 

@@ -44,25 +44,6 @@ say_done(const struct dlq *d, const struct letters_row *row)
 	}
 }
 
-/* A dry run does not promise what cannot happen. */
-static bool
-is_lacking(struct changing *c, const struct letters_row *row)
-{
-	struct ch_err why = CH_ERR_INIT;
-	struct dlq_target is;
-
-	if (!c->d->dry_run || !is_replaying(c->d))
-		return false;
-	is = dlq_target_of(c->d, row->topic, row->part);
-	if (!is.lacks)
-		return false;
-	ch_err_set(&why, CH_ERANGE, "to %.*s: %s", CH_VIEW_ARG(row->topic),
-		is.words);
-	(void)dlq_say_refused(row, &why);
-	c->lacks = true;
-	return true;
-}
-
 static void
 told(void *ctx, const struct letters_row *row, int rc, const struct ch_err *err)
 {
@@ -70,8 +51,7 @@ told(void *ctx, const struct letters_row *row, int rc, const struct ch_err *err)
 	char id[CH_UUID_TEXT_MAX];
 
 	if (rc == CH_OK) {
-		if (!is_lacking(c, row))
-			say_done(c->d, row);
+		say_done(c->d, row);
 	} else if (rc == CH_EEXIST || rc == CH_ERANGE) {
 		(void)dlq_say_refused(row, err);
 	} else {
@@ -125,6 +105,7 @@ change_all(struct dlq *d, const char *selection, const PGresult *res)
 		.again = d->again,
 		.replaying = is_replaying(d),
 		.dry_run = d->dry_run,
+		.look = &d->look,
 		.told = told,
 		.ctx = &ctx};
 	struct ch_err err = CH_ERR_INIT;
@@ -145,10 +126,8 @@ change_all(struct dlq *d, const char *selection, const PGresult *res)
 					   : DLQ_FAILED;
 	}
 	dlq_progress_end(&ctx.progress);
-	dlq_report_topics(d);
-	return n.failed			     ? DLQ_FAILED
-		: n.refused > 0 || ctx.lacks ? DLQ_REFUSED
-					     : DLQ_DONE;
+	dlq_report_unlooked(d);
+	return n.failed ? DLQ_FAILED : n.refused > 0 ? DLQ_REFUSED : DLQ_DONE;
 }
 
 int

@@ -38,8 +38,8 @@ say(int rc, const struct ch_err *err)
 static void
 print_place(struct dlq *d, const struct plans_target *t)
 {
-	struct dlq_target is =
-		dlq_target_of(d, t->topic, t->by_key ? -1 : t->part);
+	struct destination is = destination_of(&d->look, d->pg, t->topic,
+		t->by_key ? -1 : t->part);
 
 	d->lacking += is.lacks;
 	if (t->by_key)
@@ -128,7 +128,7 @@ is_discarding(const struct dlq *d, int64_t plan, bool *out, struct ch_err *err)
 static void
 say_targets(const struct dlq *d)
 {
-	dlq_report_topics(d);
+	dlq_report_unlooked(d);
 	if (d->lacking > 0)
 		(void)fprintf(stderr,
 			"dlq: %" PRId64 " of these targets cannot take what "

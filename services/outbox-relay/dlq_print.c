@@ -327,3 +327,15 @@ dlq_progress_end(const struct dlq_progress *p)
 	say_progress(&b);
 	ch_buf_free(&b);
 }
+
+void
+dlq_report_unlooked(const struct dlq *d)
+{
+	const char *why = destination_untold(&d->look);
+
+	if (why != NULL)
+		(void)fprintf(stderr,
+			"dlq: the names of the topics are legal; whether they "
+			"exist was not checked: %s\n",
+			why);
+}

@@ -9,7 +9,6 @@
  *	dlq_import.c  import: letters of other systems' topics
  *	dlq_plan.c    plan, approve, run, stop, plans
  *	dlq_endpoints.c  endpoints, bury: deliveries that wait
- *	dlq_topics.c  are the targets there?
  *	dlq_print.c   how letters look
  *
  * Thread: main.
@@ -24,6 +23,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "daemon/daemon.h"
+#include "destination.h"
 #include "filter.h"
 #include "forecast.h"
 #include "import.h"
@@ -53,9 +53,8 @@ struct dlq {
 	int64_t lacking; /* targets of the plan that cannot take it */
 	bool quiet;	 /* no line a letter that went well */
 	struct ch_time now;
-	struct topic_look *look; /* NULL: no topic was looked for */
-	struct ch_err unlooked;	 /* why none can be */
-	const char *to;		 /* of a replay: the topic of foreign letters */
+	struct destination_look look;
+	const char *to; /* of a replay: the topic of foreign letters */
 	/* of imports */
 	const char *const *topics;
 	size_t topic_count;
@@ -115,16 +114,8 @@ int dlq_run(struct dlq *d);
 int dlq_stop(struct dlq *d);
 int dlq_plans(struct dlq *d);
 
-/* Of a topic that is to be sent to, or an endpoint. Kafka is asked, and need not
- * answer. part < 0: by the key. */
-struct dlq_target {
-	bool lacks;	 /* it cannot be sent there */
-	char words[128]; /* what is known of it; "": nothing is */
-};
-struct dlq_target dlq_target_of(struct dlq *d, struct ch_view topic,
-	int64_t part);
-/* Says what could not be asked. */
-void dlq_report_topics(const struct dlq *d);
+/* Says what could not be asked (destination.h). */
+void dlq_report_unlooked(const struct dlq *d);
 
 /* Of those named; DLQ_REFUSED when some are missing. */
 int dlq_report_missing(const struct dlq *d, int64_t found);

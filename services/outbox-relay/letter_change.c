@@ -95,14 +95,29 @@ close_originals(struct batch *b, const struct letters_row *row)
 }
 
 static int
+check_replay(const struct letter_change *c, const struct letters_row *row,
+	struct ch_err *err)
+{
+	struct destination is;
+	int rc = replay_check(c->pg, row,
+		&(struct replay_options){
+			.replays_max = c->replays_max, .again = c->again},
+		err);
+
+	if (rc != CH_OK)
+		return rc;
+	is = destination_of(c->look, c->pg, row->topic, row->part);
+	return is.lacks ? ch_err_set(err, CH_ERANGE, "to %.*s: %s",
+				  CH_VIEW_ARG(row->topic), is.words)
+			: CH_OK;
+}
+
+static int
 check_only(const struct letter_change *c, const struct letters_row *row,
 	struct ch_err *err)
 {
 	if (c->replaying)
-		return replay_check(c->pg, row,
-			&(struct replay_options){.replays_max = c->replays_max,
-				.again = c->again},
-			err);
+		return check_replay(c, row, err);
 	return letter_may(LETTER_DISCARD, row->state, row->replays, 0, err)
 		? CH_OK
 		: (int)err->code;

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "daemon/params.h"
+#include "destination.h"
 #include "io/pg.h"
 #include "letters.h"
 
@@ -33,6 +34,7 @@ struct letter_change {
 	bool again;	/* those too that were sent and may still be taken */
 	bool replaying; /* else discarding */
 	bool dry_run;	/* checks only */
+	struct destination_look *look; /* of a dry run: where it would go */
 	/* Each letter: CH_OK; CH_EEXIST and CH_ERANGE: refused; else failed. */
 	void (*told)(void *ctx, const struct letters_row *row, int rc,
 		const struct ch_err *err);

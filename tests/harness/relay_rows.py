@@ -235,3 +235,13 @@ class Cell:
     def letters(self, *args):
         return [json.loads(line) for line in
                 self.dlq("list", "--json", *args).splitlines()]
+
+
+def refused_letter(cell, topic, kind="topic", key=b"k", part=None):
+    """A delivery that its topic refused."""
+    letter = str(uuid.uuid4())
+    cell.sql("INSERT INTO dead_letters (letter_id, source, row_id, topic, part, "
+             "record_key, value, error_class, reason, attempts, blocks_key) "
+             "VALUES (%s, 'outbox', %s, %s, %s, %s, 'v', %s, 'r', 1, false)",
+             (letter, letter, topic, part, key, kind))
+    return letter

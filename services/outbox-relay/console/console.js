@@ -1178,10 +1178,16 @@ async function openLetter(id) {
 
 /* ---- discard and edit ---- */
 
+function unlooked(doc) {
+	return doc.unlooked ? [make("p", {role: "note"},
+		"Whether all topics exist was not checked: " + doc.unlooked)] : [];
+}
+
 function resultsView(doc, done) {
-	return table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
+	return [table("results", ["Letter", "Outcome", "Why"], doc.results.map((r) =>
 		cells([r.letter_id, "short mono"],
-			[r.outcome === "done" ? done : r.outcome, "short"], plain(r.detail))));
+			[r.outcome === "done" ? done : r.outcome, "short"], plain(r.detail)))),
+	...unlooked(doc)];
 }
 
 /* So many as one request may name, until one fails. */
@@ -1194,6 +1200,7 @@ async function changeLetters(path, ids, wish) {
 		all.done += doc.done;
 		all.refused += doc.refused + doc.missing;
 		all.failed = doc.failed;
+		all.unlooked = all.unlooked || doc.unlooked;
 	}
 	return all;
 }
@@ -1237,7 +1244,7 @@ function openChange(ids, c) {
 		}
 		const doc = await changeLetters(c.path, ids, {reason: reason.value});
 		const done = doc.results.filter((r) => r.outcome === "done").map((r) => r.letter_id);
-		shown.replaceChildren(resultsView(doc, c.done));
+		shown.replaceChildren(...resultsView(doc, c.done));
 		lock(go, done.length === ids.length ? "Done." :
 			"Done, as far as it went. Run the dry run again to try what is left.");
 		ids.forEach((id) => now.chosen.delete(id));
@@ -1248,7 +1255,7 @@ function openChange(ids, c) {
 	});
 	const dry = button("Dry run", "", async () => {
 		const doc = await changeLetters(c.path, ids, {dry_run: true});
-		shown.replaceChildren(resultsView(doc, `would be ${c.done}`));
+		shown.replaceChildren(...resultsView(doc, `would be ${c.done}`));
 		lock(go, doc.done === 0 ? `Nothing of it can be ${c.done}: see why.` : "");
 		if (doc.done > 0)
 			goOn(reason, go);
@@ -1410,11 +1417,17 @@ function outlook(plan) {
 	if (plan.targets.length > 0) {
 		const discards = plan.kind === "discard";
 		parts.push(make("h3", {}, "Still to be " + (discards ? "discarded" : "replayed")));
+		const looked = plan.targets.some((t) => t.there);
 		parts.push(table("targets", [discards ? "Of" : "To", ...["Letters", "Keys", "Bytes", "Oldest"].map(
-			(h) => [h, "number"])], plan.targets.map((t) => cells(target(t),
+			(h) => [h, "number"]), ...(looked ? ["Is it there?"] : [])],
+		plan.targets.map((t) => cells(target(t),
 			...[t.letters, t.keys, t.bytes, age(t.oldest)].map(
-				(n) => [String(n), "number"])))));
+				(n) => [String(n), "number"]), ...(looked ? [plain(t.there) || "not known"] : [])))));
+		if (plan.targets.some((t) => t.lacks))
+			parts.push(make("p", {className: "warning", role: "note"},
+				"Careful: not all of it can be sent as things are: see 'Is it there?'."));
 	}
+	parts.push(...unlooked(plan));
 	if (plan.missing > 0)
 		parts.push(make("p", {className: "warning", role: "note"},
 			`Careful: ${plan.missing} of the letters named are not in it: they ` +

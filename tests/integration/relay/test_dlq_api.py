@@ -7,6 +7,8 @@ import uuid
 from harness.cell import OUT, ROOT
 from harness.dlq_api import TOKENS, token_file
 from harness.kafka import header
+from harness.ports import free_port
+from harness.relay_rows import refused_letter
 from harness.wait import until
 
 
@@ -441,6 +443,42 @@ def test_decided_letters_are_not_read_for_the_blocked_keys(relay_cell):
 def plan_state(asked, plan, state):
     return until(lambda: (p := asked.get(f"plans/{plan}"))["state"] == state
                  and not p["runs_here"] and p, 120, f"plan is {state}")
+
+
+def test_dry_runs_say_whether_the_targets_are_there(relay_cell, api):
+    cell, asked = relay_cell, api()
+    gone = cell.prefix + "gone"
+    letters = [refused_letter(cell, gone),
+               refused_letter(cell, cell.stock, key=b"l")]
+    wish = {"ids": letters, "reason": "mended"}
+    dry = asked.post("plans", {**wish, "dry_run": True})
+    assert {t["topic"]: (t["lacks"], t["there"].split(",")[0])
+            for t in dry["targets"]} == {
+        gone: (True, "this topic does not exist: create it first"),
+        cell.stock: (False, "it exists")}
+    assert "unlooked" not in dry
+    # it may be there when the plan is run: it can be made
+    made = asked.post("plans", wish, status=201)
+    assert all("there" not in t for t in made["targets"])
+
+    dry = asked.post("letters/replay", {"ids": letters, "dry_run": True},
+                     status=409)
+    assert [(r["letter_id"], r["outcome"]) for r in dry["results"]] == [
+        (letters[0], "refused"), (letters[1], "done")]
+    assert dry["results"][0]["detail"] == (
+        f"to {gone}: this topic does not exist: create it first")
+
+
+def test_dry_runs_say_what_was_not_looked_for(relay_cell, api):
+    cell = relay_cell
+    asked = api(bootstrap=f"127.0.0.1:{free_port()}")
+    letters = [refused_letter(cell, cell.stock)]
+    dry = asked.post("plans", {"ids": letters, "reason": "r",
+                               "dry_run": True})
+    assert [(t["lacks"], t["there"]) for t in dry["targets"]] == [(False, "")]
+    assert "unlooked" in dry
+    dry = asked.post("letters/replay", {"ids": letters, "dry_run": True})
+    assert dry["done"] == 1 and "unlooked" in dry
 
 
 def test_a_plan_from_dry_run_to_done(relay_cell, api):

@@ -3,12 +3,12 @@
 import os
 import pwd
 import subprocess
-import uuid
 
 import psycopg2
 import pytest
 
 from harness.ports import free_port
+from harness.relay_rows import refused_letter
 
 
 def run(cell, *args, env=None, **more):
@@ -18,16 +18,6 @@ def run(cell, *args, env=None, **more):
     command[at:at] = [f"--{k}={v}" for k, v in more.items()]
     return subprocess.run(command, env=env, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60)
-
-
-def parked(cell, topic, kind="topic", key=b"k", part=None):
-    """A delivery that its topic refused."""
-    letter = str(uuid.uuid4())
-    cell.sql("INSERT INTO dead_letters (letter_id, source, row_id, topic, part, "
-             "record_key, value, error_class, reason, attempts, blocks_key) "
-             "VALUES (%s, 'outbox', %s, %s, %s, %s, 'v', %s, 'r', 1, false)",
-             (letter, letter, topic, part, key, kind))
-    return letter
 
 
 def test_what_is_wrong_is_one_line_and_the_verbs_own_usage(relay_cell):
@@ -75,8 +65,8 @@ def test_a_replay_warns_of_nothing_that_we_chose(relay_cell):
 def test_dry_runs_look_for_the_topics(relay_cell):
     cell = relay_cell
     gone = cell.prefix + "gone"
-    letters = [parked(cell, gone), parked(cell, cell.stock, key=b"l"),
-               parked(cell, cell.stock, key=b"m", part=77)]
+    letters = [refused_letter(cell, gone), refused_letter(cell, cell.stock, key=b"l"),
+               refused_letter(cell, cell.stock, key=b"m", part=77)]
     ran = cell.run_dlq("plan", *letters, "--dry-run")
     assert ran.returncode == 2
     assert (f"to {gone} (by the key) (this topic does not exist: create it "
@@ -97,7 +87,7 @@ def test_dry_runs_look_for_the_topics(relay_cell):
 
 def test_dry_runs_with_postgresql_alone_say_what_was_not_looked_for(relay_cell):
     cell = relay_cell
-    letters = [parked(cell, cell.stock), parked(cell, "not legal", key=b"l")]
+    letters = [refused_letter(cell, cell.stock), refused_letter(cell, "not legal", key=b"l")]
     away = {"bootstrap": f"127.0.0.1:{free_port()}"}
     ran = run(cell, "plan", *letters, "--dry-run", **away)
     assert ran.returncode == 2
@@ -136,8 +126,8 @@ def test_what_fails_says_what_to_look_at(relay_cell):
 
 def test_too_large_is_one_class(relay_cell):
     cell = relay_cell
-    before = parked(cell, cell.stock, kind="MSG_SIZE_TOO_LARGE")
-    now = parked(cell, cell.stock, kind="too_large", key=b"l")
+    before = refused_letter(cell, cell.stock, kind="MSG_SIZE_TOO_LARGE")
+    now = refused_letter(cell, cell.stock, kind="too_large", key=b"l")
     both = {before, now}
     for name in ("MSG_SIZE_TOO_LARGE", "too_large"):
         assert {x["letter_id"] for x in cell.letters("--class", name)} == both

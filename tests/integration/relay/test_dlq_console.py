@@ -12,7 +12,8 @@ from harness.browser import Browser
 from harness.dead_letter_topics import put
 from harness.dlq_api import TOKENS
 from harness.kafka import header
-from harness.relay_rows import first_seen, noise, small_topic
+from harness.relay_rows import (first_seen, noise, refused_letter,
+                                small_topic)
 from harness.wait import until
 
 ENTER, ESCAPE, TAB, BACKSPACE = "\ue007", "\ue00c", "\ue004", "\ue003"
@@ -669,6 +670,32 @@ def test_each_esc_is_one_step(relay_cell, page, browser):
     browser.keys(ESCAPE, ESCAPE)
     browser.wait(lambda: not browser.text("#dialog-title"), "closed")
     assert browser.complaints() == []
+
+
+def test_a_dry_run_promises_nothing_to_a_topic_that_is_gone(
+        relay_cell, page, browser, picture):
+    cell = relay_cell
+    gone = cell.prefix + "gone"
+    refused_letter(cell, gone)
+    page(1)
+    give_token(browser, "ann")
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    browser.keys("mended")
+    press(browser, "Dry run")
+    browser.wait(lambda: "does not exist: create it first" in
+                 browser.text("#dialog-body"), "it is said of the plan")
+    assert "Careful: not all of it" in browser.text("#dialog-body")
+    picture("plan-to-nowhere")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "closed")
+    open_first(browser)
+    press(browser, "Replay now")
+    titled(browser, "Replay now")
+    browser.keys("INC-7", ENTER)
+    browser.wait(lambda: f"to {gone}: this topic does not exist" in
+                 browser.text("#dialog-body"), "and of the letter")
+    assert "Nothing of it can be replayed" in browser.text("#dialog-why")
 
 
 def test_enter_tries_and_enter_does(relay_cell, page, browser, picture):
