@@ -145,8 +145,12 @@ class World(Fleet):
         return set(re.findall(r"\bid=([0-9a-f-]{36})", out.decode()))
 
     def superuser(self, text, args=()):
-        """One statement, when PostgreSQL answers; None: it was refused."""
-        db = self.cell.connect("superuser", self.database)
+        """One statement, when PostgreSQL answers; None: it was refused, or
+        there is none now: another fault's doing."""
+        try:
+            db = self.cell.connect("superuser", self.database)
+        except psycopg2.OperationalError:
+            return None
         try:
             with db.cursor() as cur:
                 cur.execute(text, args)
