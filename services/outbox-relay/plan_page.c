@@ -239,6 +239,8 @@ static void
 conclude(struct plan_page *page, int i)
 {
 	struct plan_page_letter *l = &page->letters[i];
+	char first
+		[CH_UUID_TEXT_MAX]; /* apart: gcc's sanitizers see an overlap */
 
 	l->detail = "its row is not kept any more";
 	l->outcome = "refused";
@@ -246,9 +248,10 @@ conclude(struct plan_page *page, int i)
 		l->detail = l->act->rc == CH_OK ? "" : l->act->said.text;
 		l->outcome = outcome_of(page->plan, l->act);
 	} else if (l->kept) {
+		ch_view_copy(ch_view_of(page->next.letters[i].behind), first,
+			sizeof(first));
 		(void)snprintf(l->behind, sizeof(l->behind),
-			"behind %s, an earlier letter of its key",
-			page->next.letters[i].behind);
+			"behind %s, an earlier letter of its key", first);
 		l->detail = l->behind;
 		l->outcome = "held";
 	}

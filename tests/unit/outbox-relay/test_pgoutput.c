@@ -173,6 +173,10 @@ START_TEST(columns_beyond_those_that_are_kept_are_passed_over)
 		ck_assert_int_eq(pgoutput_read(v, &message, NULL), CH_OK);
 		ck_assert_uint_eq(message.relation, 1);
 		ck_assert_int_eq(message.count, (int)WIDE);
+		if (message.kind == PGOUTPUT_INSERT)
+			ck_assert(ch_view_eq_str(
+				message.values[PGOUTPUT_COLUMNS_MAX - 1].bytes,
+				"7"));
 		release(v);
 		v = wide_of(heads[i], columns[i], WIDE - 1);
 		ck_assert_int_eq(pgoutput_read(v, &message, NULL), CH_EPROTO);
@@ -181,8 +185,6 @@ START_TEST(columns_beyond_those_that_are_kept_are_passed_over)
 		ck_assert_int_eq(pgoutput_read(v, &message, NULL), CH_EPROTO);
 		release(v);
 	}
-	ck_assert(ch_view_eq_str(message.values[PGOUTPUT_COLUMNS_MAX - 1].bytes,
-		"7"));
 }
 END_TEST
 
