@@ -242,19 +242,6 @@ park_add(struct park *p, struct ch_pg *pg, const struct queue_part *part,
 
 /* ---- putting aside ---- */
 
-static struct parked *
-enqueue(struct park *p, struct event *e)
-{
-	struct parked *q = ch_xcalloc(1, sizeof(*q));
-
-	q->e = e;
-	e->state = EVENT_PARKING;
-	*p->tail = q;
-	p->tail = &q->next;
-	p->queued++;
-	return q;
-}
-
 /* Valid until the next call. Where there is no topic, because no topic may have
  * that name or there are too many: the name that it would have. */
 static struct ch_view
@@ -272,6 +259,25 @@ static uint32_t
 content_of(const struct park *p, const struct event *e)
 {
 	return p->own ? 0 : event_content(e);
+}
+
+/* Known from now on, not from when it is durable: that may take a while, and its
+ * table be read again meanwhile. */
+static struct parked *
+enqueue(struct park *p, struct event *e)
+{
+	struct parked *q = ch_xcalloc(1, sizeof(*q));
+	char id[EVENT_ID_MAX];
+
+	event_id(e, id);
+	retry_remember(p->retry, event_origin(e), ch_view_of(id),
+		content_of(p, e));
+	q->e = e;
+	e->state = EVENT_PARKING;
+	*p->tail = q;
+	p->tail = &q->next;
+	p->queued++;
+	return q;
 }
 
 /* Two rows of one id and one moment are two letters. */
@@ -465,7 +471,6 @@ park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_err *err)
 {
 	struct parked *q;
-	char id[EVENT_ID_MAX];
 	size_t n, i;
 	int rc = write_batch(p, pg, &n, err);
 
@@ -479,9 +484,6 @@ park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 		if (p->head == NULL)
 			p->tail = &p->head;
 		p->queued--;
-		event_id(q->e, id);
-		retry_remember(p->retry, event_origin(q->e), ch_view_of(id),
-			content_of(p, q->e));
 		p->counts.letters += !q->waits;
 		p->counts.waiting += q->waits;
 		if (q->e->source == EVENT_RETRY && !q->waits)

@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from harness.alone import INSTALL
-from harness.cell import OUT
+from harness.cell import OUT, drop_slot
 from harness.dead_letter_topics import put, spring
 from harness.hook_server import HookServer
 from harness.shop import TABLE
@@ -852,13 +852,15 @@ def test_a_record_that_its_topic_refuses_is_parked_with_a_reason(bare, kafka,
     assert "\\x" not in letter["reason"]
 
 
-def locked_letters(shop):
+def locked_letters(shop, *more):
     """As by VACUUM FULL."""
     other = shop.alone.connect()
     other.autocommit = False
     with other.cursor() as cur:
-        cur.execute("LOCK TABLE outbox_relay.dead_letters, "
-                    "outbox_relay.letter_states IN ACCESS EXCLUSIVE MODE")
+        cur.execute("LOCK TABLE " + ", ".join(
+            f"outbox_relay.{table}" for table in
+            ("dead_letters", "letter_states", *more))
+            + " IN ACCESS EXCLUSIVE MODE")
     return other
 
 
@@ -879,6 +881,29 @@ def test_letters_that_are_locked_hold_up_no_event(shop, relay):
     daemon.wait_metric(2, "relay_letters_total")
     assert daemon.metric("relay_streams_total") == 1
     assert daemon.logged().count("event=relay.letters_locked") == 1
+
+
+def test_what_is_to_be_put_aside_and_is_read_again_waits_once(shop, relay):
+    """The table is read again before that is durable."""
+    daemon = relay(topic_wait="0s")
+    shop.order("k1", kind="Missing")
+    daemon.wait_metric(1, "relay_letters_total")
+    other = locked_letters(shop, "outbox_retry")
+    shop.order("k1", kind="Missing")
+    until(lambda: "event=relay.letters_locked" in daemon.logged(), 60, "told")
+    scans = daemon.logged().count("event=relay.scanned")
+    db = shop.alone.connect()
+    drop_slot(db.cursor(), shop.slot)
+    db.close()
+    other.close()
+    until(lambda: daemon.logged().count("event=relay.scanned") > scans, 60,
+          "the table is read again")
+    shop.order("k2")
+    shop.arrived()
+    count = "SELECT count(*) FROM outbox_relay.outbox_retry"
+    until(lambda: shop.sql(count) != [(0,)], 60, "put aside")
+    assert daemon.stop() == 0
+    assert shop.sql(count) == [(1,)]
 
 
 def test_letters_that_are_locked_hold_up_no_stop(shop, relay):
