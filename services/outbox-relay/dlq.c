@@ -22,7 +22,6 @@
 #include "plan_run.h"
 #include "plans.h"
 #include "replay.h"
-#include "topic_look.h"
 
 #define LIMIT_MAX 1000000
 

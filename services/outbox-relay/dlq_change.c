@@ -18,7 +18,6 @@
 struct changing {
 	struct dlq *d;
 	struct dlq_progress progress;
-	bool lacks; /* a target of the dry run is not there */
 };
 
 static bool

@@ -239,8 +239,7 @@ static void
 conclude(struct plan_page *page, int i)
 {
 	struct plan_page_letter *l = &page->letters[i];
-	char first
-		[CH_UUID_TEXT_MAX]; /* apart: gcc's sanitizers see an overlap */
+	char first[CH_UUID_TEXT_MAX];
 
 	l->detail = "its row is not kept any more";
 	l->outcome = "refused";
@@ -248,6 +247,7 @@ conclude(struct plan_page *page, int i)
 		l->detail = l->act->rc == CH_OK ? "" : l->act->said.text;
 		l->outcome = outcome_of(page->plan, l->act);
 	} else if (l->kept) {
+		/* apart: gcc's sanitizers see an overlap */
 		ch_view_copy(ch_view_of(page->next.letters[i].behind), first,
 			sizeof(first));
 		(void)snprintf(l->behind, sizeof(l->behind),
