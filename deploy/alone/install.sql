@@ -1688,6 +1688,41 @@ CREATE TABLE IF NOT EXISTS closed_partitions (
 	closed_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- Tables with partitions that some session may not know, and since when.
+--
+-- PostgreSQL (15.18) may leave a session that opens a partitioned table just
+-- while a partition is attached without that partition, until the session hears
+-- of the table again: it reads past the rows, and its new ones are refused. So
+-- every table is told of a second time, a moment later.
+CREATE TABLE IF NOT EXISTS untold_partitions (
+	parent  regclass PRIMARY KEY,
+	made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Tells all sessions of them: any change of the table's definition does. Who
+-- analyses a table meanwhile has it told the next time.
+CREATE OR REPLACE FUNCTION tell_partitions() RETURNS void
+	LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '2s' AS $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT u.parent, a.attname, coalesce(a.attstattarget, -1) AS target
+		FROM untold_partitions u CROSS JOIN LATERAL (
+			SELECT attname, attstattarget FROM pg_attribute
+			WHERE attrelid = u.parent AND attnum > 0 AND NOT attisdropped
+			ORDER BY attnum LIMIT 1) a
+		WHERE u.made_at < clock_timestamp() - interval '1 second'
+		ORDER BY u.parent::text LOOP
+	BEGIN
+		EXECUTE format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STATISTICS %s',
+			r.parent, r.attname, r.target);
+		DELETE FROM untold_partitions WHERE parent = r.parent;
+	EXCEPTION WHEN lock_not_available THEN
+		CONTINUE;
+	END;
+	END LOOP;
+END $$;
+
 CREATE OR REPLACE FUNCTION partitions_of(parent regclass)
 	RETURNS TABLE (part regclass, lower timestamptz, upper timestamptz)
 	LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
@@ -1727,6 +1762,9 @@ BEGIN
 		pg_get_userbyid(parent.relowner));
 	EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) '
 		'TO (%L)', t.relation, child, from_time, upto);
+	INSERT INTO untold_partitions VALUES (t.relation)
+	ON CONFLICT ON CONSTRAINT untold_partitions_pkey
+		DO UPDATE SET made_at = excluded.made_at;
 	RETURN true;
 EXCEPTION WHEN check_violation THEN
 	RAISE WARNING 'no partition of % from %: rows of that time lie in its '
@@ -1734,7 +1772,8 @@ EXCEPTION WHEN check_violation THEN
 	RETURN false;
 END $$;
 
--- What must be there for the time ahead. Returns how many were made.
+-- What must be there for the time ahead; what was made before is told. Returns
+-- how many were made.
 CREATE OR REPLACE FUNCTION ensure_partitions() RETURNS int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 	SET timezone = 'UTC' SET lock_timeout = '2s' AS $$
@@ -1752,6 +1791,9 @@ BEGIN
 			at := at + t.step;
 		END LOOP;
 	END LOOP;
+	IF made = 0 THEN
+		PERFORM tell_partitions();
+	END IF;
 	RETURN made;
 END $$;
 
@@ -2071,8 +2113,8 @@ BEGIN
 	RETURN old;
 END $$;
 
-REVOKE ALL ON FUNCTION partitions_of, make_partition, ensure_partitions,
-	partitions_missing, undecided_of, delivery_conditions, partition_conditions,
+REVOKE ALL ON FUNCTION tell_partitions, partitions_of, make_partition,
+	ensure_partitions, partitions_missing, undecided_of, delivery_conditions, partition_conditions,
 	hold_partition, lock_briefly, close_when_free, drop_partition,
 	drop_when_free, rows_in, due_partitions, drop_due_partitions,
 	partition_status, set_partition_keep FROM PUBLIC;

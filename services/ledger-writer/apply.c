@@ -136,21 +136,29 @@ not_made(struct apply *a, const char *table, int64_t day,
 		CH_ERR(why), CH_S("mend", mend));
 }
 
-static bool
-make_partition(struct apply *a, const char *table, int64_t day)
+struct asked {
+	size_t made, there;
+};
+
+static void
+make_partition(struct apply *a, const char *table, int64_t day,
+	struct asked *asked)
 {
 	struct ch_err err = CH_ERR_INIT;
 	char text[CH_TIME_TEXT_MAX];
 	bool made = false;
-	if (!ask_of_day(a, &ensure_partition, table, day, &made, &err))
+	if (!ask_of_day(a, &ensure_partition, table, day, &made, &err)) {
 		not_made(a, table, day, &err);
+		return;
+	}
+	asked->made += made;
+	asked->there += !made;
 	if (!made)
-		return false;
+		return;
 	ch_metric_add(a->rt->metrics, LM_PARTITIONS_MADE, 1);
 	ch_warn("partition.made", CH_S("table", table),
 		CH_V("day", day_text(day, text)),
 		CH_S("mend", "let ensure_partitions() run each day"));
-	return true;
 }
 
 /* Where one is missing, other tables' are, too: they are not waited for one by
@@ -165,18 +173,38 @@ make_others(struct apply *a)
 	ch_metric_add(a->rt->metrics, LM_PARTITIONS_MADE, made);
 }
 
+/* All days are there, and this session does not know it: what it opened while
+ * one was attached it may keep without it (tell_partitions() of the schema). A
+ * new session knows. */
+static enum apply_end
+partition_unknown(struct apply *a, const char *table)
+{
+	ch_warn("partition.unknown", CH_S("table", table),
+		CH_S("error",
+			"PostgreSQL's session has not heard of one that "
+			"was attached: a new session"));
+	ch_pg_disconnect(a->session->pg);
+	return APPLY_DOWN;
+}
+
 /* Made here, or by whoever was first. */
 static enum apply_end
 make_partitions(struct apply *a, const char *table)
 {
-	size_t made = 0;
+	struct asked asked = {0};
 	for (size_t i = 0; i < a->days.count; i++)
-		made += make_partition(a, table, a->days.days[i]);
-	if (made > 0)
+		make_partition(a, table, a->days.days[i], &asked);
+	if (asked.made > 0)
 		make_others(a);
 	if (!session_is_up(a->session))
 		return APPLY_DOWN;
-	return made > 0 ? APPLY_AGAIN : APPLY_LATER;
+	if (asked.made > 0) {
+		a->partitions_made = true;
+		return APPLY_AGAIN;
+	}
+	return asked.there > 0 && asked.there == a->days.count
+		? partition_unknown(a, table)
+		: APPLY_LATER;
 }
 
 static enum apply_end

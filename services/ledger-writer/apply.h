@@ -60,6 +60,7 @@ struct apply {
 	unsigned lock_waits;  /* lock_timeouts in a row */
 	unsigned failures;    /* batches given up in a row */
 	bool clock_wrong;
+	bool partitions_made; /* some, which all sessions are to be told of */
 	int64_t due_most; /* settled with a load: the parameter sweep_rows */
 	struct ch_time decided_at; /* of the last commit; 0: none */
 	char sqlstate[6]; /* of the last failure; "": not of PostgreSQL */

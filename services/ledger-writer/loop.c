@@ -41,6 +41,7 @@
 #define HELD_MS 2000	     /* it is tried again after so long, at most */
 #define HELD_DOWN_MS 30000   /* the same when it costs the connection */
 #define PARTITIONS_MS 600000 /* how often coming days' partitions are made */
+#define TOLD_MS 5000	     /* and again after one was: it is told then */
 
 struct loop {
 	const struct ch_runtime *rt;
@@ -493,13 +494,24 @@ publish_pending(struct loop *l)
 }
 
 static void
+next_partitions(struct loop *l, int64_t ms)
+{
+	l->partitions_at.ns = mono(l).ns + ms * INT64_C(1000000);
+}
+
+static void
 make_partitions_ahead(struct loop *l)
 {
 	struct ch_err err = CH_ERR_INIT;
+	int32_t made = 0;
+	if (l->apply.partitions_made)
+		next_partitions(l, TOLD_MS);
+	l->apply.partitions_made = false;
 	if (ch_mono_ms_since(mono(l), l->partitions_at) < 0)
 		return;
-	l->partitions_at.ns = mono(l).ns + PARTITIONS_MS * INT64_C(1000000);
-	if (session_ensure_partitions(&l->session, NULL, &err) != 0)
+	int rc = session_ensure_partitions(&l->session, &made, &err);
+	next_partitions(l, made > 0 ? TOLD_MS : PARTITIONS_MS);
+	if (rc != 0)
 		ch_error("partitions.not_made", CH_ERR(&err),
 			CH_S("mend",
 				"let the schema's owner run "

@@ -9,6 +9,7 @@
 #include "outbox_relay_sql.h"
 
 #define EVERY_MS 600000
+#define TOLD_MS 5000 /* after some were made: it tells all sessions then */
 
 static const struct ch_pg_stmt able_stmt = {
 	"", outbox_relay_sql_partitions_able};
@@ -16,6 +17,12 @@ static const struct ch_pg_stmt ensure_stmt = {
 	"", outbox_relay_sql_partitions_ensure};
 static const struct ch_pg_stmt missing_stmt = {
 	"", outbox_relay_sql_partitions_missing};
+
+static void
+next(struct relay *r, int64_t ms)
+{
+	r->partitions_at.ns = r->now.ns + ms * 1000000;
+}
 
 static int
 ensure(struct relay *r, struct ch_err *err)
@@ -28,9 +35,11 @@ ensure(struct relay *r, struct ch_err *err)
 		return rc;
 	ch_pg_get_i32(res, 0, 0, &made);
 	PQclear(res);
-	if (made > 0)
+	if (made > 0) {
 		ch_info("relay.partitions_made", CH_S("table", r->table),
 			CH_I("count", made));
+		next(r, TOLD_MS);
+	}
 	return CH_OK;
 }
 
@@ -75,10 +84,9 @@ partitions_turn(struct relay *r, struct ch_err *err)
 	int rc;
 
 	if (r->contract == NULL ||
-		(r->partitions_at.ns != 0 &&
-			ch_mono_ms_since(r->now, r->partitions_at) < EVERY_MS))
+		ch_mono_ms_since(r->now, r->partitions_at) < 0)
 		return CH_OK;
-	r->partitions_at = r->now;
+	next(r, EVERY_MS);
 	rc = ch_pg_query(r->pg, &able_stmt, NULL, &res, err);
 	if (rc != CH_OK)
 		return rc;

@@ -103,6 +103,43 @@ CREATE FUNCTION has_partition(parent text, day date) RETURNS boolean
 			ch.partition_name(parent, day))) AND NOT inhdetachpending)
 	$$;
 
+-- Tables with partitions that some session may not know, and since when.
+--
+-- PostgreSQL (15.18) may leave a session that opens a partitioned table just
+-- while a partition is attached without that partition, until the session hears
+-- of the table again: it reads past the rows and refuses new ones. So every table
+-- is told of a second time, a moment later (tests/integration/schema/
+-- test_partitions_told.py shows both).
+CREATE TABLE untold_partitions (
+	parent  regclass PRIMARY KEY,
+	made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Tells all sessions of them: any change of the table's definition does. Who
+-- analyses a table meanwhile has it told the next time.
+CREATE FUNCTION tell_partitions() RETURNS void
+	LANGUAGE plpgsql SET search_path = ch, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+	r record;
+BEGIN
+	FOR r IN SELECT u.parent, a.attname, coalesce(a.attstattarget, -1) AS target
+		FROM untold_partitions u CROSS JOIN LATERAL (
+			SELECT attname, attstattarget FROM pg_attribute
+			WHERE attrelid = u.parent AND attnum > 0 AND NOT attisdropped
+			ORDER BY attnum LIMIT 1) a
+		WHERE u.made_at < clock_timestamp() - interval '1 second'
+		ORDER BY u.parent::text LOOP
+	BEGIN
+		EXECUTE format('ALTER TABLE ONLY %s ALTER COLUMN %I SET STATISTICS %s',
+			r.parent, r.attname, r.target);
+		DELETE FROM untold_partitions WHERE parent = r.parent;
+	EXCEPTION WHEN lock_not_available THEN
+		CONTINUE;
+	END;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION tell_partitions FROM PUBLIC;
+
 -- Makes the partition of one day if it is missing: as a table of its own that
 -- is then attached, since CREATE ... PARTITION OF waits for every reader and
 -- queues the writers behind it. Returns true when it made one. Refuses days
@@ -148,6 +185,9 @@ BEGIN
 	EXECUTE format('ALTER TABLE ch.%I ATTACH PARTITION ch.%I '
 		'FOR VALUES FROM (%L) TO (%L)', parent, child,
 		day::text || zone, (day + 1)::text || zone);
+	INSERT INTO untold_partitions VALUES (('ch.' || quote_ident(parent))::regclass)
+	ON CONFLICT ON CONSTRAINT untold_partitions_pkey
+		DO UPDATE SET made_at = excluded.made_at;
 	-- daemons make them each day; a person who does has found one missing
 	IF pg_has_role(session_user, 'ch_operator', 'member') THEN
 		INSERT INTO ch.audit_events (actor, action, subject, reason)
@@ -158,7 +198,8 @@ END $$;
 REVOKE ALL ON FUNCTION ensure_partition FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_partition TO ch_writer, ch_relay, ch_operator;
 
--- Yesterday, today and tomorrow of every partitioned table.
+-- Yesterday, today and tomorrow of every partitioned table; what was made before
+-- is told. Returns how many it made.
 CREATE FUNCTION ensure_partitions() RETURNS int4
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = ch, pg_temp AS $$
 DECLARE
@@ -173,6 +214,10 @@ BEGIN
 			made := made + 1;
 		END IF;
 	END LOOP;
+	-- not beside making them: tables are locked in one order
+	IF made = 0 THEN
+		PERFORM tell_partitions();
+	END IF;
 	RETURN made;
 END $$;
 REVOKE ALL ON FUNCTION ensure_partitions FROM PUBLIC;

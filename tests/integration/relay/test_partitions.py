@@ -115,6 +115,12 @@ def test_the_table_is_partitioned_in_place(bare, relay):
                     "'outbox' AND indexdef LIKE '%%(aggregateid)'") == [(1,)]
     install(bare)
     assert partitions(bare) == before
+    bare.sql("UPDATE outbox_relay.partitioned_tables SET ahead = '11 days'")
+    assert daemon.stop() == 0
+    daemon = relay()
+    until(lambda: len(partitions(bare)) > len(before), 60, "more are made")
+    until(lambda: bare.sql("SELECT count(*) FROM outbox_relay.untold_partitions"
+                           ) == [(0,)], 60, "all sessions are told of them")
     bare.sql(f"DROP OWNED BY {bare.slot}")
     bare.sql(f"DROP ROLE {bare.slot}")
     assert daemon.stop() == 0
