@@ -123,6 +123,17 @@ port_is_taken()
 	listening_ports | grep -qx "$1"
 }
 
+# Between being chosen and being listened at, a port is taken by a file, so that
+# two that start at a time (tests) do not choose the same.
+reserve_port()
+{
+	local dir=${TMPDIR:-/tmp}/countinghouse-ports-$UID
+
+	mkdir -p -m 700 "$dir"
+	find "$dir" -type f -mmin +10 -delete 2>/dev/null || true
+	(set -o noclobber; : >"$dir/$1") 2>/dev/null
+}
+
 # A free port below the range from which outgoing connections are made, so
 # that no client socket can sit on it later.
 free_port()
@@ -132,7 +143,7 @@ free_port()
 	taken=$(listening_ports)
 	for ((i = 0; i < 200; i++)); do
 		port=$((20000 + SRANDOM % 12000))
-		if ! grep -qx "$port" <<<"$taken"; then
+		if ! grep -qx "$port" <<<"$taken" && reserve_port "$port"; then
 			say "$port"
 			return 0
 		fi
