@@ -3,8 +3,23 @@ after it was chosen. Below the range from which outgoing connections are made:
 no client's socket may sit on one meanwhile, nor a client that tries again and
 again meet itself there."""
 
+import os
+import pathlib
 import random
 import socket
+
+
+def reserve(port):
+    """As reserve_port() of deploy/local/lib.sh, whose files these are: false
+    when somebody has chosen it who does not listen yet."""
+    where = pathlib.Path(os.environ.get("TMPDIR", "/tmp"))
+    where /= f"countinghouse-ports-{os.getuid()}"
+    where.mkdir(mode=0o700, exist_ok=True)
+    try:
+        (where / str(port)).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def free_port():
@@ -18,5 +33,6 @@ def free_port():
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            if reserve(port):
+                return port
     raise AssertionError("no free port found from 20000 to 31999")
