@@ -184,8 +184,9 @@ CREATE TABLE IF NOT EXISTS letter_replays (
 );
 CREATE INDEX IF NOT EXISTS letter_replays_letter
 	ON letter_replays (letter_id);
-CREATE INDEX IF NOT EXISTS letter_replays_plan
-	ON letter_replays (plan_id) WHERE plan_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS letter_replays_of_plan
+	ON letter_replays (plan_id, letter_id) WHERE plan_id IS NOT NULL;
+DROP INDEX IF EXISTS letter_replays_plan; -- of an install that was made before
 
 CREATE TABLE IF NOT EXISTS letter_edits (
 	letter_id     uuid PRIMARY KEY,
@@ -796,11 +797,11 @@ BEGIN
 			HINT = 'plan_settings.two_person asks for it';
 	END IF;
 	IF plan IS NOT NULL AND NOT EXISTS (SELECT FROM replay_plans p
-		JOIN replay_plan_letters i ON i.plan_id = p.plan_id
-			AND i.place = p.next_place
 		WHERE p.plan_id = plan AND p.state = 'running'
-		AND i.letter_id = letter
-		AND (p.kind = 'discard') = (become = 'discarded')) THEN
+		AND (p.kind = 'discard') = (become = 'discarded')
+		-- as a join, and without statistics, it reads the whole plan
+		AND letter = (SELECT i.letter_id FROM replay_plan_letters i
+			WHERE i.plan_id = p.plan_id AND i.place = p.next_place)) THEN
 		RAISE EXCEPTION 'letter % is not the next one of plan %, or the plan '
 			'does not ask for it to be %', letter, plan, become
 			USING ERRCODE = 'object_not_in_prerequisite_state',

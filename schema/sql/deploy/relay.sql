@@ -161,7 +161,7 @@ CREATE TABLE letter_replays (
 	plan_id      int8
 );
 CREATE INDEX letter_replays_letter ON letter_replays (letter_id);
-CREATE INDEX letter_replays_plan ON letter_replays (plan_id)
+CREATE INDEX letter_replays_of_plan ON letter_replays (plan_id, letter_id)
 	WHERE plan_id IS NOT NULL;
 
 -- A letter whose value an operator changed: a letter of its own, linked to its

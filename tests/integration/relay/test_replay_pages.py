@@ -6,6 +6,7 @@ import random
 import psycopg2
 import pytest
 
+from harness.wait import until
 from integration.relay.test_replay_plans import (
     approved, audits, letter_headers, shown, states)
 
@@ -193,3 +194,20 @@ def test_pages_that_the_database_refuses(relay_cell):
             begun(1, wrong)
     with pytest.raises(NOT_NOW, match="its canary of 2 has not passed"):
         begun(1, letters[:3])
+
+
+def test_a_letter_costs_the_same_in_a_long_plan(relay_cell):
+    """Rows that its statements read by an index, where nobody has analysed the
+    tables yet: as many for each letter, not as many as the plan has."""
+    cell, count = relay_cell, 300
+    many(cell, count)
+    number = approved(cell, "--topic", cell.commands)
+    read = ("SELECT sum(idx_scan)::int, sum(idx_tup_read)::int "
+            "FROM pg_stat_user_indexes WHERE relname IN "
+            "('letter_replays', 'replay_plan_letters', 'replay_plans')")
+    [(_, before)] = cell.sql(read)
+    cell.dlq("run", number)
+    # they are told when the run's session ends
+    until(lambda: cell.sql(read)[0][0] > 4 * count, 30, "statistics")
+    [(_, after)] = cell.sql(read)
+    assert after - before < 60 * count
