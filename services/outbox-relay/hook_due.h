@@ -2,9 +2,10 @@
 /*
  * hook_due: deliveries that are due, endpoint by endpoint, on their way out.
  *
- *	choose --> page: one row of each key that is due --> start: in hand
- *	                                           \--> seen empty --> taken out
+ *	choose --> page --> start --> in hand (hook_sender.h)
+ *	                        \--> seen empty --> taken out
  *
+ * A page has the first pending row of each key of one endpoint that is due.
  * Endpoints take turns, so that none starves behind one that always has
  * something; one of which nothing may be due, or for which there is no room, is
  * not asked for. What fails with the connection stays due in its row.
@@ -47,8 +48,8 @@ void hook_due_close(struct hook_due *d);
 /* Before anything is chosen or sent in a turn. */
 void hook_due_turn(struct hook_due *d, struct hook_sender *sender,
 	struct ch_mono now, struct ch_time wall);
-/* Its sender is closed; keys that were seen empty will be seen again. Of one that
- * was never opened, too. */
+/* Its sender is closed; keys that were seen empty will be seen again. Of one
+ * that was never opened, too. */
 void hook_due_forget(struct hook_due *d);
 
 /* Something of the endpoint may be due; of all; of those that

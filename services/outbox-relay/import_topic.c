@@ -110,7 +110,7 @@ go_back(const struct import_source *s, struct import_topic *t, int32_t part,
 	p->moved = true;
 }
 
-/* What is read lies inside of it. */
+/* From here on what is read lies inside of the log. */
 static void
 fit_to_log(const struct import_source *s, struct import_topic *t, int32_t part,
 	int64_t low, int64_t end)
@@ -125,7 +125,8 @@ fit_to_log(const struct import_source *s, struct import_topic *t, int32_t part,
 	}
 }
 
-/* The cursor is stored though no letter was: what is passed over is told once. */
+/* The cursor is stored though no letter was: so what is passed over is told
+ * once, not by each import. */
 static void
 catch_up(struct import_part *p)
 {
