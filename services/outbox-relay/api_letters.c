@@ -12,6 +12,8 @@
 #include "letter_change.h"
 #include "letter_json.h"
 #include "letter_renewal.h"
+#include "letters_decision.h"
+#include "letters_group.h"
 #include "plans.h"
 #include "replay.h"
 

@@ -29,6 +29,8 @@
 #include "import.h"
 #include "io/pg.h"
 #include "letters.h"
+#include "letters_decision.h"
+#include "letters_group.h"
 
 #define IDS_MAX 10000
 #define LIST_MAX 100 /* without --limit */

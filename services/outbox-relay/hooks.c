@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "endpoint.h"
+#include "hook_due.h"
 #include "hook_intake.h"
 #include "hook_sender.h"
 #include "hook_store.h"
@@ -41,16 +42,10 @@ enum job {
 	JOB_FORGET
 };
 
-struct lane_state {
-	bool due;		 /* something may be */
-	bool newest;		 /* the last page was of the newest */
-	struct ch_mono again_at; /* and then; 0: not known */
-};
-
 struct hooks {
 	struct hooks_options opt;
 	struct endpoints endpoints;
-	struct lane_state *lanes;
+	struct hook_due due;
 	struct hook_figures figures;
 	struct hook_sender *sender; /* NULL: we do not lead */
 	struct ch_pg *pg;
@@ -60,11 +55,9 @@ struct hooks {
 
 	struct hook_intake intake;		  /* not yet durable */
 	struct hook_flight *judged, **judged_end; /* to be written */
-	struct ch_pg_array empty, versions;	  /* keys without rows */
 
 	enum job job;
 	int turn_of; /* of put, settle, page */
-	size_t lane; /* of the page, or the next one to be asked */
 	bool draining;
 	struct ch_backoff backoff;
 	struct ch_rng rng;
@@ -75,11 +68,11 @@ struct hooks {
 /* ---- open and close ---- */
 
 static void
-open_lanes(struct hooks *h)
+open_endpoints(struct hooks *h)
 {
 	size_t i;
 
-	h->lanes = ch_xcalloc(h->endpoints.count, sizeof(*h->lanes));
+	hook_due_open(&h->due, &h->endpoints);
 	for (i = 0; i < h->endpoints.count; i++)
 		ch_pg_array_text(&h->names,
 			ch_view_of(h->endpoints.items[i].name));
@@ -127,8 +120,6 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 	ch_rng_seed_system(&h->rng);
 	hook_intake_init(&h->intake, &h->endpoints, opt->inflight);
 	ch_pg_array_init(&h->names, CH_PG_TEXT_ARRAY);
-	ch_pg_array_init(&h->empty, CH_PG_BYTEA_ARRAY);
-	ch_pg_array_init(&h->versions, CH_PG_INT8_ARRAY);
 	rc = endpoints_read(path, &h->endpoints, err);
 	if (rc == CH_OK)
 		rc = open_postgres(h, p, err);
@@ -136,7 +127,7 @@ hooks_open(struct hooks **out, const struct hooks_options *opt,
 		hooks_close(h);
 		return rc;
 	}
-	open_lanes(h);
+	open_endpoints(h);
 	ch_info("webhook.endpoints", CH_U("count", h->endpoints.count));
 	*out = h;
 	return CH_OK;
@@ -177,8 +168,7 @@ give_up(struct hooks *h)
 	h->judged_end = &h->judged;
 	h->job = JOB_NONE;
 	hook_intake_undone(&h->intake);
-	ch_pg_array_clear(&h->empty);
-	ch_pg_array_clear(&h->versions);
+	hook_due_forget(&h->due);
 	hook_figures_zero(&h->figures);
 	if (h->pg != NULL)
 		ch_pg_disconnect(h->pg);
@@ -194,10 +184,8 @@ hooks_close(struct hooks *h)
 	endpoints_free(&h->endpoints);
 	hook_intake_free(&h->intake);
 	ch_pg_array_free(&h->names);
-	ch_pg_array_free(&h->empty);
-	ch_pg_array_free(&h->versions);
+	hook_due_close(&h->due);
 	hook_figures_close(&h->figures);
-	free(h->lanes);
 	free(h->ca_file);
 	free(h);
 }
@@ -256,7 +244,8 @@ put_done(struct hooks *h, const PGresult *res)
 	log_reused(res);
 	endpoints = hook_intake_done(&h->intake);
 	for (i = 0; i < h->endpoints.count; i++)
-		h->lanes[i].due |= endpoints >> i & 1;
+		if (endpoints >> i & 1)
+			hook_due_mark(&h->due, i);
 }
 
 /* ---- what came back is written ---- */
@@ -291,7 +280,7 @@ take_answers(struct hooks *h)
 
 	while (h->sender != NULL &&
 		(f = hook_sender_next(h->sender, h->now, h->wall)) != NULL) {
-		h->lanes[f->endpoint].due = true;
+		hook_due_mark(&h->due, f->endpoint);
 		if (f->class == CH_HTTP_CANCELLED) {
 			hook_sender_done(h->sender, f);
 			continue;
@@ -315,13 +304,6 @@ send_settle(struct hooks *h, struct ch_err *err)
 	return hook_store_settle(h->pg,
 		&h->endpoints.items[h->judged->endpoint], h->judged, h->wall,
 		err);
-}
-
-static void
-sooner(struct ch_mono *at, int64_t ns)
-{
-	if (at->ns == 0 || ns < at->ns)
-		at->ns = ns;
 }
 
 static void
@@ -353,7 +335,6 @@ static void
 settle_done(struct hooks *h, const PGresult *res)
 {
 	struct hook_flight *f = h->judged;
-	struct lane_state *l = &h->lanes[f->endpoint];
 	bool known = hook_store_settled(res);
 
 	if (known)
@@ -361,110 +342,28 @@ settle_done(struct hooks *h, const PGresult *res)
 	else
 		log_unknown(h, f);
 	if (known && f->verdict == HOOK_AGAIN)
-		sooner(&l->again_at, h->now.ns + (f->wait_ms + 1) * MS_NS);
-	l->due = true;
+		hook_due_again(&h->due, f->endpoint,
+			(struct ch_mono){h->now.ns + (f->wait_ms + 1) * MS_NS});
+	hook_due_mark(&h->due, f->endpoint);
 	drop_judged(h);
 }
 
 /* ---- what is due goes out ---- */
 
-static bool
-is_due(struct hooks *h, size_t i)
-{
-	struct lane_state *l = &h->lanes[i];
-
-	if (l->again_at.ns != 0 && l->again_at.ns <= h->now.ns) {
-		l->again_at.ns = 0;
-		l->due = true;
-	}
-	return l->due && hook_sender_room(h->sender, i, h->now) > 0;
-}
-
-/* Where others than the oldest must have their turn: every second probe of a
- * target that takes nothing, for its oldest keys may all be bad. */
-static bool
-takes_newest(struct hooks *h, size_t i)
-{
-	struct lane_state *l = &h->lanes[i];
-
-	l->newest = !l->newest &&
-		hook_sender_breaker(h->sender, i) != CH_BREAKER_CLOSED;
-	return l->newest;
-}
-
 static int
 send_page(struct hooks *h, struct ch_err *err)
 {
-	struct ch_pg_array busy;
-	size_t n;
-	int rc;
-
-	for (n = 0; n < h->endpoints.count && !h->draining; n++) {
-		h->lane = (h->lane + 1) % h->endpoints.count;
-		if (is_due(h, h->lane))
-			break;
-	}
-	if (h->draining || n == h->endpoints.count)
+	if (h->draining || !hook_due_choose(&h->due))
 		return 0;
-	h->lanes[h->lane].due = false;
 	h->job = JOB_PAGE;
-	ch_pg_array_init(&busy, CH_PG_BYTEA_ARRAY);
-	hook_sender_busy(h->sender, h->lane, &busy);
-	rc = hook_store_page(h->pg, h->endpoints.items[h->lane].name, &busy,
-		hook_sender_room(h->sender, h->lane, h->now),
-		takes_newest(h, h->lane), err);
-	ch_pg_array_free(&busy);
-	return rc;
-}
-
-/* One key of the page: its delivery goes out, or it is noted as empty. */
-static int
-start_flight(struct hooks *h, const PGresult *res, int i, struct ch_err *err)
-{
-	struct hook_flight *f = hook_sender_take(h->sender, h->lane);
-	int64_t version;
-	int rc = hook_store_row(res, i, &f->arena, &f->delivery, &version, err);
-
-	if (rc == CH_OK && f->delivery.id != 0) {
-		hook_sender_send(h->sender, f, h->now, h->wall);
-		return CH_OK;
-	}
-	if (rc == CH_OK) {
-		ch_pg_array_bytea(&h->empty,
-			(struct ch_view){(const char *)f->delivery.key_digest,
-				CH_SHA256_LEN});
-		ch_pg_array_i64(&h->versions, version);
-	}
-	hook_sender_done(h->sender, f);
-	return rc;
-}
-
-static int
-page_done(struct hooks *h, const PGresult *res, struct ch_err *err)
-{
-	int rc = CH_OK, i;
-
-	for (i = 0; rc == CH_OK && i < PQntuples(res); i++) {
-		if (hook_sender_room(h->sender, h->lane, h->now) == 0)
-			break; /* the breaker opened meanwhile */
-		rc = start_flight(h, res, i, err);
-	}
-	/* a full page may have left others that are due */
-	h->lanes[h->lane].due |= i > 0 || h->lanes[h->lane].newest;
-	return rc;
+	return hook_due_page(&h->due, h->pg, err);
 }
 
 static int
 send_empty(struct hooks *h, struct ch_err *err)
 {
-	int rc;
-
 	h->job = JOB_EMPTY;
-	rc = hook_store_empty(h->pg, h->endpoints.items[h->lane].name,
-		&h->empty, &h->versions, err);
-	ch_pg_array_clear(&h->empty);
-	ch_pg_array_clear(&h->versions);
-	return rc;
+	return hook_due_take_out(&h->due, h->pg, err);
 }
 
 /* ---- by the clock ---- */
@@ -496,17 +395,6 @@ send_by_clock(struct hooks *h, struct ch_err *err)
 	return 0;
 }
 
-static void
-look_done(struct hooks *h, const PGresult *res)
-{
-	size_t i;
-	bool due;
-
-	for (i = 0; i < h->endpoints.count && (int)i < PQntuples(res); i++)
-		if (ch_pg_get_bool(res, (int)i, 0, &due) && due)
-			h->lanes[i].due = true;
-}
-
 /* ---- one statement after the other ---- */
 
 /* Begins the next one; h->job stays NONE when there is none. */
@@ -517,7 +405,7 @@ send_next(struct hooks *h, struct ch_err *err)
 		send_put, send_settle, send_page};
 	int rc = CH_OK, i;
 
-	if (h->empty.count > 0)
+	if (hook_due_has_empty(&h->due))
 		return send_empty(h, err);
 	rc = send_by_clock(h, err);
 	for (i = 0; rc == CH_OK && h->job == JOB_NONE && i < 3; i++) {
@@ -538,9 +426,9 @@ job_done(struct hooks *h, enum job job, const PGresult *res, struct ch_err *err)
 		settle_done(h, res);
 		break;
 	case JOB_PAGE:
-		return page_done(h, res, err);
+		return hook_due_start(&h->due, res, err);
 	case JOB_LOOK:
-		look_done(h, res);
+		hook_due_looked(&h->due, res);
 		break;
 	case JOB_FIGURES:
 		hook_figures_read(&h->figures, res, h->wall);
@@ -628,7 +516,6 @@ static bool
 is_open(struct hooks *h)
 {
 	struct ch_err err = CH_ERR_INIT;
-	size_t i;
 
 	if (h->sender != NULL)
 		return true;
@@ -639,8 +526,7 @@ is_open(struct hooks *h)
 		failed(h, &err, "webhook.client");
 		return false;
 	}
-	for (i = 0; i < h->endpoints.count; i++)
-		h->lanes[i].due = true;
+	hook_due_mark_all(&h->due);
 	return true;
 }
 
@@ -662,6 +548,7 @@ hooks_turn(struct hooks *h, bool leads, bool draining, struct ch_mono now,
 	}
 	if (!is_open(h))
 		return;
+	hook_due_turn(&h->due, h->sender, now, wall);
 	take_answers(h);
 	if (is_connected(h)) {
 		if (run_statements(h, &err) < 0)
@@ -708,8 +595,7 @@ earlier(int64_t *ms, int64_t ns)
 int64_t
 hooks_next_ms(const struct hooks *h, struct ch_mono now)
 {
-	int64_t ms = -1, opens;
-	size_t i;
+	int64_t ms = -1, due;
 
 	if (h == NULL || h->sender == NULL || h->job != JOB_NONE)
 		return -1;
@@ -717,19 +603,13 @@ hooks_next_ms(const struct hooks *h, struct ch_mono now)
 		earlier(&ms, h->connect_at.ns - now.ns);
 		return ms;
 	}
-	if (h->intake.count > 0 || h->judged != NULL || h->empty.count > 0)
+	if (h->intake.count > 0 || h->judged != NULL ||
+		hook_due_has_empty(&h->due))
 		return 0;
 	earlier(&ms, h->look_at.ns - now.ns);
 	earlier(&ms, h->forget_at.ns - now.ns);
-	for (i = 0; i < h->endpoints.count && !h->draining; i++) {
-		if (h->lanes[i].again_at.ns != 0)
-			earlier(&ms, h->lanes[i].again_at.ns - now.ns);
-		opens = hook_sender_opens_ms(h->sender, i, now);
-		if (h->lanes[i].due && opens >= 0)
-			earlier(&ms, opens * MS_NS);
-		else if (h->lanes[i].due &&
-			hook_sender_room(h->sender, i, now) > 0)
-			return 0;
-	}
+	due = h->draining ? -1 : hook_due_next_ns(&h->due, now);
+	if (due >= 0)
+		earlier(&ms, due);
 	return ms;
 }

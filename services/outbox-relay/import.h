@@ -31,23 +31,10 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "daemon/params.h"
-#include "dialect.h"
+#include "import_topic.h"
 #include "io/pg.h"
 
 #define IMPORT_TOPICS_MAX 100
-
-enum import_from {
-	IMPORT_CURSOR, /* where the last one ended, else EARLIEST */
-	IMPORT_EARLIEST,
-	IMPORT_LATEST,
-	IMPORT_TIME /* the first record of that time or later */
-};
-
-struct import_counts {
-	int64_t records, stored, came_back, repeated, known;
-	int64_t gone; /* dropped by the log before they were read, at most */
-	int64_t by_dialect[DIALECTS];
-};
 
 struct import_options {
 	const char *const *topics;

@@ -9,6 +9,7 @@
 #include "audit.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "letters_decision.h"
 #include "plans.h"
 #include "replay.h"
 

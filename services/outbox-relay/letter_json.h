@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "letter.h"
 #include "letters.h"
+#include "letters_group.h"
 #include "plans.h"
 
 /* As text where it is UTF-8 without a NUL, else in hex under the other name. */

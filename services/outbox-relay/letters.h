@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * letters: the dead letters of both stores, found, locked and decided.
+ * letters: the dead letters of all stores, read through the view `letters`.
  *
- * A decision is one transaction: the letter's state is locked, checked,
- * changed, and an audit_events row written beside it, by functions of the
- * schema: people have no right to its tables themselves. Two operators at once:
- * the second waits, then sees what the first has decided.
+ * Everything here only reads: letters_decision.h decides, letters_group.h
+ * counts by sort. Errors are those of io/pg.h, and CH_EPROTO for a row that is
+ * not as the SQL makes it. A PGresult that was handed out is the caller's to
+ * clear.
  *
  * Thread: any, with a connection of its own.
  */
@@ -69,77 +69,10 @@ int letters_open(struct ch_pg *pg, const struct letters_filter *f,
 int letters_page(struct ch_pg *pg, PGresult **out, struct ch_err *err);
 void letters_close(struct ch_pg *pg);
 
-/* Columns of letters_group() behind the four numbers. */
-#define LETTERS_GROUP_MAX 8
-struct letters_group {
-	const char *names[LETTERS_GROUP_MAX];
-	size_t count;
-};
-/* "topic,class,fingerprint,key,age,kind,state"; CH_EINVAL names what is not
- * known. An empty text groups by nothing: all are one. */
-int letters_group_read(struct ch_view text, struct letters_group *out,
-	struct ch_err *err);
-int letters_group(struct ch_pg *pg, const struct letters_filter *f,
-	const struct letters_group *by, PGresult **out, struct ch_err *err);
-/* One row of it. Views are valid until the PGresult is cleared. */
-struct letters_sort {
-	int64_t letters, bytes;
-	struct ch_time oldest, newest;		 /* of letters > 0 */
-	struct ch_view names[LETTERS_GROUP_MAX]; /* ptr NULL: none */
-};
-int letters_sort(const PGresult *res, int i, const struct letters_group *by,
-	struct letters_sort *out, struct ch_err *err);
 /* How often, when and to where it was sent again, the newest first, as JSON
  * texts. */
 int letters_sendings(struct ch_pg *pg, const struct ch_uuid *id, PGresult **out,
 	struct ch_err *err);
-
-/* Begins a transaction, locks the letter and brings state and replays up to date,
- * for whoever decides by hand: refuses, while nothing is sent yet, what
- * letters_write() would refuse of them (the owner's rule of two people, which
- * stays until the end; who and why that cannot be stored). On an error there is
- * no transaction. */
-int letters_claim(struct ch_pg *pg, struct letters_row *row, const char *actor,
-	const char *reason, struct ch_err *err);
-/* For a plan's, in a pipeline, inside of a transaction: the question, its
- * answer. */
-int letters_lock_add(struct ch_pg *pg, const struct ch_uuid *id,
-	struct ch_err *err);
-int letters_locked(const PGresult *res, struct letters_row *row,
-	struct ch_err *err);
-
-struct letters_decision {
-	const char *actor, *reason;
-	enum letter_state state;
-	int32_t replays;   /* with this one, when it was sent */
-	const char *topic; /* NULL: nothing was sent */
-	int32_t part;
-	int64_t offset;
-	const struct letter_command *command; /* NULL: none could be read */
-	int64_t plan;			      /* 0: by hand */
-};
-/* Writes the decision and its audit row; of an edited letter, closes what it
- * stands for; of an endpoint's that is sent again, makes its delivery pending in
- * its old place (part and offset are not read then). Inside of a transaction.
- * CH_EEXIST, with nothing written: that delivery is not dead now. */
-int letters_write(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err);
-/* The same in a pipeline, of a letter that goes to no endpoint. */
-int letters_write_add(struct ch_pg *pg, const struct letters_row *row,
-	const struct letters_decision *d, struct ch_err *err);
-/* false with CH_EEXIST: it is decided. */
-bool letters_may_discard(const struct letters_row *row, struct ch_err *err);
-struct letters_discard {
-	const char *actor, *reason;
-	int64_t plan; /* 0: by hand */
-};
-/* The decision of a letter that is locked and may be discarded. */
-struct letters_decision letters_discarded(const struct letters_row *row,
-	const struct letters_discard *w);
-/* Never to be sent, nor once more by an endpoint's delivery that is on its way;
- * by hand, in a transaction of its own. CH_EEXIST: it is decided. */
-int letters_discard(struct ch_pg *pg, struct letters_row *row,
-	const struct letters_discard *w, struct ch_err *err);
 
 /* Of a rejected record: has the ledger taken its id since, or is the id's day
  * gone? status is "" when it was not taken. */
@@ -151,24 +84,13 @@ struct letters_command {
 };
 int letters_command(struct ch_pg *pg, const struct letters_row *row,
 	struct letters_command *out, struct ch_err *err);
-/* Of an endpoint's: do the relays run, and none of them has the endpoint? */
-int letters_endpoint_missing(struct ch_pg *pg, struct ch_view topic,
-	bool *missing, struct ch_err *err);
 /* The same in a pipeline. *asked: there is a question, whose answer will come. */
 int letters_command_add(struct ch_pg *pg, const struct letters_row *row,
 	bool *asked, struct ch_err *err);
 int letters_commanded(const PGresult *res, struct letters_command *out,
 	struct ch_err *err);
-
-struct letters_edit {
-	struct ch_view value; /* the new one */
-	const char *actor, *reason;
-	struct ch_time now; /* the new id's */
-	bool dry_run;	    /* all of it, and then rolled back */
-};
-/* A letter of its own with this value, linked to the row, which waits as
- * `edited`. One transaction. CH_EEXIST: it may not be edited. */
-int letters_edit(struct ch_pg *pg, struct letters_row *row,
-	const struct letters_edit *e, struct ch_uuid *id, struct ch_err *err);
+/* Of an endpoint's: do the relays run, and none of them has the endpoint? */
+int letters_endpoint_missing(struct ch_pg *pg, struct ch_view topic,
+	bool *missing, struct ch_err *err);
 
 #endif

@@ -24,6 +24,7 @@
 #include "daemon/params.h"
 #include "io/pg.h"
 #include "letters.h"
+#include "letters_decision.h"
 #include "resend.h"
 
 /* What came back so often is quarantined, unless its operator says another

@@ -7,8 +7,8 @@
  * load, partition, batch and books of services/ledger-writer. What stands below
  * them is put in its place at link time: twin_pg.c (io/pg.h), twin_copy.c
  * (io/pg_copy.h), twin_kafka.c (io/kafka_consumer.h), twin_names.c, twin_lock.c,
- * twin_write.c, twin_sql.c and twin_trades.c (what the SQL does), twin_daemon.c
- * (the skeleton).
+ * twin_lock_rows.c, twin_write.c, twin_sql.c and twin_trades.c (what the SQL
+ * does), twin_daemon.c (the skeleton).
  *
  * Nothing is drawn but from `rng`, and no real clock is read, so that a seed
  * tells a history again, step by step.
