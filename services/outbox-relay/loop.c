@@ -136,7 +136,7 @@ look_around(struct relay *r)
 	r->looked_at = r->now;
 	rc = park_look(r->park, r->pg, &err);
 	if (rc == CH_OK)
-		rc = park_sweep(r->park, r->pg, &err);
+		rc = pump_sweep(r, &err);
 	if (rc == CH_OK)
 		rc = watch_slot(r, &err);
 	if (rc == CH_OK)
@@ -202,6 +202,7 @@ sleep_ms(const struct relay *r)
 	until_then(r, &ms, r->wake_at);
 	until_then(r, &ms, r->delete_at);
 	until_then(r, &ms, r->park_at);
+	until_then(r, &ms, r->waiting_at);
 	until_then(r, &ms, r->horizon.look_at);
 	if (r->shards != NULL)
 		earlier(&ms, POLL_BALANCE_MS);

@@ -431,23 +431,44 @@ write_one(struct park *p, struct ch_pg *pg, const struct parked *q,
 	return rc;
 }
 
+/* BEGIN, and who has locked a table is not waited for. */
 static int
-write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
+add_begin(struct ch_pg *pg, struct ch_err *err)
 {
 	static const struct ch_pg_stmt
 		begin = {"", "BEGIN"},
-		durable = {"", "SET LOCAL synchronous_commit = on"},
-		patience = {"", "SET LOCAL lock_timeout = '20ms'"},
-		commit = {"", "COMMIT"};
+		patience = {"", "SET LOCAL lock_timeout = '20ms'"};
+	int rc = ch_pg_pipeline_add(pg, &begin, NULL, err);
+
+	return rc == CH_OK ? ch_pg_pipeline_add(pg, &patience, NULL, err) : rc;
+}
+
+static int
+run_commit(struct ch_pg *pg, struct ch_err *err)
+{
+	static const struct ch_pg_stmt commit = {"", "COMMIT"};
+	int rc = ch_pg_pipeline_add(pg, &commit, NULL, err);
+
+	if (rc != CH_OK)
+		return rc;
+	rc = ch_pg_pipeline_run(pg, NULL, ch_pg_pipeline_count(pg), NULL, err);
+	if (rc == CH_ESQL)
+		(void)ch_pg_rollback(pg, NULL);
+	return rc;
+}
+
+static int
+write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
+{
+	static const struct ch_pg_stmt durable = {
+		"", "SET LOCAL synchronous_commit = on"};
 	const struct parked *q;
 	int rc;
 
 	*n = 0;
-	rc = ch_pg_pipeline_add(pg, &begin, NULL, err);
+	rc = add_begin(pg, err);
 	if (rc == CH_OK)
 		rc = ch_pg_pipeline_add(pg, &durable, NULL, err);
-	if (rc == CH_OK)
-		rc = ch_pg_pipeline_add(pg, &patience, NULL, err);
 	for (q = p->head; rc == CH_OK && q != NULL && *n < WRITE_MAX;
 		q = q->next) {
 		rc = write_one(p, pg, q, err);
@@ -456,14 +477,7 @@ write_batch(struct park *p, struct ch_pg *pg, size_t *n, struct ch_err *err)
 		++*n;
 	}
 	CH_FAILPOINT("relay.in_park");
-	if (rc == CH_OK)
-		rc = ch_pg_pipeline_add(pg, &commit, NULL, err);
-	if (rc != CH_OK)
-		return rc;
-	rc = ch_pg_pipeline_run(pg, NULL, ch_pg_pipeline_count(pg), NULL, err);
-	if (rc == CH_ESQL)
-		(void)ch_pg_rollback(pg, NULL);
-	return rc;
+	return rc == CH_OK ? run_commit(pg, err) : rc;
 }
 
 int
@@ -590,7 +604,7 @@ ask_page(const struct release *g, struct ch_pg *pg, PGresult **res,
 	ch_pg_arg_array(&args, &after);
 	ch_pg_arg_i64(&args, g->most);
 	ch_pg_arg_i64(&args, RELEASE_BYTES);
-	rc = ch_pg_query(pg, &rows_stmt, &args, res, err);
+	rc = ch_pg_query_patient(pg, PATIENCE_MS, &rows_stmt, &args, res, err);
 	ch_pg_array_free(&letters);
 	ch_pg_array_free(&after);
 	return rc == CH_OK ? rc : ch_err_wrap(err, "read waiting rows");
@@ -719,17 +733,27 @@ park_delivered(struct park *p, const struct event *e)
 	ch_pg_array_i64(&p->delivered, e->order);
 }
 
+bool
+park_is_swept(const struct park *p)
+{
+	return p->delivered.count == 0;
+}
+
 int
 park_sweep(struct park *p, struct ch_pg *pg, struct ch_err *err)
 {
 	struct ch_pg_args args;
 	int rc;
 
-	if (p->delivered.count == 0)
+	if (park_is_swept(p))
 		return CH_OK;
 	ch_pg_args_clear(&args);
 	ch_pg_arg_array(&args, &p->delivered);
-	rc = ch_pg_query(pg, &done_stmt, &args, NULL, err);
+	rc = add_begin(pg, err);
+	if (rc == CH_OK)
+		rc = ch_pg_pipeline_add(pg, &done_stmt, &args, err);
+	if (rc == CH_OK)
+		rc = run_commit(pg, err);
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "sweep outbox_retry");
 	ch_pg_array_clear(&p->delivered);

@@ -63,11 +63,13 @@ int park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 bool park_wants_release(const struct park *p);
 /* Asks which letters were decided: of many blocked keys some, in turn. */
 int park_look(struct park *p, struct ch_pg *pg, struct ch_err *err);
-/* Reads one page of rows of released keys into f. */
+/* Reads one page of rows of released keys into f. Who has locked the table is
+ * not waited for, nor here: */
 int park_release(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err);
 /* Takes out of outbox_retry what was delivered. */
 int park_sweep(struct park *p, struct ch_pg *pg, struct ch_err *err);
+bool park_is_swept(const struct park *p);
 /* A waiting row was delivered: swept later. */
 void park_delivered(struct park *p, const struct event *e);
 

@@ -125,11 +125,13 @@ taken_of(void *ctx, int32_t shard)
 	return queue_taken_of(r->queue, shard);
 }
 
-/* Of a key that was released nobody knows here whose shard it is. */
+/* Of a key that was released nobody knows here whose shard it is; what is not
+ * swept another would send again. */
 static bool
 may_give(const struct relay *r)
 {
-	return !park_wants_release(r->park) && park_queued(r->park) == 0 &&
+	return r->waiting_at.ns == 0 && !park_wants_release(r->park) &&
+		park_queued(r->park) == 0 &&
 		inflight_events(r->inflight) == queue_undone(r->queue);
 }
 
@@ -137,12 +139,13 @@ static int
 give_last(struct relay *r, struct ch_err *err)
 {
 	struct queue_part last = *session_part(r);
-	int rc = park_sweep(r->park, r->pg, err);
+	int rc = pump_sweep(r, err);
 
+	if (rc != CH_OK || !park_is_swept(r->park))
+		return rc;
 	last.shards += last.count - 1;
 	last.count = 1;
-	if (rc == CH_OK)
-		rc = park_leave(r->park, r->pg, &last, err);
+	rc = park_leave(r->park, r->pg, &last, err);
 	return rc == CH_OK ? shards_give(r->shards, r->pg, err) : rc;
 }
 

@@ -428,6 +428,29 @@ serve_sink(struct relay *r)
 	wake_suspects(r);
 }
 
+/* rc of a look at the rows that wait. Others than these and their keys go on. */
+static int
+waiting_looked(struct relay *r, int rc, const struct ch_err *why)
+{
+	if (rc == CH_OK || !ch_pg_lock_not_had(why)) {
+		r->waiting_at.ns = 0;
+		return rc;
+	}
+	if (r->waiting_at.ns == 0)
+		ch_warn("relay.waiting_locked", CH_ERR(why),
+			CH_I("again_ms", PARK_AGAIN_MS));
+	r->waiting_at.ns = r->now.ns + PARK_AGAIN_MS * INT64_C(1000000);
+	return CH_OK;
+}
+
+int
+pump_sweep(struct relay *r, struct ch_err *err)
+{
+	if (park_is_swept(r->park) || r->waiting_at.ns > r->now.ns)
+		return CH_OK;
+	return waiting_looked(r, park_sweep(r->park, r->pg, err), err);
+}
+
 /* Rows of released keys are read back while nothing else is to be sent: nothing
  * of a transaction that is half read is, however long it takes. */
 static int
@@ -435,7 +458,8 @@ release_keys(struct relay *r, struct ch_err *err)
 {
 	int rc;
 
-	if (!park_wants_release(r->park) || r->draining || r->park_at.ns != 0) {
+	if (!park_wants_release(r->park) || r->draining || r->park_at.ns != 0 ||
+		r->waiting_at.ns > r->now.ns) {
 		r->unreleased.ns = 0; /* what is locked makes no moment */
 		return CH_OK;
 	}
@@ -452,6 +476,7 @@ release_keys(struct relay *r, struct ch_err *err)
 		return rc;
 	inflight_interrupt(r->inflight);
 	rc = park_release(r->park, r->pg, r->inflight, r->wall, err);
+	rc = waiting_looked(r, rc, err);
 	inflight_resume(r->inflight);
 	r->more |=
 		inflight_next(r->inflight) != NULL; /* nothing else wakes us */
@@ -526,7 +551,7 @@ pump_drop(struct relay *r)
 	inflight_clear(r->inflight);
 	r->rounds = r->unsure = false;
 	position_drop(&r->position);
-	r->wake_at.ns = r->park_at.ns = 0;
+	r->wake_at.ns = r->park_at.ns = r->waiting_at.ns = 0;
 	if (r->queue != NULL)
 		queue_clear(r->queue);
 }

@@ -156,6 +156,8 @@ struct relay {
 	struct ch_mono wake_at; /* a held key may be tried again; 0: none */
 	struct ch_mono park_at; /* letters were locked: not before; 0: they are
 				 * not */
+	/* the same of rows that wait behind them: read and swept */
+	struct ch_mono waiting_at;
 	bool scan_done;		/* its rows may be in flight */
 	bool rounds;		/* of the tables: the next is behind the last */
 	struct horizon horizon; /* of that re-scan */
@@ -290,6 +292,8 @@ int pump_turn(struct relay *r, struct ch_err *err);
 bool pump_is_idle(const struct relay *r);
 /* Rows are gathered until then; in the past: they go at once. */
 struct ch_mono pump_send_at(const struct relay *r);
+/* park_sweep(); later, where the table is locked. */
+int pump_sweep(struct relay *r, struct ch_err *err);
 /* Drops what is in flight: another relay goes on, or a new session reads it
  * again. */
 void pump_drop(struct relay *r);

@@ -128,7 +128,8 @@ struct table {
 	bool has_publication, inserts, published;
 	bool there, partitioned, by_root, hidden;
 	char role[64];
-	uint64_t lsn; /* when it was so */
+	char unlogged[160]; /* it, or a partition; "": none */
+	uint64_t lsn;	    /* when it was so */
 };
 
 static int
@@ -154,6 +155,7 @@ look_at_table(struct relay *r, int patience_ms, struct table *t,
 	for (i = 0; i < sizeof(flags) / sizeof(*flags); i++)
 		*flags[i] = ch_pg_next_bool(&row);
 	ch_view_copy(ch_pg_next_text(&row), t->role, sizeof(t->role));
+	ch_view_copy(ch_pg_next_text(&row), t->unlogged, sizeof(t->unlogged));
 	t->lsn = ch_pg_next_lsn(&row);
 	rc = ch_pg_row_ok(&row, err) ? CH_OK : CH_EPROTO;
 	PQclear(res);
@@ -172,6 +174,11 @@ check_published(const struct relay *r, const struct table *t,
 			"PUBLICATION %s FOR TABLE %s WITH "
 			"(publish_via_partition_root), or name another",
 			name, r->table, name, r->table);
+	if (t->unlogged[0] != '\0')
+		return ch_err_set(err, CH_ECONFIG,
+			"table %s is unlogged, so its rows are in no WAL: "
+			"ALTER TABLE %s SET LOGGED",
+			t->unlogged, t->unlogged);
 	if (t->published && t->inserts)
 		return CH_OK;
 	if (t->published)
@@ -196,7 +203,8 @@ check_published(const struct relay *r, const struct table *t,
 static bool
 may_miss(const struct table *t)
 {
-	return t->has_publication && t->there && !(t->published && t->inserts);
+	return t->has_publication && t->there &&
+		!(t->published && t->inserts && t->unlogged[0] == '\0');
 }
 
 /* What a stream tells of such a type is its number alone. */

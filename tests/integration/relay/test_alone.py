@@ -914,3 +914,45 @@ def test_letters_that_are_locked_hold_up_no_stop(shop, relay):
     assert daemon.stop() == 0
     other.close()
     relay(topic_wait="0s").wait_metric(1, "relay_letters_total")
+
+
+def blocked_and_decided(shop, daemon, mode):
+    """A key whose letter is discarded while the rows behind it are locked; of
+    those."""
+    topic = f"{shop.prefix}Missing"
+    shop.order("k1", kind="Missing")
+    daemon.wait_metric(1, "relay_letters_total")
+    rows = [shop.order("k1", kind="Missing") for n in range(2)]
+    until(lambda: shop.sql("SELECT count(*) FROM outbox_relay.outbox_retry")
+          == [(2,)], 60, "they wait")
+    shop.kafka.create(topic)
+    other = shop.alone.connect()
+    other.autocommit = False
+    with other.cursor() as cur:
+        cur.execute(f"LOCK TABLE outbox_relay.outbox_retry IN {mode} MODE")
+    shop.sql("INSERT INTO outbox_relay.letter_states (letter_id, state, actor, "
+             "reason) SELECT letter_id, 'discarded', 'ann', 'r' "
+             "FROM outbox_relay.dead_letters")
+    return topic, rows, other
+
+
+@pytest.mark.parametrize("mode", ["ACCESS EXCLUSIVE", "SHARE"])
+def test_rows_behind_letters_that_are_locked_hold_up_no_event(shop, relay,
+                                                              mode):
+    """They cannot be read, or are sent and cannot be taken out."""
+    daemon = relay(topic_wait="0s")
+    topic, rows, other = blocked_and_decided(shop, daemon, mode)
+    if mode == "SHARE":
+        until(lambda: shop.ids(topic) == rows, 60, "they are read")
+    until(lambda: "event=relay.waiting_locked" in daemon.logged(), 60, "told")
+    shop.order("k2")
+    shop.arrived()
+    other.close()
+    until(lambda: shop.sql("SELECT count(*) FROM outbox_relay.outbox_retry")
+          == [(0,)], 60, "they are taken out")
+    rows.append(shop.order("k1", kind="Missing"))
+    until(lambda: len(shop.ids(topic)) == 3, 60, "and the next")
+    assert shop.ids(topic) == rows
+    assert daemon.metric("relay_streams_total") == 1
+    assert "event=relay.session_lost" not in daemon.logged()
+    assert daemon.logged().count("event=relay.waiting_locked") == 1

@@ -226,6 +226,72 @@ def test_a_moment_while_no_relay_ran(shop, relay):
     assert "event=relay.not_published" not in daemon.logged()
 
 
+@pytest.fixture
+def of_all(shop, relay):
+    """By a publication that names no table, and so forbids less."""
+    shop.sql("DROP PUBLICATION outbox_relay")
+    shop.sql("CREATE PUBLICATION every FOR ALL TABLES WITH (publish = "
+             "'insert', publish_via_partition_root)")
+    return lambda: relay(publication="every")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_table_that_was_unlogged_for_a_moment(shop, of_all, running):
+    daemon = of_all()
+    rows = [shop.order("k")]
+    shop.arrived()
+    if not running:
+        assert daemon.stop() == 0
+    row_id = str(uuid.uuid4())
+    shop.sql("ALTER TABLE outbox SET UNLOGGED; INSERT INTO outbox (id, "
+             f"aggregatetype, aggregateid, type) VALUES ('{row_id}', 'Order', "
+             "'k', 'Created'); ALTER TABLE outbox SET LOGGED")
+    rows += [row_id, shop.order("k")]
+    if not running:
+        of_all()
+    in_order(shop, rows)
+
+
+def test_a_table_of_all_that_is_changed_is_not_read_again(shop, of_all):
+    daemon = of_all()
+    shop.order("k")
+    shop.arrived()
+    for change in ("VACUUM FULL outbox", "ALTER TABLE outbox ADD more text",
+                   "REINDEX TABLE outbox", "TRUNCATE outbox",
+                   "BEGIN; ALTER TABLE outbox RENAME TO outbox_old; "
+                   "CREATE TABLE outbox (LIKE outbox_old INCLUDING ALL); "
+                   "GRANT SELECT ON outbox TO ch_relay; COMMIT"):
+        shop.sql(change)
+        shop.order("k")
+        assert shop.arrived() == 0, change
+    assert daemon.stop() == 0
+    daemon = of_all()
+    shop.order("k")
+    assert shop.arrived() == 0
+    assert "event=relay.not_published" not in daemon.logged()
+
+
+def test_a_partition_that_is_unlogged(shop, relay):
+    """The publication names its parent, and does not forbid it."""
+    partitioned(shop)
+    daemon = relay()
+    rows = [shop.order("k")]
+    shop.arrived()
+    shop.sql("CREATE UNLOGGED TABLE fast PARTITION OF outbox "
+             "FOR VALUES IN ('Fast')")
+    told(daemon, "ALTER TABLE public.fast SET LOGGED")
+    row_id = str(uuid.uuid4())
+    shop.sql("INSERT INTO outbox (id, aggregatetype, aggregateid, type) "
+             f"VALUES ('{row_id}', 'Order', 'k', 'Fast')")
+    shop.sql("ALTER TABLE fast SET LOGGED")
+    rows += [row_id, shop.order("k")]
+
+    def seen():
+        return list(dict.fromkeys(shop.ids(shop.topic)))
+    until(lambda: set(seen()) == set(rows), 60, "all")
+    until(lambda: daemon.get("/readyz")[0] == 200, 60, "ready")
+
+
 def test_an_installation_of_before_is_told_what_to_do(shop, relay):
     shop.sql("DROP TABLE outbox_relay.table_publications")
     daemon = relay(wait_ready=False)
