@@ -412,7 +412,8 @@ send_page(struct hooks *h, struct ch_err *err)
 	hook_sender_busy(h->sender, h->lane, &busy);
 	rc = hook_store_page(h->pg, h->endpoints.items[h->lane].name, &busy,
 		hook_sender_room(h->sender, h->lane, h->now),
-		takes_newest(h, h->lane), err);
+		hook_sender_bytes(h->sender, h->lane), takes_newest(h, h->lane),
+		err);
 	ch_pg_array_free(&busy);
 	return rc;
 }
@@ -725,7 +726,7 @@ hooks_next_ms(const struct hooks *h, struct ch_mono now)
 		if (h->lanes[i].again_at.ns != 0)
 			earlier(&ms, h->lanes[i].again_at.ns - now.ns);
 		opens = hook_sender_opens_ms(h->sender, i, now);
-		if (h->lanes[i].due && opens >= 0)
+		if (h->lanes[i].due && opens > 0)
 			earlier(&ms, opens * MS_NS);
 		else if (h->lanes[i].due &&
 			hook_sender_room(h->sender, i, now) > 0)
