@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/mem.h"
 #include "section.h"
@@ -100,13 +101,15 @@ read_url(const struct section *s, struct endpoint *e, struct ch_err *err)
 	wipe(&text);
 	if (rc != CH_OK)
 		return rc;
+	if (strlen(e->url) > 2000 || strchr(e->url, '@') != NULL)
+		return ch_err_set(err, CH_ECONFIG,
+			"%s:%d: the URL of [%s] is over 2000 bytes, or has a "
+			"user in it: put \"Authorization: ...\" into a "
+			"header_file",
+			s->path, s->lines[k], s->name);
 	rc = section_url(s, k, e->url, err);
 	if (rc != CH_OK)
 		return rc;
-	if (strlen(e->url) > 2000 || strchr(e->url, '@') != NULL)
-		return section_refuse(s, k, err,
-			"is over 2000 bytes, or has a user in it: put "
-			"\"Authorization: ...\" into a header_file");
 	rc = section_number(s, SECTION_ALLOW_HTTP, &http, err);
 	e->allow_http = http != 0;
 	if (rc == CH_OK && !e->allow_http &&
@@ -115,6 +118,29 @@ read_url(const struct section *s, struct endpoint *e, struct ch_err *err)
 			"is not https: set allow_http = true where the network "
 			"between is trusted");
 	return rc;
+}
+
+/* A value, and a name that is neither framing nor the relay's own: a second one
+ * of those would be another request than the one that is signed. */
+static bool
+is_header(struct ch_view line)
+{
+	static const char *const own[] = {"content-length", "transfer-encoding",
+		"connection", "expect", "content-type", "traceparent"};
+	struct ch_view name, value = line;
+	size_t i;
+
+	if (!ch_view_split(&value, ':', &name) || name.len == 0 ||
+		ch_view_trim(value).len == 0)
+		return false;
+	for (i = 0; i < name.len; i++)
+		if (name.ptr[i] <= ' ' || name.ptr[i] > '~')
+			return false;
+	for (i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (name.len == strlen(own[i]) &&
+			strncasecmp(name.ptr, own[i], name.len) == 0)
+			return false;
+	return name.len < 8 || strncasecmp(name.ptr, "webhook-", 8) != 0;
 }
 
 static int
@@ -133,13 +159,13 @@ read_headers(const struct section *s, struct endpoint *e, struct ch_err *err)
 		line = ch_view_trim(line);
 		if (line.len == 0)
 			continue;
-		if (n == ENDPOINT_HEADERS_MAX || line.ptr[0] == ':' ||
-			memchr(line.ptr, ':', line.len) == NULL ||
+		if (n == ENDPOINT_HEADERS_MAX || !is_header(line) ||
 			memchr(line.ptr, '\0', line.len) != NULL ||
 			memchr(line.ptr, '\r', line.len) != NULL)
 			rc = section_refuse(s, SECTION_HEADER_FILE, err,
-				"holds a line that is no \"Name: value\", or "
-				"more than 16 of them");
+				"holds a line that is no \"Name: value\", one "
+				"that the relay writes itself (content_type is "
+				"a key), or more than 16 of them");
 		else
 			e->headers[n++] = ch_xviewdup(line);
 	}

@@ -8,7 +8,13 @@
 
 #define E(code) RD_KAFKA_RESP_ERR_##code, RD_KAFKA_RESP_ERR_##code
 
-enum origin { OF_KAFKA_CODE, OF_KAFKA, OF_HTTP_CLIENT, OF_HTTP_STATUS };
+enum origin {
+	OF_KAFKA_CODE,
+	OF_KAFKA,
+	OF_HTTP_CLIENT,
+	OF_BROKEN_ANSWER,
+	OF_HTTP_STATUS
+};
 
 /* The first row that fits counts. */
 static const struct {
@@ -35,7 +41,14 @@ static const struct {
 	{OF_KAFKA, CH_KAFKA_PERMANENT, CH_KAFKA_PERMANENT, FAILURE_POISON},
 
 	{OF_HTTP_CLIENT, CH_HTTP_TIMEOUT, CH_HTTP_TLS, FAILURE_OUTAGE},
-	{OF_HTTP_CLIENT, CH_HTTP_PROTOCOL, CH_HTTP_OTHER, FAILURE_TRANSIENT},
+	/* it hung up, or what came is no HTTP: so does a balancer with nobody
+	 * behind it */
+	{OF_HTTP_CLIENT, CH_HTTP_PROTOCOL, CH_HTTP_PROTOCOL, FAILURE_OUTAGE},
+	{OF_HTTP_CLIENT, CH_HTTP_TOO_LARGE, CH_HTTP_OTHER, FAILURE_TRANSIENT},
+	/* a status came, and then it broke off */
+	{OF_BROKEN_ANSWER, CH_HTTP_PROTOCOL, CH_HTTP_PROTOCOL,
+		FAILURE_TRANSIENT},
+	{OF_BROKEN_ANSWER, CH_HTTP_TIMEOUT, CH_HTTP_TLS, FAILURE_OUTAGE},
 
 	{OF_HTTP_STATUS, 200, 299, FAILURE_NONE},
 	{OF_HTTP_STATUS, 300, 399, FAILURE_PERMANENT}, /* never followed */
@@ -92,8 +105,10 @@ failure_of_kafka(rd_kafka_resp_err_t code, enum ch_kafka_class class)
 enum failure
 failure_of_http(enum ch_http_class class, int status)
 {
-	return class == CH_HTTP_OK ? look_up(OF_HTTP_STATUS, status)
-				   : look_up(OF_HTTP_CLIENT, (int)class);
+	if (class == CH_HTTP_OK)
+		return look_up(OF_HTTP_STATUS, status);
+	return look_up(status != 0 ? OF_BROKEN_ANSWER : OF_HTTP_CLIENT,
+		(int)class);
 }
 
 const char *

@@ -46,7 +46,7 @@ enum failure {
 /* A report's: what librdkafka says, and how kafka_producer reads it. */
 enum failure failure_of_kafka(rd_kafka_resp_err_t code,
 	enum ch_kafka_class class);
-/* status counts where an answer came (CH_HTTP_OK). */
+/* status: 0: none came, whatever the class. */
 enum failure failure_of_http(enum ch_http_class class, int status);
 /* "none", "transient", ...: for logs and metric labels. */
 const char *failure_name(enum failure f);

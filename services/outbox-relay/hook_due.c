@@ -143,7 +143,7 @@ hook_due_next_ns(const struct hook_due *d, struct ch_mono now)
 		if (l->again_at.ns != 0)
 			sooner(&next, l->again_at.ns - now.ns);
 		opens = hook_sender_opens_ms(d->sender, i, now);
-		if (l->due && opens >= 0)
+		if (l->due && opens > 0)
 			sooner(&next, opens * MS_NS);
 		else if (l->due && hook_sender_room(d->sender, i, now) > 0)
 			return 0;
@@ -175,8 +175,8 @@ hook_due_page(struct hook_due *d, struct ch_pg *pg, struct ch_err *err)
 	ch_pg_array_init(&busy, CH_PG_BYTEA_ARRAY);
 	hook_sender_busy(d->sender, d->lane, &busy);
 	rc = hook_store_page(pg, d->endpoints->items[d->lane].name, &busy,
-		hook_sender_room(d->sender, d->lane, d->now), takes_newest(d),
-		err);
+		hook_sender_room(d->sender, d->lane, d->now),
+		hook_sender_bytes(d->sender, d->lane), takes_newest(d), err);
 	ch_pg_array_free(&busy);
 	return rc;
 }

@@ -7,9 +7,10 @@
  *	loop: next <----------------------------------------'
  *
  * A flight belongs to the client's thread from send to the mailbox; meanwhile
- * the loop only reads its key. A timeout is an outage as long as nothing else
- * of the endpoint was answered meanwhile: a dead target condemns nothing, and
- * one event that a live target cannot swallow does not live for ever.
+ * the loop only reads its key. A timeout or a hang-up is an outage as long as
+ * nothing else of the endpoint was answered meanwhile: a dead target condemns
+ * nothing, and one event that a live target cannot swallow does not live for
+ * ever.
  *
  * For the same reason an outage or a quota is written to its delivery, whose key
  * then stands behind the others that are due: it must not be each probe. What
@@ -33,11 +34,14 @@
 #define BREAKER_OPEN_MS 1000
 #define BREAKER_OPEN_MAX_MS 300000
 #define RETRY_AFTER_STATUS 503
+#define LANE_BYTES ((int64_t)8 << 20) /* of bodies in hand */
+
 struct lane {
 	const struct endpoint *endpoint;
 	struct ch_breaker breaker;
 	struct hook_flight *flights[ENDPOINT_CONCURRENCY_MAX];
 	int count;
+	int64_t bytes;		    /* of their bodies */
 	struct ch_mono answered_at; /* the last answer of any kind */
 	struct ch_time taken_at;    /* the last time that it took one */
 	bool taken_last;	    /* no outage since */
@@ -145,11 +149,18 @@ hook_sender_room(const struct hook_sender *s, size_t endpoint,
 	const struct lane *l = &s->lanes[endpoint];
 
 	if (!ch_breaker_allows(&l->breaker, now) ||
-		l->count >= l->endpoint->concurrency)
+		l->count >= l->endpoint->concurrency ||
+		hook_sender_bytes(s, endpoint) <= 0)
 		return 0;
 	return ch_breaker_state(&l->breaker) == CH_BREAKER_CLOSED
 		? (size_t)(l->endpoint->concurrency - l->count)
 		: 1;
+}
+
+int64_t
+hook_sender_bytes(const struct hook_sender *s, size_t endpoint)
+{
+	return LANE_BYTES - s->lanes[endpoint].bytes;
 }
 
 void
@@ -188,6 +199,7 @@ hook_sender_done(struct hook_sender *s, struct hook_flight *f)
 	while (l->flights[i] != f)
 		i++;
 	l->flights[i] = l->flights[--l->count];
+	l->bytes -= f->bytes;
 	flight_free(f);
 }
 
@@ -239,12 +251,16 @@ hook_sender_send(struct hook_sender *s, struct hook_flight *f,
 	}
 	f->pass = ch_breaker_enter(&l->breaker, now);
 	f->sent_at = now;
+	f->bytes = (int64_t)f->delivery.body.len;
+	l->bytes += f->bytes;
 	hook_request_of(e, &f->delivery, wall, &f->arena, &request);
 	call = (struct ch_http_call){.method = "POST",
 		.url = e->url,
 		.headers = request.headers,
 		.body = request.body,
 		.timeout_ms = (int)e->timeout_ms,
+		/* a lookup by the second name server, a slow TLS: all of it */
+		.connect_timeout_ms = (int)e->timeout_ms,
 		.max_body = RESPONSE_MAX,
 		.cut_body = true,
 		.done = on_done,
@@ -263,9 +279,12 @@ hook_sender_send(struct hook_sender *s, struct hook_flight *f,
 static bool
 is_its_own(const struct lane *l, const struct hook_flight *f)
 {
-	if (f->class == CH_HTTP_TIMEOUT && l->answered_at.ns > f->sent_at.ns)
+	bool silent =
+		f->class == CH_HTTP_TIMEOUT || f->class == CH_HTTP_PROTOCOL;
+
+	if (silent && l->answered_at.ns > f->sent_at.ns)
 		return true;
-	return (f->class == CH_HTTP_TIMEOUT || f->class == CH_HTTP_OK) &&
+	return (silent || f->class == CH_HTTP_OK) &&
 		f->delivery.refused_at.us != 0 && l->taken_last &&
 		l->taken_at.us > f->delivery.refused_at.us;
 }

@@ -2,10 +2,11 @@
 /*
  * hook_sender: deliveries in hand, over HTTP, and what became of each.
  *
- * Per endpoint: at most its concurrency in hand, one of a key, and a breaker
- * that lets nothing go to a target that is away. An address that is not public
- * is refused when it is connected to, whatever name led there, unless the
- * endpoint says allow_private; such endpoints have connections of their own.
+ * Per endpoint: at most its concurrency in hand, none begun at 8 MiB of bodies,
+ * one of a key, and a breaker that lets nothing go to a target that is away. An
+ * address that is not public is refused when it is connected to, whatever name
+ * led there, unless the endpoint says allow_private; such endpoints have
+ * connections of their own.
  *
  * Thread: loop; answers come in from the HTTP client's threads.
  */
@@ -44,6 +45,7 @@ struct hook_flight {
 	struct ch_arena arena; /* of its views */
 	struct ch_breaker_pass pass;
 	struct ch_mono sent_at;
+	int64_t bytes; /* of its body, once it is sent */
 
 	/* what came back */
 	enum ch_http_class class;
@@ -69,6 +71,8 @@ int hook_sender_fd(const struct hook_sender *s);
 /* How many deliveries of the endpoint may be taken now. */
 size_t hook_sender_room(const struct hook_sender *s, size_t endpoint,
 	struct ch_mono now);
+/* And up to how many bytes of bodies the last of them may begin. */
+int64_t hook_sender_bytes(const struct hook_sender *s, size_t endpoint);
 /* The digests of its keys in hand. */
 void hook_sender_busy(const struct hook_sender *s, size_t endpoint,
 	struct ch_pg_array *digests);

@@ -214,7 +214,8 @@ hook_store_reused(const PGresult *res, struct ch_view *id)
 
 int
 hook_store_page(struct ch_pg *pg, const char *endpoint,
-	struct ch_pg_array *busy, size_t limit, bool newest, struct ch_err *err)
+	struct ch_pg_array *busy, size_t limit, int64_t bytes, bool newest,
+	struct ch_err *err)
 {
 	struct ch_pg_args args;
 
@@ -223,6 +224,7 @@ hook_store_page(struct ch_pg *pg, const char *endpoint,
 	ch_pg_arg_array(&args, busy);
 	ch_pg_arg_i64(&args, (int64_t)limit);
 	ch_pg_arg_bool(&args, newest);
+	ch_pg_arg_i64(&args, bytes);
 	return ch_pg_send(pg, &page_stmt, &args, err);
 }
 

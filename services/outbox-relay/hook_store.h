@@ -46,9 +46,10 @@ int hook_store_put(struct ch_pg *pg, struct hook_rows *rows,
  * endpoint has; *id is one of them, in the result. */
 int64_t hook_store_reused(const PGresult *res, struct ch_view *id);
 
-/* newest: only keys that were not refused yet, the newest first. */
+/* No row begins behind so many bytes of bodies. newest: only keys that were not
+ * refused yet, the newest first. */
 int hook_store_page(struct ch_pg *pg, const char *endpoint,
-	struct ch_pg_array *busy, size_t limit, bool newest,
+	struct ch_pg_array *busy, size_t limit, int64_t bytes, bool newest,
 	struct ch_err *err);
 /* Row i, copied into the arena; *version is the key's. out->id 0: the key has
  * nothing pending. */

@@ -63,8 +63,8 @@ int park_write(struct park *p, struct ch_pg *pg, struct inflight *f,
 bool park_wants_release(const struct park *p);
 /* Asks which letters were decided: of many blocked keys some, in turn. */
 int park_look(struct park *p, struct ch_pg *pg, struct ch_err *err);
-/* Reads one page of rows of released keys into f. Who has locked the table is
- * not waited for, nor here: */
+/* Reads one page of rows of released keys into f. Neither this nor park_sweep()
+ * waits for who has locked the table. */
 int park_release(struct park *p, struct ch_pg *pg, struct inflight *f,
 	struct ch_time now, struct ch_err *err);
 /* Takes out of outbox_retry what was delivered. */

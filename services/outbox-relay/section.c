@@ -176,6 +176,57 @@ section_number(const struct section *s, enum section_key k, int64_t *out,
 	return rc == CH_OK ? rc : ch_err_wrap(err, "[%s]", s->name);
 }
 
+static bool
+port_is_legal(struct ch_view port)
+{
+	int64_t number;
+
+	return ch_view_int(port, 1, 65535, &number) == CH_OK;
+}
+
+static bool
+host_is_legal(struct ch_view host, const char *inside)
+{
+	size_t i;
+
+	for (i = 0; i < host.len; i++)
+		if (!((host.ptr[i] >= 'a' && host.ptr[i] <= 'z') ||
+			    (host.ptr[i] >= 'A' && host.ptr[i] <= 'Z') ||
+			    (host.ptr[i] >= '0' && host.ptr[i] <= '9') ||
+			    memchr(inside, host.ptr[i], strlen(inside)) !=
+				    NULL))
+			return false;
+	return host.len > 0;
+}
+
+/* What libcurl would refuse at each sending is refused here, once: so each event
+ * would become a letter. Behind scheme://. */
+static bool
+authority_is_legal(const char *from)
+{
+	struct ch_view host = {from, strcspn(from, "/?#")};
+	const char *inside = "-._", *end = from + host.len, *colon;
+
+	if (*from == '[') {
+		colon = memchr(from, ']', host.len);
+		if (colon == NULL)
+			return false;
+		inside = ":.%";
+		host = (struct ch_view){from + 1, (size_t)(colon - from - 1)};
+		colon++;
+	} else {
+		colon = memchr(from, ':', host.len);
+		if (colon == NULL)
+			colon = end;
+		host.len = (size_t)(colon - from);
+	}
+	return host_is_legal(host, inside) &&
+		(colon == end ||
+			(*colon == ':' &&
+				port_is_legal((struct ch_view){colon + 1,
+					(size_t)(end - colon - 1)})));
+}
+
 int
 section_url(const struct section *s, enum section_key k, const char *url,
 	struct ch_err *err)
@@ -184,13 +235,16 @@ section_url(const struct section *s, enum section_key k, const char *url,
 	int64_t unused;
 
 	origin_of(s, k, origin);
-	if (ch_param_number(&rows[SECTION_URL], url, origin, &unused, err) ==
-		CH_OK)
+	int rc = ch_param_number(&rows[SECTION_URL], url, origin, &unused, err);
+
+	if (rc == CH_OK && authority_is_legal(strstr(url, "://") + 3))
 		return CH_OK;
 	/* a secret one is not repeated */
-	return k == SECTION_URL
-		? ch_err_wrap(err, "[%s]", s->name)
-		: section_refuse(s, k, err, "holds no URL of https or http");
+	if (rc == CH_OK || k != SECTION_URL)
+		return section_refuse(s, k, err,
+			"holds no URL of https or http, or one whose host or "
+			"port cannot be");
+	return ch_err_wrap(err, "[%s]", s->name);
 }
 
 int

@@ -2,9 +2,10 @@
 -- publication, what of it the table is published by, the table and its name, and
 -- its TOAST table, which SET LOGGED makes anew, VACUUM FULL does not; where a
 -- publication names the table it cannot be SET UNLOGGED. Each part is another one
--- when it was changed or made anew since, whatever it says now. Then whether slot $3 may lack rows for it: it was otherwise at the last
--- look, unless the table was made in the very transaction that changed it. And
--- what was committed when it was so.
+-- when it was changed or made anew since, whatever it says now. Then whether slot
+-- $3 may lack rows for it: it was otherwise at the last look, unless the table was
+-- made in the very transaction that changed it. And what was committed when it was
+-- so.
 WITH p AS (
 	SELECT oid, xmin::text AS since FROM pg_publication
 	WHERE pubname = $1::text

@@ -415,8 +415,8 @@ def test_endpoint_down_holds_nothing_back(relay_cell, relay, hooks, server):
 
 
 @pytest.mark.parametrize("name,args,column", [
-    ("page", "'a', '{}', 10, false", "next_at"),
-    ("page", "'a', '{}', 10, true", "next_at"),
+    ("page", "'a', '{}', 10, false, 1000", "next_at"),
+    ("page", "'a', '{}', 10, true, 1000", "next_at"),
     ("look", "'{a}'", "next_at"), ("forget", "1000", "done_at")],
     ids=["page", "newest", "look", "forget"])
 def test_an_index_bounds_what_is_read(relay_cell, name, args, column):

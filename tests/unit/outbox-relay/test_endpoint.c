@@ -176,8 +176,25 @@ START_TEST(a_mistake_is_refused_with_its_line_and_the_next_step)
 		{GOOD "sign = false\nheader_file = one\n", "Name: value"},
 		{"[a]\nurl = http://a.example\nsign = false\n", "allow_http"},
 		{"[a]\nurl = ftp://a.example\nsign = false\n", "scheme"},
-		{"[a]\nurl = https://u:p@a.example\nsign = false\n",
+		{"[a]\nurl = https://u:whsec_short@a.example\nsign = false\n",
 			"header_file"},
+		{"[a]\nurl = https://a.example:99999/\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://a.example:0/\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://a.example:x/\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://a.example:/\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://?a.example\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://a%2eb/\nsign = false\n", "host or port"},
+		{"[a]\nurl = https://a{1,2}.example\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://m\xc3\xbcller.example/\nsign = false\n",
+			"host or port"},
+		{"[a]\nurl = https://[::1/\nsign = false\n", "host or port"},
+		{"[a]\nurl = https://[::1]x/\nsign = false\n", "host or port"},
 		{"[a]\nurl_file = bad\nsign = false\n", "holds no URL"}};
 	size_t i;
 
@@ -192,6 +209,29 @@ START_TEST(a_mistake_is_refused_with_its_line_and_the_next_step)
 			"%s: %s", rows[i].text, err.text);
 		ck_assert_ptr_null(e.items);
 		ck_assert_ptr_null(strstr(err.text, "whsec_short"));
+	}
+}
+END_TEST
+
+START_TEST(headers_that_break_a_request_are_refused)
+{
+	static const char *const lines[] = {": v", "X-A", "X-A:", "X A: v",
+		"X-A : v", "Content-Length: 5", "transfer-encoding: chunked",
+		"Content-Type: text/plain", "Webhook-Id: 1",
+		"webhook-signature: v1,x"};
+	size_t i;
+
+	for (i = 0; i < COUNT(lines); i++) {
+		struct ch_err err = CH_ERR_INIT;
+		struct endpoints e;
+
+		put("headers", lines[i]);
+		ck_assert_msg(endpoints_parse(CH_VIEW(GOOD "sign = false\n"
+							   "header_file = "
+							   "headers\n"),
+				      "e.conf", &e, &err) == CH_ECONFIG &&
+				strstr(err.text, "Name: value") != NULL,
+			"%s: %s", lines[i], err.text);
 	}
 }
 END_TEST
@@ -222,4 +262,4 @@ FIXTURE_MAIN("endpoint", set_up, tear_down,
 	an_endpoint_has_what_its_section_says_and_defaults,
 	filters_choose_by_both_patterns, a_comma_at_the_end_is_no_pattern,
 	a_mistake_is_refused_with_its_line_and_the_next_step,
-	there_is_an_end_to_endpoints)
+	headers_that_break_a_request_are_refused, there_is_an_end_to_endpoints)

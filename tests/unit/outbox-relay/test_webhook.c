@@ -201,6 +201,66 @@ START_TEST(the_standard_body_says_type_time_and_data)
 }
 END_TEST
 
+START_TEST(an_id_with_a_full_stop_is_signed_as_its_digest)
+{
+	/* else "a" at 1614265330 of "1.x" could be told as "a.1614265330" at 1
+	 * of "x" */
+	struct endpoint e = {.body = ENDPOINT_PAYLOAD,
+		.keys = {key_of(KEY)},
+		.key_count = 1};
+	struct hook_delivery d = {.webhook_id = CH_VIEW("a.1"),
+		.type = CH_VIEW("t"),
+		.body = CH_VIEW("x")};
+	struct ch_arena arena = CH_ARENA_INIT;
+	struct hook_request r;
+
+	build(&e, &d, &arena, &r);
+	ck_assert(has_header(&r,
+		"webhook-id: "
+		"4a5f06ec672e3c2321239ec81dd50afa"
+		"8a8059e0a55fb93607ac1e43a2bae990"));
+	ch_arena_free(&arena);
+}
+END_TEST
+
+/* More than base/json.h reads: deep, long, a name twice, half a pair. */
+START_TEST(any_json_of_postgres_stands_in_the_body_as_it_is)
+{
+	struct ch_buf deep = CH_BUF_INIT, numbers = CH_BUF_INIT;
+	struct endpoint e = {.body = ENDPOINT_STANDARD};
+	struct ch_arena arena = CH_ARENA_INIT;
+	struct hook_request r;
+	size_t i;
+
+	for (i = 0; i < 5000; i++)
+		ch_buf_adds(&deep, i % 2 == 0 ? "[" : "{\"a\": ");
+	ch_buf_addc(&deep, '1');
+	for (i = 5000; i-- > 0;)
+		ch_buf_adds(&deep, i % 2 == 0 ? "]" : "}");
+	ch_buf_addc(&numbers, '[');
+	for (i = 0; i < 200000; i++)
+		ch_buf_adds(&numbers, "1, ");
+	ch_buf_adds(&numbers, "1]");
+	const char *const rows[] = {ch_buf_str(&deep), ch_buf_str(&numbers),
+		"{\"a\": 1, \"a\": 2}", "\"\\ud800\"", "\"\\u0000\""};
+
+	for (i = 0; i < COUNT(rows); i++) {
+		struct hook_delivery d = {.webhook_id = CH_VIEW("1"),
+			.type = CH_VIEW("t"),
+			.body = ch_view_of(rows[i])};
+
+		build(&e, &d, &arena, &r);
+		ck_assert_msg(r.body.len > d.body.len &&
+				memcmp(r.body.ptr + r.body.len - d.body.len - 1,
+					d.body.ptr, d.body.len) == 0,
+			"%.40s", rows[i]);
+	}
+	ch_arena_free(&arena);
+	ch_buf_free(&deep);
+	ch_buf_free(&numbers);
+}
+END_TEST
+
 START_TEST(no_id_or_type_breaks_a_header)
 {
 	struct endpoint e = {.body = ENDPOINT_STANDARD};
@@ -250,7 +310,9 @@ START_TEST(answers_mean_what_the_table_says)
 		{CH_HTTP_CONNECT, 0, FAILURE_OUTAGE},
 		{CH_HTTP_TLS, 0, FAILURE_OUTAGE},
 		{CH_HTTP_TIMEOUT, 200, FAILURE_OUTAGE},
-		{CH_HTTP_PROTOCOL, 0, FAILURE_TRANSIENT},
+		{CH_HTTP_PROTOCOL, 0, FAILURE_OUTAGE},
+		{CH_HTTP_PROTOCOL, 200, FAILURE_TRANSIENT},
+		{CH_HTTP_OTHER, 0, FAILURE_TRANSIENT},
 		{CH_HTTP_TOO_LARGE, 200, FAILURE_TRANSIENT}};
 	static const enum failure kafka[] = {[CH_KAFKA_OK] = FAILURE_NONE,
 		[CH_KAFKA_TRANSIENT] = FAILURE_TRANSIENT,
@@ -302,4 +364,6 @@ SUITE_MAIN("webhook", the_published_vector_is_signed_as_published,
 	a_template_with_a_mistake_is_refused,
 	a_request_is_signed_over_what_is_sent,
 	the_standard_body_says_type_time_and_data,
+	an_id_with_a_full_stop_is_signed_as_its_digest,
+	any_json_of_postgres_stands_in_the_body_as_it_is,
 	no_id_or_type_breaks_a_header, answers_mean_what_the_table_says)
