@@ -296,6 +296,24 @@ def test_the_tables_owner_installs_and_is_told_what_is_missing(bare):
                  f"DROP ROLE {name}, {name}r, {name}o")
 
 
+@pytest.mark.parametrize("more, status", [
+    ([], 78), (["--outbox_placements=kind:header:type"], 0),
+    (["--outbox_placements=type:header"], 0),
+    (["--outbox_cloudevents=/shop"], 0),
+    (["--outbox_placements=type:envelope,other:header"], 78)])
+def test_a_type_that_no_header_says_is_no_filter(tmp_path, more, status):
+    """It would take no event of an application's table, in silence."""
+    hooks = tmp_path / "hooks"
+    hooks.write_text("[all]\nurl = https://a.example/\nsign = false\n[some]\n"
+                     "url = https://b.example/\nsign = false\ntype = Created\n")
+    ran = subprocess.run(
+        [str(OUT / "bin" / "outbox-relay"), "--outbox_table=public.outbox",
+         f"--webhooks={hooks}", *more, "--check-config"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert ran.returncode == status, ran.stdout
+    assert status == 0 or '[some] type = \\"Created\\" takes no' in ran.stdout
+
+
 def test_people_of_their_own_decide_and_the_relay_does_not(bare):
     """install.sql -v operator=: functions for them, for the relay none."""
     people = "people_" + bare.alone.name
