@@ -73,6 +73,10 @@ SELECT pg_temp.insist(EXISTS (SELECT FROM pg_class c WHERE c.oid =
 	'there is no table ' || :'table' || ' in database ' || current_database(),
 	'psql -d names the database; names that need quotes have them: '
 	'-v table=''"My App"."MyOutbox"''') \g /dev/null
+-- named in full, since a search path is set below
+SELECT format('%I.%I', n.nspname, c.relname) AS "table"
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(:'table') \gset
 
 BEGIN;
 SET LOCAL client_min_messages = warning;
@@ -81,7 +85,8 @@ SELECT format('CREATE ROLE %I LOGIN %s', :'role', CASE WHEN
 	NOT :'poll'::boolean AND (rolsuper OR (rolreplication
 		AND current_setting('server_version_num')::int >= 160000))
 	THEN 'REPLICATION' ELSE '' END)
-FROM pg_roles WHERE rolname = current_user AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+FROM pg_roles WHERE rolname = current_user
+AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 
 SELECT format('CREATE ROLE %I NOLOGIN', :'operator')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'operator') \gexec

@@ -271,7 +271,7 @@ def test_install_says_what_it_needs_and_what_is_next(bare):
         assert len(said.splitlines()) == 2
         bare.sql("CREATE TABLE second (id int PRIMARY KEY)")
         status, said = installing(bare, "table=second", *names)
-        assert (status, "does not publish second" in said) == (0, True), said
+        assert (status, "does not publish public.second" in said) == (0, True), said
         status, said = installing(bare, "table=second", "publication=second",
                                   *names)
         assert (status, "WARNING" in said) == (0, False), said
@@ -300,7 +300,7 @@ def test_the_tables_owner_installs_and_is_told_what_is_missing(bare):
     ([], 78), (["--outbox_placements=kind:header:type"], 0),
     (["--outbox_placements=type:header"], 0),
     (["--outbox_cloudevents=/shop"], 0),
-    (["--outbox_placements=type:envelope,other:header"], 78)])
+    (["--outbox_placements=type:header:kind,other:header"], 78)])
 def test_a_type_that_no_header_says_is_no_filter(tmp_path, more, status):
     """It would take no event of an application's table, in silence."""
     hooks = tmp_path / "hooks"
