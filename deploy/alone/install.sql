@@ -3,7 +3,7 @@
 -- outbox-relay alone, beside an application's own outbox table: what it keeps
 -- of its own, without the ledger's schema. Run once, as a superuser (or as the
 -- table's owner with CREATE on the database and CREATEROLE; then a superuser
--- must grant REPLICATION to the role):
+-- must give REPLICATION to the role, which is said at the end):
 --
 --	psql -d app -v table=public.outbox -f install.sql
 --
@@ -33,6 +33,9 @@
 -- forget_slot() of retention.sql: a test compares columns, constraints and bodies.
 
 \set ON_ERROR_STOP on
+\set was_quiet :QUIET
+\set QUIET on
+\if :{?table} \else \set table '' \endif
 \if :{?schema} \else \set schema outbox_relay \endif
 \if :{?role} \else \set role outbox_relay \endif
 \if :{?operator} \else \set operator outbox_relay_operator \endif
@@ -45,11 +48,45 @@
 \if :{?partition_keep} \else \set partition_keep '7 days' \endif
 \if :{?outbox_id} \else \set outbox_id id \endif
 
-BEGIN;
+-- What would end in the middle otherwise, by a word that says little.
+CREATE OR REPLACE FUNCTION pg_temp.insist(well boolean, problem text, remedy text)
+	RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT well THEN
+		RAISE EXCEPTION '%', problem USING HINT = remedy;
+	END IF;
+END $$;
+CREATE OR REPLACE FUNCTION pg_temp.warn(wrong boolean, problem text, remedy text)
+	RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF wrong THEN
+		RAISE WARNING '%', problem USING HINT = remedy;
+	END IF;
+END $$;
+SELECT pg_temp.insist(current_setting('server_version_num')::int >= 140000,
+	'this is PostgreSQL ' || current_setting('server_version'),
+	'the relay needs 14 or later') \g /dev/null
+SELECT pg_temp.insist(:'table' <> '', 'no table is named',
+	'psql -v table=<schema>.<table> -f install.sql') \g /dev/null
+SELECT pg_temp.insist(EXISTS (SELECT FROM pg_class c WHERE c.oid =
+		to_regclass(:'table') AND c.relkind IN ('r', 'p')),
+	'there is no table ' || :'table' || ' in database ' || current_database(),
+	'psql -d names the database; names that need quotes have them: '
+	'-v table=''"My App"."MyOutbox"''') \g /dev/null
+-- named in full, since a search path is set below
+SELECT format('%I.%I', n.nspname, c.relname) AS "table"
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(:'table') \gset
 
-SELECT format('CREATE ROLE %I LOGIN %s', :'role',
-	CASE WHEN :'poll'::boolean THEN '' ELSE 'REPLICATION' END)
-WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+BEGIN;
+SET LOCAL client_min_messages = warning;
+
+SELECT format('CREATE ROLE %I LOGIN %s', :'role', CASE WHEN
+	NOT :'poll'::boolean AND (rolsuper OR (rolreplication
+		AND current_setting('server_version_num')::int >= 160000))
+	THEN 'REPLICATION' ELSE '' END)
+FROM pg_roles WHERE rolname = current_user
+AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 
 SELECT format('CREATE ROLE %I NOLOGIN', :'operator')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'operator') \gexec
@@ -2336,4 +2373,28 @@ WHERE c.oid = :'table'::regclass AND NOT :'poll'::boolean
 AND NOT EXISTS (SELECT FROM pg_publication WHERE pubname = :'publication')
 \gexec
 
+-- What keeps the relay from reading the WAL, and is not for this file to change.
+\if :poll \else
+SELECT pg_temp.warn(current_setting('wal_level') <> 'logical',
+	'wal_level is ' || current_setting('wal_level'),
+	'ALTER SYSTEM SET wal_level = logical, and restart PostgreSQL; '
+	'or poll: docs/alone.md') \g /dev/null
+SELECT pg_temp.warn(NOT rolsuper AND NOT rolreplication,
+	format('role %I has no REPLICATION', rolname),
+	format('as a superuser: ALTER ROLE %I REPLICATION', rolname))
+FROM pg_roles WHERE rolname = :'role' \g /dev/null
+SELECT pg_temp.warn(NOT EXISTS (SELECT FROM pg_publication_tables p
+		WHERE p.pubname = :'publication' AND p.schemaname = n.nspname
+		AND p.tablename = c.relname),
+	format('publication %I is there and does not publish %s', :'publication',
+		c.oid::regclass),
+	'run this again with -v publication=<another name>, which relay.conf '
+	'names too; or ALTER PUBLICATION ... ADD TABLE')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = :'table'::regclass \g /dev/null
+\endif
+
 COMMIT;
+\echo installed: schema :schema, role :role, operators :operator
+\echo 'next: \\password' :role, if it has none, then relay.conf, see docs/alone.md
+\set QUIET :was_quiet

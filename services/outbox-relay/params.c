@@ -426,6 +426,53 @@ check_api(const struct ch_params *p, struct ch_err *err)
 	return CH_OK;
 }
 
+/* An application's event has a type where a header of its record says one. */
+static bool
+tells_type(const struct ch_params *p)
+{
+	const char *const *placed =
+		ch_params_list(p, "outbox_placements", NULL);
+	const char *alias;
+
+	if (ch_params_str(p, "outbox_table")[0] == '\0' ||
+		ch_params_str(p, "outbox_cloudevents")[0] != '\0')
+		return true;
+	for (; *placed != NULL; placed++) {
+		alias = strstr(*placed, ":header:");
+		if (strcmp(*placed, "type:header") == 0 ||
+			strcmp(*placed, "ce_type:header") == 0)
+			return true;
+		if (alias != NULL &&
+			(strcmp(alias, ":header:type") == 0 ||
+				strcmp(alias, ":header:ce_type") == 0))
+			return true;
+	}
+	return false;
+}
+
+/* Without a type a filter takes no event, and nobody would be told. */
+static int
+check_type_filters(const struct ch_params *p, const struct endpoints *all,
+	struct ch_err *err)
+{
+	const char *const *type;
+	size_t i;
+
+	for (i = 0; i < all->count && !tells_type(p); i++) {
+		type = (const char *const *)all->items[i].types;
+		while (*type != NULL && (*type)[strspn(*type, "*")] != '\0')
+			type++;
+		if (*type == NULL)
+			return ch_err_set(err, CH_ECONFIG,
+				"[%s] type = \"%s\" takes no event of "
+				"outbox_table: no header says their type; set "
+				"outbox_placements = <column>:header:type or "
+				"outbox_cloudevents, or take the filter out",
+				all->items[i].name, all->items[i].types[0]);
+	}
+	return CH_OK;
+}
+
 static int
 check_webhooks(const struct ch_params *p, struct ch_err *err)
 {
@@ -438,8 +485,10 @@ check_webhooks(const struct ch_params *p, struct ch_err *err)
 	if (path[0] == '\0' || ch_params_args(p, &argv) > 0)
 		return CH_OK;
 	rc = endpoints_read(path, &endpoints, err);
-	if (rc == CH_OK)
-		endpoints_free(&endpoints);
+	if (rc != CH_OK)
+		return rc;
+	rc = check_type_filters(p, &endpoints, err);
+	endpoints_free(&endpoints);
 	return rc;
 }
 

@@ -192,6 +192,11 @@ progress_claim(struct progress *p, struct ch_pg *pg, struct inflight *f,
 	ch_pg_arg_str(&args, p->slot);
 	ch_pg_arg_str(&args, p->owner);
 	rc = ch_pg_query(pg, &claim_stmt, &args, &res, err);
+	if (rc != CH_OK && strcmp(err->sqlstate, "42P01") == 0)
+		return ch_err_wrap(err,
+			"claim relay_progress (set schema to the one that "
+			"install.sql made, outbox_relay, or run it here; ch is "
+			"the ledger's)");
 	if (rc != CH_OK)
 		return ch_err_wrap(err, "claim relay_progress");
 	p->in_flight = false;

@@ -171,8 +171,9 @@ check_published(const struct relay *r, const struct table *t,
 	if (!t->has_publication)
 		return ch_err_set(err, CH_ECONFIG,
 			"publication %s is missing for table %s: CREATE "
-			"PUBLICATION %s FOR TABLE %s WITH "
-			"(publish_via_partition_root), or name another",
+			"PUBLICATION %s FOR TABLE %s WITH (publish = "
+			"'insert', publish_via_partition_root), or name "
+			"another",
 			name, r->table, name, r->table);
 	if (t->unlogged[0] != '\0')
 		return ch_err_set(err, CH_ECONFIG,

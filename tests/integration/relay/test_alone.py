@@ -245,6 +245,75 @@ def test_installed_by_default_and_uninstalled(bare, own_role, relay,
     assert may == [(False,)]
 
 
+def installing(bare, *args, login=""):
+    """What psql says of it, as the file's reader runs it."""
+    url = bare.cell.url("superuser", bare.database)
+    done = subprocess.run(
+        ["psql", "-X", "-d", url.replace("//postgres@", f"//{login}@")
+         if login else url, *(f"--set={a}" for a in args), "-f", str(INSTALL)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+def test_install_says_what_it_needs_and_what_is_next(bare):
+    """Before anything is made; and of a table that another's publication
+    leaves out."""
+    names = [f"{n}={bare.alone.name}{n[0]}" for n in ("role", "operator")]
+    for args, says in ([], "no table is named"), (
+            ["table=public.nowhere"], "there is no table public.nowhere"):
+        status, said = installing(bare, *args)
+        assert status != 0 and says in said and "HINT" in said
+    assert bare.sql("SELECT to_regnamespace('outbox_relay')") == [(None,)]
+    try:
+        status, said = installing(bare, "table=outbox", *names)
+        assert (status, "WARNING" in said) == (0, False), said
+        assert f"next: \\password {bare.alone.name}r" in said
+        assert len(said.splitlines()) == 2
+        bare.sql("CREATE TABLE second (id int PRIMARY KEY)")
+        status, said = installing(bare, "table=second", *names)
+        assert (status, "does not publish public.second" in said) == (0, True), said
+        status, said = installing(bare, "table=second", "publication=second",
+                                  *names)
+        assert (status, "WARNING" in said) == (0, False), said
+    finally:
+        bare.sql(f"DROP OWNED BY {bare.alone.name}r, {bare.alone.name}o; "
+                 f"DROP ROLE {bare.alone.name}r, {bare.alone.name}o")
+
+
+def test_the_tables_owner_installs_and_is_told_what_is_missing(bare):
+    """REPLICATION is a superuser's to give."""
+    name = bare.alone.name
+    bare.sql(f"CREATE ROLE {name} LOGIN CREATEROLE; GRANT CREATE ON DATABASE "
+             f"{name} TO {name}; ALTER TABLE outbox OWNER TO {name}; GRANT "
+             f"CREATE ON SCHEMA public TO {name}")
+    try:
+        status, said = installing(bare, "table=outbox", f"role={name}r",
+                                  f"operator={name}o", login=name)
+        assert (status, f"ALTER ROLE {name}r REPLICATION" in said) == (
+            0, True), said
+    finally:
+        bare.sql(f"DROP OWNED BY {name}, {name}r, {name}o; "
+                 f"DROP ROLE {name}, {name}r, {name}o")
+
+
+@pytest.mark.parametrize("more, status", [
+    ([], 78), (["--outbox_placements=kind:header:type"], 0),
+    (["--outbox_placements=type:header"], 0),
+    (["--outbox_cloudevents=/shop"], 0),
+    (["--outbox_placements=type:header:kind,other:header"], 78)])
+def test_a_type_that_no_header_says_is_no_filter(tmp_path, more, status):
+    """It would take no event of an application's table, in silence."""
+    hooks = tmp_path / "hooks"
+    hooks.write_text("[all]\nurl = https://a.example/\nsign = false\n[some]\n"
+                     "url = https://b.example/\nsign = false\ntype = Created\n")
+    ran = subprocess.run(
+        [str(OUT / "bin" / "outbox-relay"), "--outbox_table=public.outbox",
+         f"--webhooks={hooks}", *more, "--check-config"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert ran.returncode == status, ran.stdout
+    assert status == 0 or '[some] type = \\"Created\\" takes no' in ran.stdout
+
+
 def test_people_of_their_own_decide_and_the_relay_does_not(bare):
     """install.sql -v operator=: functions for them, for the relay none."""
     people = "people_" + bare.alone.name

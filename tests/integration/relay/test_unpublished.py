@@ -335,6 +335,25 @@ def test_a_publication_without_inserts_is_refused(shop, relay):
     assert shop.arrived() == 0
 
 
+def test_a_missing_publication_is_made_by_what_is_said(shop, relay):
+    """Of inserts alone: of a table without a key PostgreSQL would refuse the
+    application's updates and deletes."""
+    shop.sql("ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+    remedy = ("CREATE PUBLICATION own FOR TABLE public.outbox WITH (publish = "
+              "'insert', publish_via_partition_root)")
+    daemon = relay(wait_ready=False, publication="own")
+    told(daemon, remedy)
+    shop.sql("DROP PUBLICATION outbox_relay")
+    shop.sql(remedy)
+    shop.order("k")
+    assert shop.arrived() == 0
+    shop.sql("DELETE FROM outbox")
+
+
+def test_another_schema_is_told_where_to_look(shop, relay):
+    told(relay(wait_ready=False, schema="nowhere"), "set schema to the one")
+
+
 @pytest.fixture
 def bound(shop, cell):
     """The relay's role, to whom policies apply."""
