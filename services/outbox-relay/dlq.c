@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "burial.h"
 #include "dialect.h"
 #include "dlq_private.h"
 #include "params.h"
@@ -410,8 +411,7 @@ take_endpoint(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		return verb->chosen ? "name one endpoint (see `dlq endpoints`)"
 				    : "endpoints takes no names";
 	if (argc == 1)
-		d->endpoint = strncmp(argv[0], "webhook:", 8) == 0 ? argv[0] + 8
-								   : argv[0];
+		d->endpoint = burial_endpoint(argv[0]);
 	return NULL;
 }
 
