@@ -140,38 +140,69 @@ find_verb(const char *name)
 	return NULL;
 }
 
-/* The verb's lines of the usage; of none: the verbs. */
 static void
-print_usage(const struct verb *verb)
+print_verbs(void)
 {
-	const char *line = usage_text, *end;
-	size_t i, len = verb != NULL ? strlen(verb->name) : 0;
-	bool shown = false;
+	size_t i;
 
-	for (i = 0; verb == NULL && i < VERBS; i++)
+	for (i = 0; i < VERBS; i++)
 		(void)fprintf(stderr, "%s%s",
 			i > 0 ? " " : "verbs: ", verbs[i].name);
-	if (verb == NULL)
-		(void)fputc('\n', stderr);
-	for (; verb != NULL && *line != '\0'; line = end + 1) {
+	(void)fputc('\n', stderr);
+}
+
+/* The verb's lines of the usage. */
+static void
+print_usage(FILE *to, const struct verb *verb)
+{
+	const char *line = usage_text, *end;
+	size_t len = strlen(verb->name);
+	bool shown = false;
+
+	for (; *line != '\0'; line = end + 1) {
 		end = strchr(line, '\n');
 		if (strncmp(line, "   ", 3) != 0)
 			shown = strncmp(line, "  ", 2) == 0 &&
 				strncmp(line + 2, verb->name, len) == 0 &&
 				line[2 + len] == ' ';
 		if (shown)
-			(void)fprintf(stderr, "%.*s\n", (int)(end - line),
-				line);
+			(void)fprintf(to, "%.*s\n", (int)(end - line), line);
 	}
+}
+
+bool
+relay_command_page(const char *command, const char *word)
+{
+	const struct verb *verb =
+		strcmp(command, "dlq") == 0 ? find_verb(word) : NULL;
+
+	if (verb == NULL)
+		return false;
+	printf("usage: outbox-relay [params] dlq ...\n");
+	print_usage(stdout, verb);
+	dlq_help_options(verb->takes);
+	dlq_help_example(verb->name);
+	printf("exit: 0 done, 1 failed, 2 refused or none found, 64 usage, "
+	       "69 no PostgreSQL\n"
+	       "all verbs: outbox-relay dlq --help, or man outbox-relay\n");
+	return true;
 }
 
 static int
 usage(const struct verb *verb, const char *problem)
 {
 	(void)fprintf(stderr, "dlq: %s\n", problem);
-	print_usage(verb);
+	if (verb == NULL)
+		print_verbs();
+	else
+		print_usage(stderr, verb);
 	(void)fprintf(stderr,
-		"all of it: outbox-relay dlq --help, or man outbox-relay\n");
+		verb == NULL
+			? "all of it: outbox-relay dlq --help, or man "
+			  "outbox-relay\n"
+			: "its options: outbox-relay dlq %s --help; all of it: "
+			  "dlq --help, or man outbox-relay\n",
+		verb != NULL ? verb->name : "");
 	return CH_EXIT_USAGE;
 }
 
