@@ -25,6 +25,9 @@
 #include "replay.h"
 
 #define LIMIT_MAX 1000000
+/* A call that stands still in a letter (a stopped terminal) must not hold it:
+ * PostgreSQL ends its session, as that of a plan's run (plan_run.c). */
+#define HELD_MS 15000
 
 static const char usage_text[] =
 	"usage: outbox-relay [params] dlq <verb> ...\n"
@@ -686,6 +689,10 @@ connect_and_run(struct dlq *d, const struct verb *verb)
 		.application_name = "outbox-relay dlq",
 		.search_path = ch_params_str(d->rt->params, "schema"),
 		.call_timeout_ms = 60000,
+		.idle_in_transaction_ms =
+			verb->run == dlq_change || verb->run == dlq_edit
+			? HELD_MS
+			: 0,
 		.read_write = verb->changes,
 	};
 	int rc;
