@@ -271,6 +271,9 @@ ch_cli_manual(const struct ch_daemon *d, int argc, char **argv)
 			s++;
 		if (s->name == NULL || !wants_help(argv + i + 1))
 			continue;
+		if (d->command_page != NULL &&
+			d->command_page(s->name, argv[i + 1]))
+			return true;
 		if (s->manual != NULL)
 			(void)fputs(s->manual, stdout);
 		else

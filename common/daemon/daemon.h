@@ -117,6 +117,9 @@ struct ch_daemon {
 	 * the daemon goes on. NULL: nothing to tell. */
 	int (*reload)(void *state, struct ch_err *err);
 	const struct ch_subcommand *subcommands; /* may be NULL */
+	/* What `<service> <command> <word> ... --help` prints, where that word
+	 * has a page of its own; false: the command's manual. May be NULL. */
+	bool (*command_page)(const char *command, const char *word);
 	/* Of its manual page, may be NULL: command lines with what they are
 	 * for; pages and files to read on, one a line. */
 	const char *examples, *see_also;

@@ -131,10 +131,15 @@ static const struct api_endpoint *
 find_endpoint(enum ch_http_method method, struct ch_view path,
 	struct ch_view *name)
 {
-	const struct api_endpoint *e =
-		find_in(api_letter_endpoints, method, path, name);
+	static const struct api_endpoint *const tables[] = {
+		api_letter_endpoints, api_plan_endpoints,
+		api_webhook_endpoints};
+	const struct api_endpoint *e = NULL;
+	size_t i;
 
-	return e != NULL ? e : find_in(api_plan_endpoints, method, path, name);
+	for (i = 0; e == NULL && i < sizeof(tables) / sizeof(*tables); i++)
+		e = find_in(tables[i], method, path, name);
+	return e;
 }
 
 /* Refuses by itself. */

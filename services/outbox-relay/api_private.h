@@ -6,6 +6,7 @@
  *	api_call.c     one request: its arguments, its answer
  *	api_letters.c  list, detail, groups, export, audit; replay, discard, edit
  *	api_plans.c    plans: made, approved, run, stopped
+ *	api_endpoints.c  deliveries that wait for an endpoint; buried
  *
  * An endpoint fills the call's `out` and returns CH_OK, or a code with err:
  * api_call_fail() makes the answer of it.
@@ -74,6 +75,7 @@ struct api_endpoint {
 };
 extern const struct api_endpoint api_letter_endpoints[];
 extern const struct api_endpoint api_plan_endpoints[];
+extern const struct api_endpoint api_webhook_endpoints[];
 
 struct api_call {
 	const struct api_endpoint *endpoint;

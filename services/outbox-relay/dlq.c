@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "burial.h"
 #include "dialect.h"
 #include "dlq_private.h"
 #include "params.h"
@@ -24,6 +25,9 @@
 #include "replay.h"
 
 #define LIMIT_MAX 1000000
+/* A call that stands still in a letter (a stopped terminal) must not hold it:
+ * PostgreSQL ends its session, as that of a plan's run (plan_run.c). */
+#define HELD_MS 15000
 
 static const char usage_text[] =
 	"usage: outbox-relay [params] dlq <verb> ...\n"
@@ -139,38 +143,69 @@ find_verb(const char *name)
 	return NULL;
 }
 
-/* The verb's lines of the usage; of none: the verbs. */
 static void
-print_usage(const struct verb *verb)
+print_verbs(void)
 {
-	const char *line = usage_text, *end;
-	size_t i, len = verb != NULL ? strlen(verb->name) : 0;
-	bool shown = false;
+	size_t i;
 
-	for (i = 0; verb == NULL && i < VERBS; i++)
+	for (i = 0; i < VERBS; i++)
 		(void)fprintf(stderr, "%s%s",
 			i > 0 ? " " : "verbs: ", verbs[i].name);
-	if (verb == NULL)
-		(void)fputc('\n', stderr);
-	for (; verb != NULL && *line != '\0'; line = end + 1) {
+	(void)fputc('\n', stderr);
+}
+
+/* The verb's lines of the usage. */
+static void
+print_usage(FILE *to, const struct verb *verb)
+{
+	const char *line = usage_text, *end;
+	size_t len = strlen(verb->name);
+	bool shown = false;
+
+	for (; *line != '\0'; line = end + 1) {
 		end = strchr(line, '\n');
 		if (strncmp(line, "   ", 3) != 0)
 			shown = strncmp(line, "  ", 2) == 0 &&
 				strncmp(line + 2, verb->name, len) == 0 &&
 				line[2 + len] == ' ';
 		if (shown)
-			(void)fprintf(stderr, "%.*s\n", (int)(end - line),
-				line);
+			(void)fprintf(to, "%.*s\n", (int)(end - line), line);
 	}
+}
+
+bool
+relay_command_page(const char *command, const char *word)
+{
+	const struct verb *verb =
+		strcmp(command, "dlq") == 0 ? find_verb(word) : NULL;
+
+	if (verb == NULL)
+		return false;
+	printf("usage: outbox-relay [params] dlq ...\n");
+	print_usage(stdout, verb);
+	dlq_help_options(verb->takes);
+	dlq_help_example(verb->name);
+	printf("exit: 0 done, 1 failed, 2 refused or none found, 64 usage, "
+	       "69 no PostgreSQL\n"
+	       "all verbs: outbox-relay dlq --help, or man outbox-relay\n");
+	return true;
 }
 
 static int
 usage(const struct verb *verb, const char *problem)
 {
 	(void)fprintf(stderr, "dlq: %s\n", problem);
-	print_usage(verb);
+	if (verb == NULL)
+		print_verbs();
+	else
+		print_usage(stderr, verb);
 	(void)fprintf(stderr,
-		"all of it: outbox-relay dlq --help, or man outbox-relay\n");
+		verb == NULL
+			? "all of it: outbox-relay dlq --help, or man "
+			  "outbox-relay\n"
+			: "its options: outbox-relay dlq %s --help; all of it: "
+			  "dlq --help, or man outbox-relay\n",
+		verb != NULL ? verb->name : "");
 	return CH_EXIT_USAGE;
 }
 
@@ -410,8 +445,7 @@ take_endpoint(struct dlq *d, const struct verb *verb, int argc, char **argv)
 		return verb->chosen ? "name one endpoint (see `dlq endpoints`)"
 				    : "endpoints takes no names";
 	if (argc == 1)
-		d->endpoint = strncmp(argv[0], "webhook:", 8) == 0 ? argv[0] + 8
-								   : argv[0];
+		d->endpoint = burial_endpoint(argv[0]);
 	return NULL;
 }
 
@@ -655,6 +689,10 @@ connect_and_run(struct dlq *d, const struct verb *verb)
 		.application_name = "outbox-relay dlq",
 		.search_path = ch_params_str(d->rt->params, "schema"),
 		.call_timeout_ms = 60000,
+		.idle_in_transaction_ms =
+			verb->run == dlq_change || verb->run == dlq_edit
+			? HELD_MS
+			: 0,
 		.read_write = verb->changes,
 	};
 	int rc;

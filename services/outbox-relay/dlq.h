@@ -14,5 +14,7 @@
 #include "daemon/daemon.h"
 
 extern const struct ch_subcommand relay_subcommands[];
+/* `outbox-relay dlq <word> --help`; false: dlq has no such verb. */
+bool relay_command_page(const char *command, const char *word);
 
 #endif

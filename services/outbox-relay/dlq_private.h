@@ -10,6 +10,7 @@
  *	dlq_plan.c    plan, approve, run, stop, plans
  *	dlq_endpoints.c  endpoints, bury: deliveries that wait
  *	dlq_print.c   how letters look
+ *	dlq_help.c    options and examples of a verb
  *
  * Thread: main.
  */
@@ -98,6 +99,12 @@ void dlq_progress_begin(struct dlq_progress *p, const struct dlq *d,
 void dlq_progress_step(struct dlq_progress *p); /* one more is done */
 void dlq_progress_look(struct dlq_progress *p); /* it goes on */
 void dlq_progress_end(const struct dlq_progress *p);
+
+/* ---- a verb's own page, on stdout ---- */
+
+/* takes: of the verb, as letters of getopt_long(). */
+void dlq_help_options(const char *takes);
+void dlq_help_example(const char *verb);
 
 /* ---- verbs: each returns an exit status ---- */
 

@@ -4,14 +4,18 @@
  */
 #include "letter_change.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 #include "audit.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "letters_decision.h"
 #include "plans.h"
 #include "replay.h"
+
+#define TRUSTED_MS 5000 /* a session that was heard of so lately */
 
 /* One call's letters, and those of them that were not sent and stay open: what
  * follows of their keys must not pass them. whole: the next ones with their
@@ -22,6 +26,7 @@ struct batch {
 	PGresult *whole;
 	int whole_next, whole_end;
 	struct replay *replay; /* NULL: nothing is sent */
+	struct ch_mono heard;  /* of PostgreSQL, while a letter is sent */
 	int *open;
 	size_t open_count;
 };
@@ -79,6 +84,22 @@ check_behind(const struct batch *b, const struct letters_row *row,
 			id);
 	}
 	return CH_OK;
+}
+
+/* Nobody else may decide the letter while it is sent: its transaction is there
+ * still. PostgreSQL ends that of a call that stands still, and whoever wakes asks
+ * first. */
+static int
+may_send(void *ctx, struct ch_err *err)
+{
+	struct batch *b = ctx;
+	struct pollfd p = {ch_pg_fd(b->c->pg), POLLIN, 0};
+	struct ch_mono now = ch_clock_mono(&ch_clock_real);
+
+	if (ch_mono_ms_since(now, b->heard) < TRUSTED_MS && poll(&p, 1, 0) == 0)
+		return CH_OK;
+	b->heard = now;
+	return ch_pg_exec(b->c->pg, "SELECT", err);
 }
 
 /* What the letter stood for is decided with it. */
@@ -190,6 +211,7 @@ change_rows(struct batch *b, struct letter_changes *out, struct ch_err *err)
 			return CH_EPROTO;
 		stays_open = false;
 		rc = b->c->replaying ? read_whole(b, i, &row, &said) : CH_OK;
+		b->heard = ch_clock_mono(&ch_clock_real);
 		if (rc == CH_OK)
 			rc = change_one(b, &row, &stays_open, &said);
 		b->c->told(b->c->ctx, &row, rc, &said);
@@ -266,7 +288,8 @@ letter_change_run(const struct letter_change *c, const PGresult *res,
 			&(struct replay_options){.actor = c->actor,
 				.reason = c->reason,
 				.replays_max = c->replays_max,
-				.again = c->again},
+				.again = c->again,
+				.leave = {may_send, &b}},
 			err);
 		if (b.replay == NULL)
 			return CH_ECONFIG;

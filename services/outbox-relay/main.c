@@ -48,6 +48,7 @@ main(int argc, char **argv)
 			.stop = relay_stop,
 			.ready = relay_ready,
 			.subcommands = relay_subcommands,
+			.command_page = relay_command_page,
 			.examples = examples,
 			.see_also = see_also,
 			.watchdog_ms = 60000,

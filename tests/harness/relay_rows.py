@@ -245,3 +245,12 @@ def refused_letter(cell, topic, kind="topic", key=b"k", part=None):
              "VALUES (%s, 'outbox', %s, %s, %s, %s, 'v', %s, 'r', 1, false)",
              (letter, letter, topic, part, key, kind))
     return letter
+
+
+def waits_for(cell, endpoint, count):
+    """Deliveries to an endpoint that no relay of the test has."""
+    cell.sql("INSERT INTO webhook_deliveries (endpoint, event_id, webhook_id, "
+             "key_digest, record_key, aggregatetype, type, body, at, content) "
+             "SELECT %s, 'e' || n, 'e' || n, sha256('k'), 'k', 'a', 't', 'v', "
+             "now() - interval '3 hours', n FROM generate_series(1, %s) n",
+             (endpoint, count))

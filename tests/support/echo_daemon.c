@@ -4,6 +4,7 @@
  * nothing but turn, be ready by command, and take a while to drain. It also
  * shows how little a main.c has to say.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -140,6 +141,15 @@ static const struct ch_subcommand subcommands[] = {
 	{"say", "say <word>...", "prints the words", echo_say, NULL},
 	{NULL, NULL, NULL, NULL, NULL}};
 
+static bool
+page_of(const char *command, const char *word)
+{
+	if (strcmp(word, "hello") != 0)
+		return false;
+	printf("page of %s %s\n", command, word);
+	return true;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -154,5 +164,6 @@ main(int argc, char **argv)
 			.drain = echo_drain,
 			.stop = echo_stop,
 			.ready = echo_ready,
-			.subcommands = subcommands});
+			.subcommands = subcommands,
+			.command_page = page_of});
 }

@@ -204,6 +204,14 @@ BEGIN
 		FROM unnest(picked, made) AS u (delivery, letter)
 		JOIN webhook_deliveries d ON d.delivery_id = u.delivery
 		WHERE d.letter_id IS NOT NULL AND d.done_at IS NULL;
+	-- not the relay's doing: who ends them, and why
+	UPDATE letter_states s SET actor = bury_deliveries.actor,
+		reason = s.reason || ': ' || bury_deliveries.reason
+		FROM unnest(picked, made) AS u (delivery, letter)
+		JOIN webhook_deliveries d ON d.delivery_id = u.delivery
+		WHERE s.letter_id = d.letter_id AND d.done_at IS NULL
+		AND s.state = 'resolved'
+		AND s.reason = 'came back as letter ' || u.letter;
 	WITH old AS (
 		SELECT d.*, u.letter AS fresh, u.place
 		FROM unnest(picked, made) WITH ORDINALITY

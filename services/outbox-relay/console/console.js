@@ -29,6 +29,8 @@ const byId = (id) => document.getElementById(id);
 const now = {
 	token: "",
 	status: {read_only: true, may_change: false, two_person: "off", actor: ""},
+	where: "", /* what is listed fits this; in the fields something else may stand */
+	state: "",
 	letters: [],
 	fitting: 0,
 	next: null,
@@ -65,8 +67,8 @@ function make(tag, properties, ...children) {
 
 const capital = (text) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
-function count(n, what) {
-	return `${n} ${what}${n === 1 ? "" : "s"}`;
+function count(n, what, many) {
+	return `${n} ${n === 1 ? what : many || what + "s"}`;
 }
 
 function age(at) {
@@ -201,6 +203,7 @@ class Refusal extends Error {
 		this.status = status;
 		this.byte = error.byte;
 		this.code = error.code;
+		this.changes = changes;
 	}
 }
 
@@ -255,11 +258,33 @@ function queryOf(parameters) {
 
 function selection() {
 	const q = new URLSearchParams();
-	if (byId("where").value.trim() !== "")
-		q.set("where", byId("where").value.trim());
-	if (byId("state").value !== "")
-		q.set("state", byId("state").value);
+	if (now.where !== "")
+		q.set("where", now.where);
+	if (now.state !== "")
+		q.set("state", now.state);
 	return q;
+}
+
+function typedWhere() {
+	return byId("where").value.trim();
+}
+
+/* What stands in the fields is meant from now on. */
+function takeFilter() {
+	now.where = typedWhere();
+	now.state = byId("state").value;
+}
+
+/* Of all that fit: a filter that was typed and not searched is searched first, to
+ * be looked at. */
+async function asListed(act) {
+	if (now.chosen.size > 0 || typedWhere() === now.where) {
+		act();
+		return;
+	}
+	if (await search())
+		say(byId("notice"), "the filter had not been searched yet: this is what fits it. " +
+			"Press again, if it is what you meant.");
 }
 
 /* ---- the main page ---- */
@@ -339,8 +364,11 @@ function fillKey(row, k) {
 
 function keyRow(k) {
 	const row = make("tr", {tabIndex: -1});
-	const change = (open) => () => asSomebody(() => attempt(async () =>
-		open([await decisiveLetter(row.key)])));
+	const change = (open) => () => asSomebody(() => attempt(async () => {
+		const mine = polling, id = await decisiveLetter(row.key);
+		if (mine === polling)
+			open([id]);
+	}));
 	fillKey(row, k);
 	row.open = () => attempt(async () => openLetter(await decisiveLetter(row.key)));
 	row.plan = change(openPlan);
@@ -426,6 +454,85 @@ async function loadKeys() {
 	}
 }
 
+/* ---- webhooks that wait for an endpoint which no relay has ---- */
+
+const COUNTED_MAX = 100000; /* the relay counts no further */
+
+function waitingText(e) {
+	return e.waiting >= COUNTED_MAX ? `${e.waiting} or more` : String(e.waiting);
+}
+
+function endpointRow(e) {
+	const row = cells([waitingText(e), "number"], ["", "number"], [e.endpoint, "topic"],
+		e.whose === "nobody" ? "no running relay has it"
+			: "no running relay has it, and one that may have it does not run");
+	row.cells[1].replaceWith(ageCell(e.since));
+	row.tabIndex = -1;
+	row.open = () => asSomebody(() => openBury(e));
+	return row;
+}
+
+async function loadEndpoints() {
+	const {endpoints} = await ask("GET", "endpoints");
+	const rows = endpoints.filter((e) => e.whose !== "relay").map(endpointRow);
+	if (rows.length > 0)
+		rows[0].tabIndex = 0;
+	byId("orphans").hidden = rows.length === 0;
+	replaceRows(byId("endpoints"), rows);
+}
+
+/* As many requests as it takes: one of them buries 10,000 at most. */
+async function buryAll(endpoint, reason) {
+	let letters = 0, more = true;
+	while (more) {
+		const doc = await ask("POST", "endpoints/bury", {endpoint, reason}).catch((e) => {
+			if (letters > 0 && e.code === "not_found")
+				return {letters: 0, more: false};
+			throw e;
+		});
+		letters += doc.letters;
+		more = doc.more;
+	}
+	return letters;
+}
+
+function openBury(e) {
+	const title = "Make letters of what waits";
+	const list = make("div", {className: "fields"});
+	const reason = reasonField(list);
+	const go = button("Make letters of them", "primary", async () => {
+		insist(reason);
+		const said = `${count(await buryAll(e.endpoint, reason.value), "delivery", "deliveries")} ` +
+			`of ${e.endpoint} are letters now: replay them when it is back, or discard them`;
+		forget(title, [e.endpoint]);
+		reread();
+		if (!go.isConnected) {
+			sayLate(title, said, true);
+			return;
+		}
+		lock(go, "Done.");
+		say(byId("dialog-notice"), said, true);
+	});
+	const dry = button("Dry run", "", async () => {
+		const doc = await ask("POST", "endpoints/bury", {endpoint: e.endpoint, dry_run: true});
+		if (!dry.isConnected)
+			return;
+		const many = count(doc.letters, "delivery", "deliveries") + (doc.more ? " or more" : "");
+		go.textContent = clean(`Make letters of ${many}`);
+		lock(go, "");
+		goOn(reason, go);
+		say(byId("dialog-notice"), `${many} would become letters; nothing is changed yet`, true);
+	});
+	openDialog({key: "bury", enter: dryThenDo(dry, go, reason)}, title,
+		[fields([["Endpoint", e.endpoint], ["Waiting", waitingText(e)],
+			["Oldest", `${e.since} (${age(e.since)} ago)`]]),
+		make("p", {}, "No running relay has this endpoint. Put it back into the file of webhooks, " +
+			"and its deliveries are made. Or make letters of them: these block no key, and are " +
+			"discarded, exported, or replayed when it is back."), list], [dry, go]);
+	lock(go, DRY_FIRST);
+	remember(title, [e.endpoint], [reason]);
+}
+
 /* Nobody is at work on the letters: they may be read again, too. */
 function isQuiet() {
 	return !byId("dialog").open && now.chosen.size === 0 &&
@@ -491,8 +598,8 @@ function sortRow(sort, names) {
 async function loadReasons() {
 	const by = byId("by").value;
 	const q = new URLSearchParams({by, limit: "20"});
-	if (byId("state").value !== "")
-		q.set("state", byId("state").value);
+	if (now.state !== "")
+		q.set("state", now.state);
 	const {groups} = await ask("GET", "groups?" + queryOf(q));
 	const names = by.split(",");
 	/* what the fingerprint is of says more than it */
@@ -636,21 +743,21 @@ async function loadParts() {
 	const said = [], began = Date.now();
 	let status = 200; /* counts that are late are not asked for again and again */
 	for (const [name, load] of [["the letters", () => loadLetters(false)],
-		["how many there are", loadReasons]])
+		["how many there are", loadReasons], ["what waits for nobody", loadEndpoints]])
 		try {
 			await load();
 		} catch (e) {
 			if (!(e instanceof Refusal) || e.status === 401)
 				throw e;
 			said.push([name, e.message]);
-			if (load !== loadReasons)
+			if (name === "the letters")
 				status = e.status;
 		}
 	/* what takes long is not asked for all the time */
 	now.readNext = Date.now() + Math.max(LETTERS_MS, 20 * (Date.now() - began));
 	if (said.length > 0)
-		throw new Refusal(status, {message: said.length > 1 && said[0][1] === said[1][1]
-			? said[0][1] : said.map((part) => part.join(": ")).join(". ")});
+		throw new Refusal(status, {message: said.length > 1 &&
+			said.every((part) => part[1] === said[0][1]) ? said[0][1] : said.map((part) => part.join(": ")).join(". ")});
 }
 
 /* A late answer must not take the focus of whoever has gone on. A row that had
@@ -664,12 +771,14 @@ function isStillAt(from) {
 async function search() {
 	const from = document.activeElement;
 	showWrong(null);
+	takeFilter();
 	try {
 		await loadLetters(false);
 		say(byId("notice"), "");
 		showWrong(null);
 		if (isStillAt(from))
 			focusRow(byId("letters"), 0);
+		return true;
 	} catch (e) {
 		if (!(e instanceof Refusal))
 			throw e;
@@ -679,6 +788,7 @@ async function search() {
 			openToken(e.message, search);
 		else
 			say(byId("notice"), e.message);
+		return false;
 	}
 }
 
@@ -812,6 +922,7 @@ function closeDialog() {
 	trail.length = 0;
 	byId("dialog").close();
 	byId("dialog-body").replaceChildren();
+	byId("dialog-buttons").replaceChildren();
 	const at = scrollY;
 	if (cameFrom && cameFrom.isConnected && cameFrom !== document.body) {
 		cameFrom.focus();
@@ -827,11 +938,18 @@ byId("dialog").addEventListener("cancel", (e) => {
 	goBack();
 });
 
+/* What a button did whose dialog was left before the answer came: it must not
+ * write into the one that is seen now. A change is told; a dry run is not. */
+function sayLate(title, text, good) {
+	if (text !== "")
+		say(noticePlace(), `${title}: ${text}`, good);
+}
+
 /* A button of the dialog; what it does may be refused. */
 function button(text, kind, act) {
 	const b = make("button", {className: kind}, text);
 	b.addEventListener("click", async () => {
-		const view = trail.at(-1);
+		const view = trail.at(-1), title = byId("dialog-title").textContent;
 		if (view)
 			view.held = b; /* disabled it loses the focus */
 		b.disabled = true;
@@ -844,13 +962,15 @@ function button(text, kind, act) {
 		} catch (e) {
 			if (!(e instanceof Refusal))
 				throw e;
-			if (e.status === 401 && b.isConnected && view.key !== "token")
+			if (!b.isConnected)
+				sayLate(title, e.changes ? e.message : "", false);
+			else if (e.status === 401 && view.key !== "token")
 				openToken(e.message);
 			else
 				say(noticePlace(), e.message);
 		} finally {
 			clearTimeout(slow);
-			if (byId("dialog-notice").textContent.startsWith("Under way"))
+			if (b.isConnected && byId("dialog-notice").textContent.startsWith("Under way"))
 				say(byId("dialog-notice"), "");
 		}
 		b.disabled = b.kept === true;
@@ -866,6 +986,33 @@ function lock(b, reason) {
 	b.kept = b.disabled = reason !== "";
 	b.setAttribute("aria-describedby", "dialog-why");
 	why(reason);
+}
+
+/* What was tried, to be seen before it is done: a telephone shows little. */
+function showTried(shown, parts) {
+	shown.replaceChildren(...parts);
+	shown.scrollIntoView({block: "start"});
+}
+
+/* What was typed into a form, of the same letters: one Esc too many, and it is
+ * there again when the form is. */
+const drafts = new Map();
+
+function remember(title, meant, inputs) {
+	const key = JSON.stringify([title, meant]), draft = drafts.get(key) || [];
+	inputs.forEach((input, i) => {
+		const part = input.type === "checkbox" ? "checked" : "value";
+		if (draft[i] !== undefined)
+			input[part] = draft[i];
+		input.addEventListener("input", () => {
+			draft[i] = input[part];
+			drafts.set(key, draft);
+		});
+	});
+}
+
+function forget(title, meant) {
+	drafts.delete(JSON.stringify([title, meant]));
 }
 
 const DRY_FIRST = "First the dry run: it counts, and changes nothing.";
@@ -896,7 +1043,10 @@ function insist(reason) {
 
 /* After a dry run: to what is missing, or to the button that does it. */
 function goOn(reason, go) {
-	(reason.value.trim() === "" ? reason : go).focus();
+	if (reason.value.trim() === "")
+		reason.focus();
+	else
+		go.focus({preventScroll: true}); /* it is seen anyway, unlike what was tried */
 }
 
 function field(list, label, input) {
@@ -935,6 +1085,8 @@ function openToken(said, then) {
 			throw e;
 		}
 		showWho();
+		if (!use.isConnected)
+			return;
 		await goBack();
 		if (then)
 			then();
@@ -1080,7 +1232,11 @@ function valueView(letter) {
 	return [bar, shown];
 }
 
+/* A telephone has the heads beside the cells. */
 function table(id, heads, rows) {
+	for (const row of rows)
+		heads.forEach((h, i) => row.cells[i] &&
+			row.cells[i].setAttribute("data-head", Array.isArray(h) ? h[0] : h));
 	return make("table", {id, role: rows.some((row) => row.open) ? "grid" : "table"},
 		make("thead", {}, make("tr", {}, ...heads.map((h) => Array.isArray(h)
 			? make("th", {className: h[1]}, h[0]) : make("th", {}, h)))),
@@ -1216,16 +1372,22 @@ function waitingView(ids) {
 }
 
 /* Where nobody decides alone it is a plan. */
-async function planChange(ids, c, reason) {
+async function planChange(ids, c, reason, go) {
 	const plan = await ask("POST", "plans", {ids, kind: c.plan, reason});
-	showMade(plan, c.done);
+	showMade(plan, c.done, go);
 }
 
-function showMade(plan, done) {
+/* go: the button that has made it. */
+function showMade(plan, done, go) {
+	const said = `plan ${plan.plan} is made; nothing is ${done} yet`;
 	now.chosen.clear();
+	if (!go.isConnected) {
+		say(noticePlace(), `${said}: it is under Plans`, true);
+		return;
+	}
 	leaveForm();
 	showPlan(plan);
-	say(byId("dialog-notice"), `plan ${plan.plan} is made; nothing is ${done} yet` +
+	say(byId("dialog-notice"), said +
 		(plan.two_person === "off" ? "" : ": somebody else finds it under Plans, and approves it"),
 	true);
 }
@@ -1239,23 +1401,31 @@ function openChange(ids, c) {
 	const go = button(alone ? capital(c.go) : `Plan to ${c.go}`, c.kind, async () => {
 		insist(reason);
 		if (!alone) {
-			await planChange(ids, c, reason.value);
+			await planChange(ids, c, reason.value, go);
 			return;
 		}
 		const doc = await changeLetters(c.path, ids, {reason: reason.value});
 		const done = doc.results.filter((r) => r.outcome === "done").map((r) => r.letter_id);
-		shown.replaceChildren(...resultsView(doc, c.done));
+		const well = doc.refused === 0 && !doc.failed;
+		const said = `${doc.done} ${c.done}, ${doc.refused} refused` +
+			(doc.failed ? "; one failed: see why" : "");
+		ids.forEach((id) => now.chosen.delete(id));
+		forget(c.title, ids);
+		loadKeys().then(reread);
+		if (!go.isConnected) {
+			sayLate(c.title, said, well);
+			return;
+		}
+		showTried(shown, resultsView(doc, c.done));
 		lock(go, done.length === ids.length ? "Done." :
 			"Done, as far as it went. Run the dry run again to try what is left.");
-		ids.forEach((id) => now.chosen.delete(id));
-		say(byId("dialog-notice"), `${doc.done} ${c.done}, ${doc.refused} refused` +
-			(doc.failed ? "; one failed: see why" : ""),
-			doc.refused === 0 && !doc.failed);
-		loadKeys().then(reread);
+		say(byId("dialog-notice"), said, well);
 	});
 	const dry = button("Dry run", "", async () => {
 		const doc = await changeLetters(c.path, ids, {dry_run: true});
-		shown.replaceChildren(...resultsView(doc, `would be ${c.done}`));
+		if (!dry.isConnected)
+			return;
+		showTried(shown, resultsView(doc, `would be ${c.done}`));
 		lock(go, doc.done === 0 ? `Nothing of it can be ${c.done}: see why.` : "");
 		if (doc.done > 0)
 			goOn(reason, go);
@@ -1265,6 +1435,7 @@ function openChange(ids, c) {
 	openDialog({key: "change", enter: dryThenDo(dry, go, reason)}, c.title,
 		[make("p", {}, c.effect), ...waitingView(ids), list, shown], [dry, go]);
 	lock(go, DRY_FIRST);
+	remember(c.title, ids, [reason]);
 }
 
 function openDiscard(ids) {
@@ -1307,15 +1478,21 @@ function openEdit(letter) {
 	const go = button("Make the edited letter", "primary", async () => {
 		insist(reason);
 		const doc = await ask("POST", path, wish(false));
-		leaveForm();
 		reread();
+		if (!go.isConnected) {
+			sayLate("Edit", `letter ${doc.letter_id} is made, and not replayed yet`, true);
+			return;
+		}
+		leaveForm();
 		await openLetter(doc.letter_id);
 		say(byId("dialog-notice"), "made, and not replayed yet; the original waits as edited", true);
 	});
 	const dry = button("Dry run", "", async () => {
-		const d = (await ask("POST", path, wish(true))).difference;
-		shown.replaceChildren(...differenceView(letter, d.at,
-			hex ? bytesOf({value_hex: input.value.replace(/\s/g, "")}) : input.value));
+		const tried = wish(true), d = (await ask("POST", path, tried)).difference;
+		if (!dry.isConnected)
+			return;
+		showTried(shown, differenceView(letter, d.at,
+			hex ? bytesOf(tried) : tried.value));
 		lock(go, "");
 		goOn(reason, go);
 	});
@@ -1468,7 +1645,7 @@ function optional(body, name, input) {
 
 /* Which letters are meant when none is selected. */
 function meantText() {
-	const where = byId("where").value.trim(), state = byId("state").value;
+	const {where, state} = now;
 	const what = where === "" ? "" : " that fit the filter: " + where;
 	if (state === "any")
 		return `All letters, whatever their state${what}` +
@@ -1506,8 +1683,9 @@ function sendingFields(list) {
 
 /* No ids: all that fit. */
 function openPlan(ids, discards) {
-	const where = byId("where").value.trim();
-	const all = ids.length === 0;
+	const {where, state} = now;
+	const all = ids.length === 0, meant = all ? [where, state] : ids;
+	const title = discards ? "Plan to discard" : "Plan a replay";
 	const list = make("div", {className: "fields"});
 	const reason = reasonField(list);
 	const add = discards ? (body) => {
@@ -1525,8 +1703,8 @@ function openPlan(ids, discards) {
 			body.where = where === "" ? "attempts >= 0" : where;
 		else
 			body.ids = ids;
-		if (all && byId("state").value !== "")
-			body.state = byId("state").value;
+		if (all && state !== "")
+			body.state = state;
 		add(body);
 		return body;
 	};
@@ -1534,11 +1712,15 @@ function openPlan(ids, discards) {
 	const done = discards ? "discarded" : "replayed";
 	const go = button("Make this plan", "primary", async () => {
 		insist(reason);
-		showMade(await ask("POST", "plans", wish(false)), done);
+		const plan = await ask("POST", "plans", wish(false));
+		forget(title, meant);
+		showMade(plan, done, go);
 	});
 	const dry = button("Dry run", "", async () => {
 		const plan = await ask("POST", "plans", wish(true));
-		shown.replaceChildren(...outlook(plan));
+		if (!dry.isConnected)
+			return;
+		showTried(shown, outlook(plan));
 		go.textContent = clean(`Make this plan: ${discards ? "discard" : "replay"} ${effect(plan)}`);
 		lock(go, "");
 		goOn(reason, go);
@@ -1555,10 +1737,10 @@ function openPlan(ids, discards) {
 		say(byId("dialog-notice"), "");
 		lock(go, "Changed since the dry run: run it again.");
 	});
-	openDialog({key: "form", enter: dryThenDo(dry, go, reason)},
-		discards ? "Plan to discard" : "Plan a replay", [make("p", {}, all
-			? meantText() : `${count(ids.length, "selected letter")}.`), list, shown], [dry, go]);
+	openDialog({key: "form", enter: dryThenDo(dry, go, reason)}, title, [make("p", {}, all
+		? meantText() : `${count(ids.length, "selected letter")}.`), list, shown], [dry, go]);
 	lock(go, DRY_FIRST);
+	remember(title, meant, [...list.querySelectorAll("input")].filter((i) => !i.disabled));
 }
 
 /* ---- a plan's pace, as this page has seen it ---- */
@@ -1644,21 +1826,30 @@ function planFields(plan) {
 }
 
 /* What was refused has changed meanwhile: it is shown as it is, with why not. */
-async function turnPlan(plan, what, body) {
+async function turnPlan(plan, what, body, b) {
 	const path = `plans/${plan.plan}`;
 	try {
-		showPlan(await ask("POST", `${path}/${what}`, body));
+		const turned = await ask("POST", `${path}/${what}`, body);
+		if (b.isConnected)
+			showPlan(turned);
+		else
+			sayLate(`Plan ${plan.plan}`, turned.state, true);
 	} catch (e) {
-		if (e instanceof Refusal && e.code === "refused")
-			showPlan(await ask("GET", path), body.reason);
+		if (b.isConnected && e instanceof Refusal && e.code === "refused") {
+			const fresh = await ask("GET", path);
+			if (b.isConnected)
+				showPlan(fresh, body.reason);
+			say(noticePlace(), e.message);
+			return;
+		}
 		throw e;
 	}
 }
 
 function planButtons(plan, reason) {
-	const turn = (text, kind, what) => Object.assign(button(text, kind, async () => {
+	const turn = (text, kind, what) => Object.assign(button(text, kind, async (b) => {
 		insist(reason);
-		await turnPlan(plan, what, {reason: reason.value});
+		await turnPlan(plan, what, {reason: reason.value}, b);
 	}), {asksWhy: true});
 	const discards = plan.kind === "discard";
 	const verb = discards ? "discard" : "replay";
@@ -1668,7 +1859,7 @@ function planButtons(plan, reason) {
 			"primary", "approve"));
 	if (["approved", "stopped", "interrupted"].includes(plan.state))
 		buttons.push(button(plan.state === "approved" ? `${capital(verb)} ${effect(plan)}`
-			: `Resume: ${verb} ${effect(plan)}`, "primary", () => turnPlan(plan, "run", {})));
+			: `Resume: ${verb} ${effect(plan)}`, "primary", (b) => turnPlan(plan, "run", {}, b)));
 	if (plan.state === "running")
 		buttons.push(turn("Stop after the letter in hand", "danger", "stop"));
 	if (plan.state !== "done" && plan.state !== "cancelled" && plan.state !== "running")
@@ -1942,7 +2133,8 @@ const keys = {
 	"Enter": () => here("open"), "x": () => here("choose"), " ": () => here("choose"),
 	"a": chooseAll,
 	"/": () => byId("where").select(),
-	"b": () => focusRow(byId("blocked"), 0), "R": () => here("replay"),
+	"b": () => now.keys.length > 0 ? focusRow(byId("blocked"), 0)
+		: say(byId("notice"), keysText()), "R": () => here("replay"),
 	"p": () => here("plan") || pressMain("plan"),
 	"d": () => here("discard") || pressMain("discard"),
 	"P": openPlans, "r": refresh, "t": () => openToken(""), "?": openHelp,
@@ -2012,16 +2204,20 @@ document.addEventListener("keydown", onKey);
 document.addEventListener("click", onRow);
 byId("search").addEventListener("click", search);
 byId("by").addEventListener("change", () => attempt(loadReasons));
-byId("state").addEventListener("change", () => attempt(loadParts));
+byId("state").addEventListener("change", () => {
+	takeFilter();
+	attempt(loadParts);
+});
 byId("more").addEventListener("click", () => attempt(() => loadLetters(true)));
 byId("refresh").addEventListener("click", refresh);
 byId("token").addEventListener("click", () => openToken(""));
 byId("help").addEventListener("click", openHelp);
 byId("show-plans").addEventListener("click", openPlans);
-byId("plan").addEventListener("click", () => asSomebody(() => openPlan([...now.chosen])));
-byId("discard").addEventListener("click", () => asSomebody(() => now.chosen.size > 0
-	? openDiscard([...now.chosen]) : openPlan([], true)));
-byId("export").addEventListener("click", () => attempt(exportAll));
+byId("plan").addEventListener("click", () => asListed(() => asSomebody(() =>
+	openPlan([...now.chosen]))));
+byId("discard").addEventListener("click", () => asListed(() => asSomebody(() =>
+	now.chosen.size > 0 ? openDiscard([...now.chosen]) : openPlan([], true))));
+byId("export").addEventListener("click", () => asListed(() => attempt(exportAll)));
 
 byId("blocked-all").addEventListener("click", () => {
 	now.keysAll = !now.keysAll;

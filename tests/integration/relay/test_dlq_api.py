@@ -8,7 +8,7 @@ from harness.cell import OUT, ROOT
 from harness.dlq_api import TOKENS, token_file
 from harness.kafka import header
 from harness.ports import free_port
-from harness.relay_rows import refused_letter
+from harness.relay_rows import refused_letter, waits_for
 from harness.wait import until
 
 
@@ -443,6 +443,45 @@ def test_decided_letters_are_not_read_for_the_blocked_keys(relay_cell):
 def plan_state(asked, plan, state):
     return until(lambda: (p := asked.get(f"plans/{plan}"))["state"] == state
                  and not p["runs_here"] and p, 120, f"plan is {state}")
+
+
+def test_what_waits_for_nobody_is_buried(relay_cell, api):
+    cell, asked = relay_cell, api()
+    waits_for(cell, "gone", 10003)
+    waits_for(cell, "held", 1)
+    leads = until(lambda: cell.sql("SELECT slot FROM relay_progress"), 60,
+                  "it leads")
+    doc = until(lambda: (d := asked.get("endpoints"))["endpoints"][0][
+        "whose"] == "nobody" and d, 60, "nobody has it")
+    assert [(e["endpoint"], e["waiting"]) for e in doc["endpoints"]] == [
+        ("gone", 10003), ("held", 1)] and doc["more"] is False and leads
+    assert asked.get("endpoints", limit=1)["more"] is True
+
+    bury = {"endpoint": "webhook:gone", "reason": "the partner left"}
+    for wrong, status, said in (
+            ({"endpoint": "gone"}, 400, '"reason" is missing'),
+            ({"reason": "r"}, 400, '"endpoint" is missing'),
+            ({"endpoint": "none", "reason": "r"}, 404, "nothing waits for")):
+        assert said in asked.post("endpoints/bury", wrong,
+                                  status=status)["error"]["message"]
+    asked.post("endpoints/bury", bury, status=403, who="wall")
+    assert asked.post("endpoints/bury", {**bury, "dry_run": True}) == {
+        "endpoint": "gone", "dry_run": True, "letters": 10003, "more": False}
+    assert cell.sql("SELECT count(*) FROM audit_events") == [(0,)]
+    with cell.cell.connect("owner", cell.database) as con, con.cursor() as cur:
+        cur.execute("SELECT pg_advisory_xact_lock(hashtextextended("
+                    "'countinghouse webhook gone', "
+                    "'ch.webhook_deliveries'::regclass::oid::bigint))")
+        said = asked.post("endpoints/bury", bury, status=409)["error"]
+        assert "a running relay has endpoint gone" in said["message"]
+    con.close()
+    first, last = (asked.post("endpoints/bury", bury) for _ in range(2))
+    assert (first["letters"], first["more"]) == (10000, True)
+    assert (last["letters"], last["more"]) == (3, False)
+    assert asked.get("letters", where="topic = 'webhook:gone' and class = "
+                     "'no_endpoint'", limit=1)["fitting"] == 10003
+    assert audits(cell, "dlq.bury") == [
+        ("dlq.bury", "ann", "endpoint gone", "the partner left")] * 2
 
 
 def test_dry_runs_say_whether_the_targets_are_there(relay_cell, api):

@@ -2,11 +2,13 @@
 
 import os
 import pwd
+import re
 import subprocess
 
 import psycopg2
 import pytest
 
+from harness.cell import OUT, ROOT
 from harness.ports import free_port
 from harness.relay_rows import refused_letter
 
@@ -34,7 +36,8 @@ def test_what_is_wrong_is_one_line_and_the_verbs_own_usage(relay_cell):
         assert ran.returncode == 64 and lines[0] == f"dlq: {says}", ran.stderr
         assert lines[1].startswith("  replay   <letter>...|filter --reason R")
         assert lines[-1] == (
-            "all of it: outbox-relay dlq --help, or man outbox-relay")
+            "its options: outbox-relay dlq replay --help; all of it: dlq "
+            "--help, or man outbox-relay")
         assert len(lines) < 10 and "discard" not in ran.stderr
     # it has its plan's
     ran = cell.run_dlq("run", "1", "--reason", "r")
@@ -45,6 +48,33 @@ def test_what_is_wrong_is_one_line_and_the_verbs_own_usage(relay_cell):
         lines = ran.stderr.splitlines()
         assert ran.returncode == 64 and lines[0] == f"dlq: {says}"
         assert lines[1].startswith("verbs: list show ") and len(lines) == 3
+
+
+def test_each_verb_has_a_page_of_its_own():
+    program = str(OUT / "bin" / "outbox-relay")
+
+    def page(*args):
+        return subprocess.run([program, *args, "--help"], text=True, check=True,
+                              stdout=subprocess.PIPE, timeout=60).stdout
+    whole = page("dlq")
+    verbs = re.findall(r"^  ([a-z]+) ", whole, re.MULTILINE)
+    assert len(set(verbs)) == 18
+    source = (ROOT / "services/outbox-relay/dlq.c").read_text()
+    for verb in set(verbs):
+        shown = page("dlq", verb)
+        assert f"\n  {verb} " in shown and f" dlq {verb}" in shown, shown
+        assert "\nexample:\n" in shown and "\n  cancel " not in shown or (
+            verb == "cancel"), shown
+        # of each option that it takes, and of no other
+        takes = re.search(r'\{"%s", [^}]*?,\s+((?:[A-Z]+ )*(?:"\w+"|[A-Z]+))\}'
+                          % verb, source).group(1)
+        takes = takes.replace("FILTER", '"tcksSwl"').replace("CHANGE", '"ran"')
+        letters = set(takes) - set('" ')
+        words = {re.search(r"""\{"([a-z-]+)", [01], NULL, '%s'\}""" % x,
+                           source).group(1) for x in letters}
+        said = set(re.findall(r"^  --([a-z-]+)", shown, re.MULTILINE))
+        assert said == words, verb
+    assert page("dlq", "plns") == whole
 
 
 def test_who_it_was_is_known_without_user(relay_cell):

@@ -13,7 +13,7 @@ from harness.dead_letter_topics import put
 from harness.dlq_api import TOKENS
 from harness.kafka import header
 from harness.relay_rows import (first_seen, noise, refused_letter,
-                                small_topic)
+                                small_topic, waits_for)
 from harness.wait import until
 
 ENTER, ESCAPE, TAB, BACKSPACE = "\ue007", "\ue00c", "\ue004", "\ue003"
@@ -439,9 +439,23 @@ def test_a_telephone_shows_it_all(relay_cell, page, browser, picture):
         titled(browser, "Plan a replay")
         browser.keys("mended")
         press(browser, "Dry run")
+        browser.wait(lambda: browser.focused()[2].startswith(
+            "Make this plan: "), "tried")
+        # what it would do is seen, before it is done
+        assert browser.js(
+            "const t = document.getElementById('targets');"
+            "const at = t.getBoundingClientRect(), r = t.querySelector('td');"
+            "return at.top > 0 && document.elementFromPoint(at.left + 5,"
+            " r.getBoundingClientRect().top + 5) === r")
+        picture("telephone-tried")
         press(browser, "Make this plan")
         browser.wait(lambda: browser.text("#dialog-title").endswith(
             ": planned"), "the plan is made")
+        # why stands beside who, not behind the edge
+        assert browser.js(
+            "return [...document.querySelectorAll('#history td')].every((td) =>"
+            " td.getBoundingClientRect().right <= innerWidth) &&"
+            " document.querySelectorAll('#history td').length >= 4")
         assert browser.js("const d = document.getElementById('dialog');"
                           "return d.scrollWidth - d.clientWidth") <= 0
         picture("telephone-plan")
@@ -763,6 +777,7 @@ def test_a_change_asks_first_who_it_is(relay_cell, page, browser):
     titled(browser, "Plan a replay")
     assert "as bob" in browser.text("#who")
     # one that is refused in a form: what is typed there stays
+    browser.driver.execute_async_script("refresh().then(arguments[0])")
     browser.js("now.token = 'gone'")
     browser.keys("why", ENTER)
     titled(browser, "Token")
@@ -831,6 +846,153 @@ def test_a_canary_says_what_it_waits_for(relay_cell, page, browser, picture):
     browser.wait(lambda: "nothing is left to run" in
                  browser.text("#dialog-notice"), "why")
     assert "dlq" not in browser.text("#dialog-notice")
+
+
+def hold_back(browser, what):
+    """Answers to requests whose path holds `what` come when let_go() says."""
+    browser.js("const real = window.fetch.bind(window);"
+               "window.held = []; window.fetch = async (path, more) => {"
+               "const answer = await real(path, more);"
+               "if (path.includes(arguments[0]))"
+               " await new Promise((go) => window.held.push(go));"
+               "return answer; }".replace("arguments[0]", json.dumps(what)))
+
+
+def let_go(browser):
+    browser.wait(lambda: browser.js("return held.length > 0"), "it is asked")
+    browser.driver.execute_async_script(
+        "const done = arguments[0]; for (const go of held.splice(0)) go();"
+        "setTimeout(done, 50)")
+
+
+def test_a_late_answer_writes_into_no_other_dialog(relay_cell, page, browser):
+    cell = relay_cell
+    letters = [cell.rejected(key=b"k%d" % n) for n in range(2)]
+    page(2)
+    give_token(browser, "ann")
+    hold_back(browser, "/plans")
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    browser.keys("mended", ENTER)
+    browser.wait(lambda: "Under way" in browser.text("#dialog-notice"), "asked")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "left")
+    # another form, of other letters: what it says is not of the first one's
+    browser.keys("x", "d")
+    titled(browser, "Discard")
+    let_go(browser)
+    assert browser.text("#dialog-notice") == ""
+    assert browser.text("#dialog-why").startswith("First the dry run")
+    assert browser.focused()[:2] == ["INPUT", "field-0"]
+    browser.keys(ESCAPE, ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "left")
+
+    # a change that was left is told, and takes nobody away
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    browser.keys("mended", ENTER)
+    let_go(browser)
+    browser.wait(lambda: browser.focused()[2].startswith("Make this plan"),
+                 "tried")
+    browser.keys(ENTER)
+    browser.wait(lambda: browser.js("return held.length > 0"), "asked")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "left")
+    shown = open_first(browser)
+    let_go(browser)
+    browser.wait(lambda: "is made; nothing is replayed yet: it is under Plans"
+                 in browser.text("#dialog-notice"), "told")
+    assert shown in letters
+    assert browser.text("#dialog-title") == "Letter " + shown
+    assert cell.sql("SELECT state FROM replay_plans") == [("planned",)]
+    assert browser.complaints() == []
+
+
+def test_a_filter_that_was_not_searched_plans_nothing(relay_cell, page,
+                                                      browser):
+    cell = relay_cell
+    for n in range(3):
+        cell.rejected(key=b"k%d" % n)
+    page(3)
+    give_token(browser, "ann")
+    browser.keys("/", "key = 'k1'")
+    for button in ("plan", "discard", "export"):
+        browser.js("document.getElementById('where').value = \"key = 'k1'\";"
+                   "document.getElementById(arguments[0]).click()", button)
+        browser.wait(lambda: "had not been searched yet" in
+                     browser.text("#notice"), "it is searched first")
+        assert not browser.text("#dialog-title")
+        assert [r[5] for r in browser.rows("letters")] == ["k1"]
+        browser.js("document.getElementById('where').value = '';"
+                   "document.getElementById('search').click()")
+        browser.wait(lambda: len(browser.rows("letters")) == 3, "all again")
+    # nor does what is half typed change the list behind one's back
+    browser.js("document.getElementById('where').value = \"key = 'k1'\"")
+    browser.js("document.getElementById('refresh').click()")
+    browser.wait(lambda: browser.driver.execute_async_script(
+        "const done = arguments[0]; refresh().then(() => done(true))"), "read")
+    assert len(browser.rows("letters")) == 3
+    browser.js("document.getElementById('plan').click()")
+    browser.wait(lambda: len(browser.rows("letters")) == 1, "searched")
+    browser.js("document.getElementById('plan').click()")
+    titled(browser, "Plan a replay")
+    assert "key = 'k1'" in browser.text("#dialog-body")
+
+
+def test_what_was_typed_is_there_again(relay_cell, page, browser):
+    cell = relay_cell
+    for n in range(2):
+        cell.rejected(key=b"k%d" % n)
+    page(2)
+    give_token(browser, "ann")
+
+    def typed():
+        return browser.js("return [0, 2].map((n) => document.getElementById("
+                          "'field-' + n).value)")
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    browser.keys("limit raised, INC-7", TAB, "50", ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "one Esc too many")
+    browser.keys("p")
+    titled(browser, "Plan a replay")
+    assert typed() == ["limit raised, INC-7", "50"]
+    browser.keys(ESCAPE)
+    browser.wait(lambda: not browser.text("#dialog-title"), "left")
+    # of other letters it is another matter
+    browser.keys("x", "p")
+    titled(browser, "Plan a replay")
+    assert typed() == ["", ""]
+
+
+def test_webhooks_that_wait_for_nobody(relay_cell, page, browser, picture):
+    cell = relay_cell
+    waits_for(cell, "gone", 3)
+    page(0)
+    browser.wait(lambda: browser.js(
+        "document.getElementById('refresh').click();"
+        "const t = document.getElementById('endpoints').tBodies[0];"
+        "return t.rows.length > 0 && t.rows[0].cells[3].innerText"
+        " === 'no running relay has it'"), "it is shown")
+    give_token(browser, "ann")
+    assert [r[:3] for r in browser.rows("endpoints")] == [["3", "3h", "gone"]]
+    picture("endpoints")
+    browser.js("document.querySelector('#endpoints tbody tr').focus()")
+    browser.keys(ENTER)
+    titled(browser, "Make letters of what waits")
+    browser.keys("the partner left", ENTER)
+    browser.wait(lambda: browser.focused()[2] == "Make letters of 3 deliveries",
+                 "tried")
+    assert "nothing is changed yet" in browser.text("#dialog-notice")
+    picture("bury")
+    browser.keys(ENTER)
+    browser.wait(lambda: "3 deliveries of gone are letters now" in
+                 browser.text("#dialog-notice"), "done")
+    browser.keys(ESCAPE)
+    browser.wait(lambda: len(browser.rows("letters")) == 3 and
+                 not browser.text("#orphans-title"), "they are letters")
+    assert cell.sql("SELECT actor, subject, reason FROM audit_events") == [
+        ("ann", "endpoint gone", "the partner left")]
+    assert browser.complaints() == []
 
 
 def test_what_is_not_known_is_said(relay_cell, page, browser, picture):

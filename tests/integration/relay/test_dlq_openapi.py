@@ -42,7 +42,8 @@ def schema_of(operation):
 
 def served():
     """(method, path) of the API's tables."""
-    rows = [row for name in ("api_letters.c", "api_plans.c") for row in
+    rows = [row for name in ("api_letters.c", "api_plans.c",
+                             "api_endpoints.c") for row in
             re.findall(r'\{CH_HTTP_(GET|POST|PUT|DELETE), "([^"]+)"',
                        (SOURCES / name).read_text())]
     assert len(rows) > 10, "the tables are not found where they were"

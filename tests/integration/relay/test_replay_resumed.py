@@ -4,6 +4,7 @@ letters are refused where they go."""
 import os
 import random
 import signal
+import subprocess
 
 import pytest
 
@@ -123,3 +124,29 @@ def test_a_relay_that_ends_leaves_a_page_that_nobody_acknowledges(
         os.kill(broker, signal.SIGCONT)
     assert "the process that ran it was stopped" in stopped["state_reason"]
     assert asked.daemon.stop() == 0
+
+
+def test_a_replay_by_hand_that_stands_still_lets_its_letter_go(relay_cell):
+    """And does not send it when it wakes: somebody else has decided it."""
+    cell = relay_cell
+    letter = cell.rejected()
+    broker = int((cell.cell.state / "run" / "kafka.pid").read_text())
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        replay = subprocess.Popen(
+            cell.dlq_command("replay", letter, "--reason", "r"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until(lambda: cell.sql(
+            "SELECT 1 FROM pg_stat_activity WHERE state = "
+            "'idle in transaction' AND datname = current_database() "
+            "AND application_name = 'outbox-relay dlq' "
+            "AND now() - state_change > interval '0.2 second'"), 60, "it asks")
+        replay.send_signal(signal.SIGSTOP)
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    cell.dlq("discard", letter, "--reason", "not needed any more")
+    replay.send_signal(signal.SIGCONT)
+    out, err = replay.communicate(timeout=60)
+    assert replay.returncode == 1, out + err
+    assert cell.records(cell.commands) == []
+    assert states(cell) == {letter: "discarded"}

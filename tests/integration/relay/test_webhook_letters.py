@@ -200,9 +200,13 @@ def test_what_waits_for_nobody_becomes_letters(relay_cell, relay, hooks,
     assert len(cell.letters("--state", "pending")) == 0
     assert "4 deliveries are letters of webhook:a" in cell.dlq(*bury)
     assert cell.dlq("endpoints") == ""
-    # the one that was put back stands for its letter
+    # the one that was put back stands for its letter; who ended that is named
     assert states(cell)[letter] == "resolved"
     found = cell.letters("--topic", "webhook:a")
+    assert cell.sql("SELECT actor, reason FROM letter_states WHERE letter_id "
+                    "= %s", (letter,)) == [(
+        "ann", f"came back as letter {found[0]['letter_id']}: "
+        "the partner is gone")]
     assert [x["row_id"] for x in found] == [bad, *waits]
     assert {x["error_class"] for x in found} == {"no_endpoint"}
     assert cell.sql("SELECT actor, reason, after->'letters' FROM audit_events "

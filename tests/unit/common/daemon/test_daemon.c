@@ -283,6 +283,17 @@ START_TEST(help_version_sample_and_reference_come_from_the_tables)
 }
 END_TEST
 
+START_TEST(a_word_of_a_command_may_have_a_page)
+{
+	ck_assert_int_eq(RUN("say", "hello", "--help"), 0);
+	file_has(out_file, "page of say hello");
+	ck_assert_int_eq(RUN("say", "else", "-h"), 0);
+	file_has(out_file, "say <word>");
+	ck_assert_int_eq(RUN("say", "--help"), 0);
+	file_has(out_file, "say <word>");
+}
+END_TEST
+
 START_TEST(sample_configuration_is_valid)
 {
 	char flag[96];
@@ -612,6 +623,7 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t,
 		help_version_sample_and_reference_come_from_the_tables);
+	tcase_add_test(t, a_word_of_a_command_may_have_a_page);
 	tcase_add_test(t, sample_configuration_is_valid);
 	tcase_add_test(t, check_config_is_0_or_78_with_the_reason);
 	tcase_add_test(t, secret_in_argv_is_refused_and_not_repeated);
