@@ -172,7 +172,7 @@ def test_what_waits_for_nobody_becomes_letters(relay_cell, relay, hooks,
                                                server):
     cell = relay_cell
     server.answer = lambda r: 410
-    daemon = relay(webhooks=hooks())
+    daemon = relay(webhooks=hooks(a={"attempts": 100}))
     bad = cell.event("k0")
     letter = letters_of(cell, 1)[0]["letter_id"]
     server.answer = lambda r: 500
