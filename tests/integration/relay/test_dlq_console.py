@@ -1080,6 +1080,9 @@ def test_a_blocked_key_appears_by_itself_and_is_skipped(
     browser.wait(lambda: browser.text("#blocked-said") == NOTHING, "said")
     assert browser.text("#blocked") == ""
     picture("blocked-none")
+    browser.keys("b")
+    browser.wait(lambda: browser.text("#notice") == NOTHING, "by its key too")
+    browser.keys(ESCAPE)
     give_token(browser, "ann")
     topic, _, later = blocked_key(cell)
     # its key's rows come to it one after the other
