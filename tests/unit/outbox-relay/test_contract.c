@@ -289,8 +289,8 @@ START_TEST(wrong_options_are_refused)
 	opt.placements = (const char *const[]){"type:envelope", NULL};
 	refused(&opt, "outbox_value = json");
 	opt.value = CONTRACT_JSON;
-	opt.placements = (const char *const[]){"id:envelope:type",
-		"id:header:type", "type:envelope", NULL};
+	opt.placements = (const char *const[]){
+		"id:envelope:type", "id:header:type", "type:envelope", NULL};
 	refused(&opt, "two \"type\"");
 	opt = options();
 	opt.table = "outbox";
