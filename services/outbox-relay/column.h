@@ -44,6 +44,15 @@ enum column_kind {
 	"bigint, bytea, date, timestamp, timestamptz, enums, citext and "      \
 	"domains over them"
 
+/* A column that is used. */
+struct column {
+	char *name;
+	const char *param; /* that named it */
+	int at;		   /* in a row; -1: the table has none */
+	uint32_t type;
+	enum column_kind kind;
+};
+
 /* modifier as in pg_attribute: -1 for a type without one. */
 enum column_kind column_kind_of(uint32_t oid, int32_t modifier);
 /* Could its text be JSON? */

@@ -17,27 +17,11 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "column.h"
+#include "placements.h"
 #include "rewrite.h"
 
 #define BYTEA_OID 17
 #define ARRAY_COUNT_AT 12
-#define PLACEMENTS_MAX 64
-
-enum place { PLACE_HEADER, PLACE_ENVELOPE, PLACE_PARTITION };
-
-struct column {
-	char *name;
-	const char *param; /* that named it */
-	int at;		   /* -1: the table has none */
-	uint32_t type;
-	enum column_kind kind;
-};
-
-struct placement {
-	struct column column;
-	enum place place;
-	char *alias;
-};
 
 struct headers {
 	struct ch_buf names, values;
@@ -47,80 +31,20 @@ struct headers {
 struct contract {
 	char *table, *prefix, *context, *run_id, *cloudevents;
 	struct column id, key, payload, route_by, type;
-	struct placement *placements;
-	size_t placement_count;
+	struct placements placed;
 	int column_count; /* of a row */
 	struct contract_type *types;
 	size_t type_count;
 	struct rewrite *rewrite; /* NULL: the prefix counts */
 	enum contract_missing missing;
 	enum contract_value value_as;
-	bool tombstone, envelope;
+	bool tombstone;
 	/* one row */
 	struct headers headers;
 	struct ch_buf topic, key_text, value, id_text, scratch;
 };
 
 /* ---- options ---- */
-
-static int
-read_place(struct ch_view word, enum place *out)
-{
-	static const char *const words[] = {"header", "envelope", "partition"};
-	int i;
-
-	for (i = 0; i < 3; i++)
-		if (ch_view_eq_str(word, words[i])) {
-			*out = (enum place)i;
-			return CH_OK;
-		}
-	return CH_EINVAL;
-}
-
-static int
-read_placement(struct placement *p, const char *text, struct ch_err *err)
-{
-	struct ch_view rest = ch_view_of(text), name, word, alias;
-
-	if (!ch_view_split(&rest, ':', &name) || name.len == 0 ||
-		!ch_view_split(&rest, ':', &word) ||
-		read_place(word, &p->place) != CH_OK)
-		return ch_err_set(err, CH_ECONFIG,
-			"outbox_placements: \"%s\" is not "
-			"<column>:header|envelope|partition[:<alias>]",
-			text);
-	if (!ch_view_split(&rest, '\0', &alias))
-		alias = name;
-	if (alias.len == 0 || ch_view_eq_str(alias, "payload"))
-		return ch_err_set(err, CH_ECONFIG,
-			"outbox_placements: \"%s\" has the alias \"%.*s\": "
-			"give another, \"payload\" is taken",
-			text, CH_VIEW_ARG(alias));
-	p->column = (struct column){
-		.name = ch_xviewdup(name), .param = "outbox_placements"};
-	p->alias = ch_xviewdup(alias);
-	return CH_OK;
-}
-
-static int
-read_placements(struct contract *c, const char *const *list, struct ch_err *err)
-{
-	size_t n = 0;
-	int rc;
-
-	while (list != NULL && list[n] != NULL)
-		n++;
-	c->placements = ch_xcalloc(n + 1, sizeof(*c->placements));
-	for (; c->placement_count < n; c->placement_count++) {
-		struct placement *p = &c->placements[c->placement_count];
-
-		rc = read_placement(p, list[c->placement_count], err);
-		if (rc != CH_OK)
-			return rc;
-		c->envelope |= p->place == PLACE_ENVELOPE;
-	}
-	return CH_OK;
-}
 
 static int
 check_options(const struct contract *c, const struct contract_options *opt,
@@ -134,7 +58,7 @@ check_options(const struct contract *c, const struct contract_options *opt,
 			"outbox_table = \"%s\" is not <schema>.<table>: write "
 			"public.%s if it lies there",
 			opt->table, opt->table);
-	if (c->envelope && opt->value != CONTRACT_JSON)
+	if (c->placed.envelope && opt->value != CONTRACT_JSON)
 		return ch_err_set(err, CH_ECONFIG,
 			"outbox_placements has an envelope, which only JSON "
 			"can show: set outbox_value = json, as Debezium's "
@@ -166,7 +90,7 @@ contract_new(const struct contract_options *opt, struct ch_err *err)
 	c->missing = opt->missing;
 	c->value_as = opt->value;
 	c->tombstone = opt->tombstone;
-	if (read_placements(c, opt->placements, err) != CH_OK ||
+	if (placements_read(&c->placed, opt->placements, err) != CH_OK ||
 		check_options(c, opt, err) != CH_OK)
 		goto fail;
 	if (opt->regex[0] == '\0')
@@ -198,16 +122,10 @@ free_texts(struct contract *c)
 void
 contract_free(struct contract *c)
 {
-	size_t i;
-
 	if (c == NULL)
 		return;
 	free_texts(c);
-	for (i = 0; i < c->placement_count; i++) {
-		free(c->placements[i].column.name);
-		free(c->placements[i].alias);
-	}
-	free(c->placements);
+	placements_free(&c->placed);
 	free(c->types);
 	rewrite_free(c->rewrite);
 	free(c);
@@ -305,8 +223,8 @@ learn_placements(struct contract *c, const struct pgoutput_column *columns,
 	size_t i;
 	int rc;
 
-	for (i = 0; i < c->placement_count; i++) {
-		struct placement *p = &c->placements[i];
+	for (i = 0; i < c->placed.count; i++) {
+		struct placement *p = &c->placed.all[i];
 
 		rc = find(c, &p->column, columns, count, may_miss, err);
 		if (rc != CH_OK)
@@ -422,8 +340,8 @@ add_column_headers(struct contract *c, const struct ch_view *fields,
 	size_t i;
 	int rc;
 
-	for (i = 0; i < c->placement_count; i++) {
-		const struct placement *p = &c->placements[i];
+	for (i = 0; i < c->placed.count; i++) {
+		const struct placement *p = &c->placed.all[i];
 
 		if (p->place != PLACE_HEADER || p->column.at < 0)
 			continue;
@@ -508,8 +426,8 @@ write_envelope(struct contract *c, const struct ch_view *fields,
 
 	ch_buf_adds(&c->value, "{\"payload\":");
 	rc = add_json(c, &c->payload, fields, err);
-	for (i = 0; rc == CH_OK && i < c->placement_count; i++) {
-		const struct placement *p = &c->placements[i];
+	for (i = 0; rc == CH_OK && i < c->placed.count; i++) {
+		const struct placement *p = &c->placed.all[i];
 
 		if (p->place != PLACE_ENVELOPE || p->column.at < 0)
 			continue;
@@ -536,7 +454,7 @@ write_value(struct contract *c, const struct ch_view *fields,
 		(payload.ptr == NULL ||
 			column_is_blank(c->payload.kind, payload)))
 		return CH_OK;
-	if (c->envelope)
+	if (c->placed.envelope)
 		rc = write_envelope(c, fields, err);
 	else if (c->value_as == CONTRACT_JSON)
 		rc = add_json(c, &c->payload, fields, err);
@@ -570,17 +488,17 @@ write_topic(struct contract *c, const struct ch_view *fields,
 	return CH_OK;
 }
 
-/* The last placed column that is not null. */
+/* That of the last placed column, null or not. */
 static struct ch_view
 partition_of(const struct contract *c, const struct ch_view *fields)
 {
 	struct ch_view part = {NULL, 0};
 	size_t i;
 
-	for (i = 0; i < c->placement_count; i++)
-		if (c->placements[i].place == PLACE_PARTITION &&
-			c->placements[i].column.at >= 0)
-			part = fields[c->placements[i].column.at];
+	for (i = 0; i < c->placed.count; i++)
+		if (c->placed.all[i].place == PLACE_PARTITION &&
+			c->placed.all[i].column.at >= 0)
+			part = fields[c->placed.all[i].column.at];
 	return part;
 }
 

@@ -10,7 +10,9 @@
 
 #include "rewrite.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <pcre2.h>
 
@@ -126,6 +128,70 @@ read_replacement(struct rewrite *w, const char *s, struct ch_err *err)
 	return CH_OK;
 }
 
+/* The last character of what begins at p and stands for itself: "\\Q...\\E" or a
+ * backslash and what it takes the meaning from. NULL: nothing does. */
+static const char *
+end_of_quoted(const char *p)
+{
+	const char *end;
+
+	if (p[0] != '\\' || p[1] == '\0')
+		return NULL;
+	if (p[1] != 'Q')
+		return p + 1;
+	end = strstr(p, "\\E");
+	return end != NULL ? end + 1 : p + strlen(p) - 1;
+}
+
+/* Behind "[", "[^", and a "]" that does not end the class. */
+static const char *
+begin_of_class(const char *p)
+{
+	p += p[1] == '^';
+	return p[1] == ']' ? p + 1 : p;
+}
+
+/* What Java and PCRE2 both take, for different things: in a class a class and
+ * "&&", and the flag U. NULL: nothing of it. */
+static const char *
+other_in_java(const char *p)
+{
+	bool class = false;
+
+	for (; *p != '\0'; p++) {
+		const char *end = end_of_quoted(p);
+
+		if (end != NULL) {
+			p = end;
+		} else if (!class && *p == '[') {
+			class = true;
+			p = begin_of_class(p);
+		} else if (class && (*p == '[' || strncmp(p, "&&", 2) == 0)) {
+			return p;
+		} else if (*p == ']') {
+			class = false;
+		} else if (!class && strncmp(p, "(?", 2) == 0 &&
+			p[2 + strspn(p + 2, "imsx-")] == 'U') {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static int
+refuse_other_in_java(const char *regex, struct ch_err *err)
+{
+	const char *at = other_in_java(regex);
+
+	if (at == NULL)
+		return CH_OK;
+	return ch_err_set(err, CH_ECONFIG,
+		"expression \"%s\": at character %td Java means something else "
+		"by \"%.2s\" than PCRE2: write it without a class or && in a "
+		"class (\\[ is a bracket), and without the flag U",
+		regex, at - regex, at);
+}
+
 struct rewrite *
 rewrite_new(const char *regex, const char *replacement, struct ch_err *err)
 {
@@ -134,6 +200,10 @@ rewrite_new(const char *regex, const char *replacement, struct ch_err *err)
 	PCRE2_SIZE at = 0;
 	int code = 0;
 
+	if (refuse_other_in_java(regex, err) != CH_OK) {
+		rewrite_free(w);
+		return NULL;
+	}
 	w->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED,
 		PCRE2_UTF, &code, &at, NULL);
 	if (w->code == NULL) {

@@ -5,8 +5,9 @@
  *
  * A value that the expression does not match as a whole stays as it is; else
  * the first match is replaced. The expression is PCRE2's, which is Java's but
- * for rarities; in the replacement $1 and ${name} stand for groups and a
- * backslash takes the meaning from the next character, as in Java.
+ * for rarities: what both take and for different things is refused. In the
+ * replacement $1 and ${name} stand for groups and a backslash takes the meaning
+ * from the next character, as in Java.
  *
  * Failure: an expression that does not compile, or a replacement that names no
  * group, is refused when it is made, never while rows flow.

@@ -288,6 +288,10 @@ START_TEST(wrong_options_are_refused)
 	opt = options();
 	opt.placements = (const char *const[]){"type:envelope", NULL};
 	refused(&opt, "outbox_value = json");
+	opt.value = CONTRACT_JSON;
+	opt.placements = (const char *const[]){
+		"id:envelope:type", "id:header:type", "type:envelope", NULL};
+	refused(&opt, "two \"type\"");
 	opt = options();
 	opt.table = "outbox";
 	refused(&opt, "public.outbox");

@@ -28,6 +28,10 @@ START_TEST(values_become_topics)
 		{"(?<n>.)(.*)", "\\$1\\\\${n}", "ab", "$1\\a"},
 		{"(?i)order", "one", "ORDER", "one"},
 		{"ü(.)", "u$1", "üé", "ué"},
+		/* none of these is a class in a class, or a flag of Java's */
+		{"[]a\\[&]+|\\[\\[a&&b\\]", "x", "[[a&&b]", "xb]"},
+		{"[^]]\\Q[[&&]\\E(?<U>.)&&(?i-s:\\()", "${U}", "a[[&&]b&&(",
+			"b"},
 	};
 	struct ch_buf out = CH_BUF_INIT;
 	size_t i;
@@ -62,6 +66,12 @@ START_TEST(wrong_ones_are_configuration_errors)
 		{"(?<n>a)", "${m}", "${m}"},
 		{"(?<n>a)", "${n", "${n"},
 		{"a", "x\\", "backslash"},
+		/* Java's intersection, PCRE2's three characters and a "]" */
+		{"[a-z&&[^o]]+", "x", "character 4"},
+		{"(?<n>[^a[b]])", "x", "character 8"},
+		{"[[:alpha:]]+", "x", "character 1"},
+		{"[]&&a]", "x", "character 2"},
+		{"\\Q[\\E(?iU)\\w", "x", "\"(?\""},
 	};
 	size_t i;
 
