@@ -47,3 +47,15 @@ def pair(alone, kafka, connect, daemons):
     made = Pair(alone, kafka, connect, daemons)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def own_types(alone):
+    """Without a domain over an enum: with one Debezium does not start."""
+    with alone.connect() as db, db.cursor() as cur:
+        cur.execute(
+            "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('ha ppy', "
+            "'sad', 'Order'); CREATE DOMAIN word AS varchar(20) CHECK (VALUE <> "
+            "'x'); CREATE DOMAIN word_of_word AS word; CREATE DOMAIN any_case "
+            "AS citext; CREATE DOMAIN tree AS jsonb; CREATE DOMAIN counted AS "
+            "int4; CREATE DOMAIN at_ms AS timestamp(3)")

@@ -5,6 +5,7 @@ in their order, value, byte for byte, and the same order in each partition. A
 record without a key has no partition that could be compared: both draw one."""
 
 import json
+import os
 import uuid
 
 from harness.connect import outbox_connector
@@ -22,6 +23,17 @@ def read(kafka, topic):
 
 def wire(record):
     return (record["key"], record.get("headers"), record["payload"])
+
+
+def difference(left, right):
+    """Of two records: the first place at which they part."""
+    for name, *pair in zip(("key", "headers", "value"), left, right):
+        theirs, ours = map(repr, pair)
+        at = len(os.path.commonprefix([theirs, ours]))
+        if theirs != ours:
+            return f"{name}: ...{theirs[max(at - 60, 0):at + 60]}, " \
+                   f"...{ours[max(at - 60, 0):at + 60]}"
+    return "none"
 
 
 class Pair:
@@ -99,7 +111,7 @@ class Pair:
     def stop_debezium(self):
         self.connect.remove(self.name)
 
-    def start_relay(self, slot=None, wait_ready=True, **flags):
+    def start_relay(self, slot=None, wait_ready=True, slot_read=True, **flags):
         slot = slot or self.slot("our")
         self.relay = self.daemons("outbox-relay", wait_ready=wait_ready, **{
             "bootstrap": self.kafka.bootstrap,
@@ -107,7 +119,7 @@ class Pair:
             "publication": self.name, "slot": slot,
             "outbox_table": self.table, "outbox_prefix": self.ours,
             "topic_wait": "2s", "outbox_snapshot": "no_data", **flags})
-        if wait_ready:
+        if wait_ready and slot_read:
             until(lambda: self.slot_active(slot), 30, "our slot is read")
         return self.relay
 
@@ -147,7 +159,8 @@ class Pair:
             pick = [[wire(r) for r in side if r["partition"] == part
                      and r["key"] is not None] for side in (theirs, ours)]
             for left, right in zip(*pick):
-                assert left == right, f"{suffix}[{part}]: Debezium, ours"
+                assert left == right, (f"{suffix}[{part}], Debezium, ours: "
+                                       + difference(left, right))
             assert len(pick[0]) == len(pick[1]), f"{suffix}[{part}]"
         bare = [sorted([repr(wire(r)) for r in side if r["key"] is None])
                 for side in (theirs, ours)]

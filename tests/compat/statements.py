@@ -26,7 +26,9 @@ class Statements:
         return [self.savepoints, self.copy, self.select, self.on_conflict,
                 self.cte, self.trigger, self.subtransactions, self.changed,
                 self.truncated, self.messages, self.replica, self.identity,
-                self.two_phase]
+                self.two_phase, self.prepared_together, self.merge,
+                self.upsert_of_many, self.empty, self.rewritten,
+                self.no_identity, self.function]
 
     def play(self, rounds):
         rows = 0
@@ -138,3 +140,78 @@ class Statements:
                 cur.execute(self.one("2pc"))
                 cur.execute(f"{end} PREPARED '{self.name}_{name}'")
         return 3
+
+    def prepared_together(self):
+        """Committed in another order than prepared, after others; of
+        subtransactions and of rows that the transaction deletes."""
+        names = [f"{self.name}_{n}" for n in "abc"]
+        with self.db.cursor() as cur:
+            for name in names:
+                cur.execute("BEGIN")
+                for one in (self.one("2pc"), "SAVEPOINT s", self.one("2pc"),
+                            "ROLLBACK TO s", "SAVEPOINT t", self.one("2pc")):
+                    cur.execute(one)
+                cur.execute(f"PREPARE TRANSACTION '{name}'")
+            cur.execute(self.one("2pc"))
+            for name in reversed(names):
+                cur.execute(f"COMMIT PREPARED '{name}'")
+        return 7
+
+    def merge(self):
+        self.run(f"MERGE INTO {self.table} t USING (SELECT 'merged' AS k, n "
+                 "FROM generate_series(1, 3) n) s ON t.aggregateid = s.k AND "
+                 "t.payload = to_jsonb(s.n) WHEN MATCHED AND s.n = 1 THEN "
+                 "DELETE WHEN MATCHED THEN UPDATE SET type = 'M' WHEN NOT "
+                 "MATCHED THEN INSERT VALUES (gen_random_uuid(), 'Order', "
+                 "s.k, 'T', to_jsonb(s.n))",
+                 f"DELETE FROM {self.table} WHERE aggregateid = 'merged'")
+        return 3
+
+    def upsert_of_many(self):
+        """Some are inserted, some changed, by one statement; speculative
+        insertions that come to nothing."""
+        low, high = sorted(str(self.app.uuid()) for _ in range(2))
+        put = (f"INSERT INTO {self.table} SELECT i::uuid, 'Order', 'up', 'T', "
+               "'1' FROM unnest(ARRAY[{}]) i ON CONFLICT (id) DO UPDATE SET "
+               "payload = '2', type = excluded.type RETURNING *")
+        self.run(put.format(f"'{low}'"), put.format(f"'{low}', '{high}'"),
+                 f"WITH x AS (DELETE FROM {self.table} WHERE id = '{low}' "
+                 f"RETURNING id) SELECT * FROM x", put.format(f"'{low}'"))
+        return 3
+
+    def empty(self):
+        """Transactions that leave nothing for the stream, or nothing at all."""
+        self.run()
+        self.run("SELECT txid_current()")
+        self.run(f"INSERT INTO {self.table} SELECT * FROM {self.table} "
+                 "WHERE false")
+        self.run("SAVEPOINT s", self.one("empty"), "ROLLBACK TO s")
+        self.run(f"CREATE TEMP TABLE t ON COMMIT DROP AS TABLE {self.table}")
+        return 0
+
+    def rewritten(self):
+        """A heap that is written anew tells its rows to nobody."""
+        with self.db.cursor() as cur:
+            cur.execute(self.one("before"))
+            cur.execute(f"VACUUM FULL {self.table}")
+            cur.execute(f"CLUSTER {self.table} USING {self.name}_pkey")
+        self.run(self.one("meanwhile"),
+                 f"ALTER TABLE {self.table} ADD volatile float DEFAULT random()",
+                 f"ALTER TABLE {self.table} DROP volatile", self.one("after"))
+        return 3
+
+    def no_identity(self):
+        """Of rows that can neither be changed nor deleted."""
+        self.run(f"ALTER TABLE {self.table} REPLICA IDENTITY NOTHING",
+                 self.one("nothing"))
+        self.run(self.one("nothing"))
+        self.run(f"ALTER TABLE {self.table} REPLICA IDENTITY DEFAULT")
+        return 2
+
+    def function(self):
+        """That commits on its way."""
+        with self.db.cursor() as cur:
+            cur.execute("DO $$ BEGIN FOR i IN 1..4 LOOP "
+                        f"{self.one('do')}; IF i % 2 = 0 THEN COMMIT; ELSE "
+                        f"{self.one('do')}; END IF; END LOOP; ROLLBACK; END $$")
+        return 6

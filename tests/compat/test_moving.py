@@ -3,8 +3,10 @@ one slot, one publication, nothing lost; doubled only what was sent and not yet
 acknowledged to PostgreSQL, with the same ids."""
 
 from application import DEFAULT, Application
+from harness.alone import Alone
 from harness.kafka import header
 from harness.wait import until
+from pair import Pair
 
 
 def ids_of(pair, prefix):
@@ -98,3 +100,46 @@ def test_killed_on_the_way(pair, seed):
         return set(first + second) <= seen
     until(all_there, 40, "every row at one of the two", every=0.3)
     assert set(ids_of(pair, pair.theirs)) <= set(first + second)
+
+
+def test_by_the_page(cell, kafka, connect, daemons, seed):
+    """docs/alone.md, literally: a publication of all tables, Debezium stopped
+    and resumed by its worker, the relay installed beside it."""
+    pair = Pair(Alone(cell), kafka, connect, daemons)
+    try:
+        there_and_back_by_the_page(pair, seed)
+    finally:
+        pair.close()
+        cell.drop_database(pair.alone.name)
+
+
+def there_and_back_by_the_page(pair, seed):
+    slot, all_tables = pair.slot("one"), f"{pair.name}_all"
+    pair.sql(f"CREATE TABLE {pair.table} (n bigserial, "
+             + DEFAULT.format(payload="jsonb").strip()[1:])
+    pair.sql(f"CREATE PUBLICATION {all_tables} FOR ALL TABLES;"
+             f"GRANT SELECT ON {pair.table} TO ch_relay")
+    pair.topics("Order")
+    pair.kafka.create(f"__debezium-heartbeat.{pair.name}", partitions=1)
+    app = Application(pair.db, pair.table, seed, kinds=("Order",))
+    pair.start_debezium(slot=slot, publication__name=all_tables,
+                        heartbeat__interval__ms="200")
+    first = written(pair, app)
+    pair.wait_for(pair.theirs, len(first), "Debezium")
+    pair.alone.install(pair.table, pair.name)
+    confirmed(pair, slot)
+    pair.connect.ask("PUT", f"/connectors/{pair.name}/stop")
+    until(lambda: not pair.slot_active(slot), 30, "Debezium left the slot")
+
+    second = written(pair, app)
+    relay = pair.start_relay(slot=slot, publication=all_tables)
+    second += written(pair, app)
+    pair.wait_for(pair.ours, len(second), "ours")
+    assert relay.stop() == 0
+    until(lambda: not pair.slot_active(slot), 30, "our relay left the slot")
+
+    third = written(pair, app)
+    pair.connect.ask("PUT", f"/connectors/{pair.name}/resume")
+    third += written(pair, app)
+    pair.wait_for(pair.theirs, len(first + third), "Debezium")
+    assert ids_of_keys(pair, pair.theirs) == first + third

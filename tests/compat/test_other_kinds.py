@@ -71,17 +71,6 @@ OTHER = {
 }
 
 
-@pytest.fixture(scope="session")
-def own_types(alone):
-    with alone.connect() as db, db.cursor() as cur:
-        cur.execute(
-            "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('ha ppy', "
-            "'sad', 'Order'); CREATE DOMAIN word AS varchar(20) CHECK (VALUE <> "
-            "'x'); CREATE DOMAIN word_of_word AS word; CREATE DOMAIN any_case "
-            "AS citext; CREATE DOMAIN tree AS jsonb; CREATE DOMAIN counted AS "
-            "int4; CREATE DOMAIN at_ms AS timestamp(3)")
-
-
 @pytest.mark.usefixtures("own_types")
 def test_types_of_the_application(pair, seed):
     names = [f"c{n}" for n in range(len(OTHER))]

@@ -51,17 +51,27 @@ class Kafka:
 
     def tool(self, name, *args):
         """Runs one of Kafka's own tools (a JVM)."""
-        if "." not in name:
+        return self.java(name, *args, stderr=subprocess.STDOUT)
+
+    def console(self, topic, count):
+        """What the console consumer prints of so many records: bytes."""
+        shown = [f"--property=print.{what}=true"
+                 for what in ("partition", "headers", "key")]
+        return self.java("consumer.ConsoleConsumer", "--topic", topic,
+                         "--from-beginning", "--max-messages", str(count),
+                         *shown, stderr=subprocess.DEVNULL)
+
+    def java(self, name, *args, stderr):
+        if not name.startswith("kafka."):
             name = f"org.apache.kafka.tools.{name}"
         cache = pathlib.Path(os.environ.get("CH_CACHE") or pathlib.Path(
             os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
             / "countinghouse")
         (libs,) = (cache / "kafka").glob("*/libs")
-        subprocess.run(["java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp",
-                        f"{libs}/*", name,
-                        "--bootstrap-server", self.bootstrap, *args],
-                       check=True, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT)
+        return subprocess.run(
+            ["java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-cp", f"{libs}/*",
+             name, "--bootstrap-server", self.bootstrap, *args], check=True,
+            stdout=subprocess.PIPE, stderr=stderr).stdout
 
     def may_write(self, topic, allowed, sees=True):
         """Denies everybody's records in the topic (and, sees=False, to know
