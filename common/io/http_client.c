@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,6 +31,7 @@
 #define POLL_MS 1000
 #define SPARE_HANDLES 32
 #define RETRY_AFTER_MAX_S 3600
+#define RETRY_AFTER_DATE INT_MAX /* libcurl knows how long until then */
 #define HEADER_VALUE_MAX 256
 #define HEADERS_MAX 65536 /* all of one answer, 1xx ones included */
 
@@ -52,8 +54,8 @@ struct request {
 	char content_type[HEADER_VALUE_MAX];
 	char etag[HEADER_VALUE_MAX];
 	size_t header_bytes;
-	bool has_retry_after;
-	bool no_status; /* what stands for the status line is none */
+	int retry_after_s; /* or RETRY_AFTER_DATE; -1: none */
+	bool no_status;	   /* what stands for the status line is none */
 	bool too_large;
 	bool cut;     /* as asked for: the answer is whole */
 	bool refused; /* an address, by the guard */
@@ -174,9 +176,9 @@ retry_after(const struct request *r)
 {
 	curl_off_t s = 0;
 
-	if (!r->has_retry_after ||
-		curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &s) !=
-			CURLE_OK ||
+	if (r->retry_after_s != RETRY_AFTER_DATE)
+		return r->retry_after_s;
+	if (curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &s) != CURLE_OK ||
 		s < 0)
 		return -1;
 	return s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (int)s;
@@ -259,6 +261,26 @@ header_is(struct ch_view line, const char *name, char out[HEADER_VALUE_MAX])
 	return true;
 }
 
+/* Digits or a date (RFC 9110, 10.2.3). What is neither counts as missing: to
+ * libcurl it is 0, which asks to come again at once. */
+static int
+read_retry_after(const char *value)
+{
+	size_t digits = strspn(value, "0123456789");
+	int64_t s;
+
+	if (digits > 0 && value[digits] == '\0')
+		return ch_view_int(ch_view_of(value), 0, RETRY_AFTER_MAX_S,
+			       &s) == 0
+			? (int)s
+			: RETRY_AFTER_MAX_S;
+	/* a date begins with its day's name */
+	return value[0] >= 'A' && value[0] <= 'Z' &&
+			curl_getdate(value, NULL) != -1
+		? RETRY_AFTER_DATE
+		: -1;
+}
+
 static bool
 are_digits(struct ch_view v, size_t n)
 {
@@ -301,7 +323,7 @@ on_header(char *bytes, size_t size, size_t count, void *ctx)
 {
 	struct request *r = ctx;
 	struct ch_view line = {bytes, size * count};
-	char ignored[HEADER_VALUE_MAX];
+	char value[HEADER_VALUE_MAX];
 
 	r->header_bytes += line.len;
 	if (r->header_bytes > HEADERS_MAX) {
@@ -313,12 +335,12 @@ on_header(char *bytes, size_t size, size_t count, void *ctx)
 		if (r->no_status)
 			return 0;
 		r->content_type[0] = r->etag[0] = '\0';
-		r->has_retry_after = false;
+		r->retry_after_s = -1;
 	}
 	(void)(header_is(line, "content-type:", r->content_type) ||
 		header_is(line, "etag:", r->etag));
-	if (header_is(line, "retry-after:", ignored))
-		r->has_retry_after = true;
+	if (header_is(line, "retry-after:", value))
+		r->retry_after_s = read_retry_after(value);
 	return line.len;
 }
 
@@ -623,6 +645,7 @@ request_new(struct ch_http_client *c, const struct ch_http_call *call)
 {
 	struct request *r = ch_xcalloc(1, sizeof(*r));
 
+	r->retry_after_s = -1;
 	r->client = c;
 	r->call = *call;
 	if (r->call.timeout_ms == 0)

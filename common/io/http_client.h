@@ -53,7 +53,7 @@ struct ch_http_result {
 	struct ch_view body;	     /* decoded; until the callback returns */
 	struct ch_view content_type; /* "" when missing */
 	struct ch_view etag;	     /* "" when missing */
-	int retry_after_s;	     /* 0 to 3600; -1 when missing */
+	int retry_after_s;	     /* 0 to 3600; -1: none that is one */
 	int64_t elapsed_us;
 	const char *reason; /* one line for the log; "" when class is OK */
 };

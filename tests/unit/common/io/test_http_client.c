@@ -378,6 +378,34 @@ START_TEST(an_answer_without_a_status_line_is_protocol)
 }
 END_TEST
 
+static const struct {
+	const char *value;
+	int seconds;
+} retry_afters[] = {{"0", 0}, {"7", 7}, {"0007", 7}, {" 7 ", 7}, {"3601", 3600},
+	{"99999999999999999999999", 3600}, {"", -1}, {"-5", -1}, {"1.5", -1},
+	{"7 s", -1}, {"soon", -1}, {"Fri, 31 Dec 2100 23:59:59 GMT", 3600},
+	{"Fri, 31 Dec 9999 23:59:59 GMT", 3600}};
+
+START_TEST(a_retry_after_that_is_none_counts_as_missing)
+{
+	int port, fd = mute(&port);
+	char answer[256];
+
+	start_with(NULL);
+	(void)send_to(port, "/", (struct ch_http_call){0});
+	(void)snprintf(answer, sizeof(answer),
+		"HTTP/1.1 503 x\r\nConnection: close\r\nRetry-After: %s\r\n",
+		retry_afters[_i].value);
+	answer_raw(fd, answer, 0);
+	wait_done(1);
+	ck_assert_int_eq(last.status, 503);
+	ck_assert_msg(last.retry_after_s == retry_afters[_i].seconds,
+		"\"%s\" is %d", retry_afters[_i].value, last.retry_after_s);
+	stop_all();
+	close(fd);
+}
+END_TEST
+
 START_TEST(refused_connection_and_unknown_name_are_connect)
 {
 	struct ch_http_call call = {
@@ -626,6 +654,8 @@ main(void)
 	tcase_add_test(t, headers_without_end_are_cut_off);
 	tcase_add_loop_test(t, an_answer_without_a_status_line_is_protocol, 0,
 		sizeof(no_status_lines) / sizeof(no_status_lines[0]));
+	tcase_add_loop_test(t, a_retry_after_that_is_none_counts_as_missing, 0,
+		sizeof(retry_afters) / sizeof(*retry_afters));
 	tcase_add_test(t, refused_connection_and_unknown_name_are_connect);
 	tcase_add_test(t, connection_cut_without_an_answer_is_protocol);
 	tcase_add_test(t, peer_that_speaks_no_tls_is_tls);
