@@ -2,6 +2,8 @@
 one slot, one publication, nothing lost; doubled only what was sent and not yet
 acknowledged to PostgreSQL, with the same ids."""
 
+import contextlib
+
 from application import DEFAULT, Application
 from harness.alone import Alone
 from harness.kafka import header
@@ -25,13 +27,13 @@ def ids(pair):
             pair.sql(f"SELECT id FROM {pair.table} ORDER BY n")]
 
 
-def confirmed(pair, slot):
-    """Everything up to now is acknowledged to the slot."""
+def confirmed(pair, slot, others="SELECT txid_current()"):
+    """Everything up to now is acknowledged to the slot. others: what others
+    write meanwhile, with which an idle stream moves."""
     now = pair.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
 
     def there():
-        # an idle stream moves with what others write
-        pair.sql("SELECT txid_current()")
+        pair.sql(others)
         return pair.sql("SELECT confirmed_flush_lsn >= %s FROM "
                         "pg_replication_slots WHERE slot_name = %s",
                         (now, slot))[0][0]
@@ -104,16 +106,31 @@ def test_killed_on_the_way(pair, seed):
 
 def test_by_the_page(cell, kafka, connect, daemons, seed):
     """docs/alone.md, literally: a publication of all tables, Debezium stopped
-    and resumed by its worker, the relay installed beside it."""
+    and resumed by its worker, the relay installed beside it, for so long that
+    the connector's stored offset is out of reach."""
     pair = Pair(Alone(cell), kafka, connect, daemons)
     try:
-        there_and_back_by_the_page(pair, seed)
+        there_and_back_by_the_page(pair, cell, seed)
     finally:
         pair.close()
         cell.drop_database(pair.alone.name)
 
 
-def there_and_back_by_the_page(pair, seed):
+def leave_behind(pair, cell, slot):
+    """As after some minutes: the slot cannot begin any more where Debezium's
+    stored offset is, which it would refuse."""
+    behind = ("SELECT restart_lsn > %s FROM pg_replication_slots "
+              "WHERE slot_name = %s")
+    now = pair.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
+    with contextlib.closing(cell.connect("superuser", pair.alone.name)) as db:
+        def passed():
+            with db.cursor() as cur:
+                cur.execute("CHECKPOINT")  # which writes what runs into the WAL
+            return pair.sql(behind, (now, slot))[0][0]
+        until(passed, 60, "the slot has moved on", every=0.3)
+
+
+def there_and_back_by_the_page(pair, cell, seed):
     slot, all_tables = pair.slot("one"), f"{pair.name}_all"
     pair.sql(f"CREATE TABLE {pair.table} (n bigserial, "
              + DEFAULT.format(payload="jsonb").strip()[1:])
@@ -127,7 +144,9 @@ def there_and_back_by_the_page(pair, seed):
     first = written(pair, app)
     pair.wait_for(pair.theirs, len(first), "Debezium")
     pair.alone.install(pair.table, pair.name)
-    confirmed(pair, slot)
+    # of all tables Debezium acknowledges what one of them brings
+    pair.sql(f"CREATE TABLE {pair.name}_other (n int)")
+    confirmed(pair, slot, f"INSERT INTO {pair.name}_other VALUES (1)")
     pair.connect.ask("PUT", f"/connectors/{pair.name}/stop")
     until(lambda: not pair.slot_active(slot), 30, "Debezium left the slot")
 
@@ -135,11 +154,16 @@ def there_and_back_by_the_page(pair, seed):
     relay = pair.start_relay(slot=slot, publication=all_tables)
     second += written(pair, app)
     pair.wait_for(pair.ours, len(second), "ours")
+    leave_behind(pair, cell, slot)
     assert relay.stop() == 0
     until(lambda: not pair.slot_active(slot), 30, "our relay left the slot")
 
     third = written(pair, app)
-    pair.connect.ask("PUT", f"/connectors/{pair.name}/resume")
+    here = f"/connectors/{pair.name}"
+    assert pair.connect.ask("DELETE", f"{here}/offsets")[0] == 200
+    config = pair.connect.ask("GET", f"{here}/config")[1]
+    pair.connect.add(pair.name, {**config, "snapshot.mode": "no_data"})
+    assert pair.connect.ask("PUT", f"{here}/resume")[0] == 202
     third += written(pair, app)
     pair.wait_for(pair.theirs, len(first + third), "Debezium")
     assert ids_of_keys(pair, pair.theirs) == first + third
