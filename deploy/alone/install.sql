@@ -2387,10 +2387,13 @@ SELECT pg_temp.warn(current_setting('wal_level') <> 'logical',
 	'wal_level is ' || current_setting('wal_level'),
 	'ALTER SYSTEM SET wal_level = logical, and restart PostgreSQL; '
 	'or poll: docs/alone.md') \g /dev/null
-SELECT pg_temp.warn(NOT rolsuper AND NOT rolreplication,
+SELECT pg_temp.warn(NOT rolsuper AND NOT rolreplication AND NOT EXISTS (
+		SELECT FROM pg_roles m WHERE m.rolname = 'rds_replication'
+		AND pg_has_role(r.oid, m.oid, 'MEMBER')),
 	format('role %I has no REPLICATION', rolname),
-	format('as a superuser: ALTER ROLE %I REPLICATION', rolname))
-FROM pg_roles WHERE rolname = :'role' \g /dev/null
+	format('as a superuser: ALTER ROLE %I REPLICATION (at Amazon RDS: '
+		'GRANT rds_replication TO %I)', rolname, rolname))
+FROM pg_roles r WHERE rolname = :'role' \g /dev/null
 SELECT pg_temp.warn(NOT EXISTS (SELECT FROM pg_publication_tables p
 		WHERE p.pubname = :'publication' AND p.schemaname = n.nspname
 		AND p.tablename = c.relname),

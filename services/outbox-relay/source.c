@@ -92,8 +92,9 @@ explain(struct relay *r, const struct allowed *a, int rc, struct ch_err *err)
 	if (!a->replication)
 		return ch_err_set(err, CH_ECONFIG,
 			"role %s may not read the "
-			"WAL: ALTER ROLE \"%s\" REPLICATION, as a superuser",
-			a->role, a->role);
+			"WAL: ALTER ROLE \"%s\" REPLICATION, as a superuser "
+			"(at Amazon RDS: GRANT rds_replication TO \"%s\")",
+			a->role, a->role, a->role);
 	if (r->refusals < REFUSALS)
 		return rc;
 	ch_view_copy(ch_view_of(err->text), text, sizeof(text));
