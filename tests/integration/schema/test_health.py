@@ -9,18 +9,6 @@ from harness.wait import until
 from schema_rows import Rows, past_is_over
 
 
-@pytest.fixture
-def connect(cell, database):
-    made = []
-
-    def make(role="operator"):
-        made.append(cell.connect(role, database))
-        return made[-1]
-    yield make
-    for connection in made:
-        connection.close()
-
-
 def run(db, text, *args):
     with db.cursor() as cur:
         cur.execute(text, args or None)

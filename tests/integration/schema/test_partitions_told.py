@@ -7,8 +7,6 @@ PostgreSQL mends it the session knows at once, and these pass all the same."""
 
 import threading
 
-import pytest
-
 from harness.wait import until
 
 WAITING = ("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s AND "
@@ -17,18 +15,6 @@ AHEAD = "(now() AT TIME ZONE 'UTC')::date + 2"
 ROW = ("INSERT INTO outbox (seq, id, aggregatetype, aggregateid, type, "
        "payload, created_at) VALUES (1, gen_random_uuid(), 't', 'a', 'e', "
        f"'{{}}', ({AHEAD} + time '12:00') AT TIME ZONE 'UTC')")
-
-
-@pytest.fixture
-def connect(cell, database):
-    made = []
-
-    def make(role):
-        made.append(cell.connect(role, database))
-        return made[-1]
-    yield make
-    for connection in made:
-        connection.close()
 
 
 def run(db, text, *args):

@@ -15,18 +15,6 @@ SHA = hashlib.sha256(b"the file").hexdigest()
 
 
 @pytest.fixture
-def connect(cell, database):
-    made = []
-
-    def make(role="operator"):
-        made.append(cell.connect(role, database))
-        return made[-1]
-    yield make
-    for connection in made:
-        connection.close()
-
-
-@pytest.fixture
 def operator(connect):
     return connect()
 

@@ -20,18 +20,6 @@ EXPLAIN = (pathlib.Path(__file__).resolve().parents[3] /
 MICRO = datetime.timedelta(microseconds=1)
 
 
-@pytest.fixture
-def connect(cell, database):
-    made = []
-
-    def make(role="operator"):
-        made.append(cell.connect(role, database))
-        return made[-1]
-    yield make
-    for connection in made:
-        connection.close()
-
-
 def run(db, text, *args):
     with db.cursor() as cur:
         cur.execute(text, args or None)
