@@ -44,8 +44,9 @@ class Kafka:
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
             conf.write(lines)
             conf.flush()
-            subprocess.run([str(OUT / "bin" / "topics"), "--bootstrap",
-                            self.bootstrap, conf.name],
+            # a broker that a test has stopped may still be on its way back
+            subprocess.run([str(OUT / "bin" / "topics"), "--wait", "120",
+                            "--bootstrap", self.bootstrap, conf.name],
                            check=True, stdout=subprocess.DEVNULL)
         return names
 
