@@ -4,7 +4,6 @@
  */
 #include "letter_change.h"
 
-#include <poll.h>
 #include <stdlib.h>
 
 #include "audit.h"
@@ -14,8 +13,6 @@
 #include "letters_decision.h"
 #include "plans.h"
 #include "replay.h"
-
-#define TRUSTED_MS 5000 /* a session that was heard of so lately */
 
 /* One call's letters, and those of them that were not sent and stay open: what
  * follows of their keys must not pass them. whole: the next ones with their
@@ -86,20 +83,14 @@ check_behind(const struct batch *b, const struct letters_row *row,
 	return CH_OK;
 }
 
-/* Nobody else may decide the letter while it is sent: its transaction is there
- * still. PostgreSQL ends that of a call that stands still, and whoever wakes asks
- * first. */
+/* Nobody else may decide the letter while it is sent. */
 static int
 may_send(void *ctx, struct ch_err *err)
 {
 	struct batch *b = ctx;
-	struct pollfd p = {ch_pg_fd(b->c->pg), POLLIN, 0};
-	struct ch_mono now = ch_clock_mono(&ch_clock_real);
 
-	if (ch_mono_ms_since(now, b->heard) < TRUSTED_MS && poll(&p, 1, 0) == 0)
-		return CH_OK;
-	b->heard = now;
-	return ch_pg_exec(b->c->pg, "SELECT", err);
+	return replay_prove(b->c->pg, ch_clock_mono(&ch_clock_real), &b->heard,
+		err);
 }
 
 /* What the letter stood for is decided with it. */

@@ -25,8 +25,7 @@
 #define ON_RUN                                                                 \
 	"SET idle_in_transaction_session_timeout = '15s'; "                    \
 	"SET idle_session_timeout = '5min'"
-#define TRUSTED_MS 5000 /* a session that was heard of so lately */
-#define LINGER_MS 5000	/* for acknowledgements, by one that is to stop */
+#define LINGER_MS 5000 /* for acknowledgements, by one that is to stop */
 
 struct run {
 	struct ch_pg *pg;
@@ -156,28 +155,14 @@ keep_pace(struct run *r, struct ch_err *err)
 	return rc;
 }
 
-static bool
-has_heard(const struct run *r)
-{
-	struct pollfd p = {ch_pg_fd(r->pg), POLLIN, 0};
-
-	return poll(&p, 1, 0) != 0;
-}
-
-/* Nobody else may run the plan or decide its letters while they are sent: the
- * page's transaction is there still. PostgreSQL ends that of a run that stands
- * still, and whoever wakes asks first. */
+/* Nobody else may run the plan or decide its letters while they are sent. */
 static int
 may_send(void *ctx, struct ch_err *err)
 {
 	struct run *r = ctx;
 	struct ch_mono now = ch_clock_mono(r->opt->clock);
-	int rc = CH_OK;
+	int rc = replay_prove(r->pg, now, &r->heard, err);
 
-	if (ch_mono_ms_since(now, r->heard) >= TRUSTED_MS || has_heard(r)) {
-		rc = ch_pg_exec(r->pg, "SELECT", err);
-		r->heard = now;
-	}
 	if (rc != CH_OK)
 		return rc;
 	if (may_go_on(r) || ch_mono_ms_since(now, r->began) < LINGER_MS)

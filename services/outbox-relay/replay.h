@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "daemon/params.h"
@@ -97,6 +98,12 @@ int replay_look(struct replay_letter *l, struct ch_pg *pg, struct ch_err *err);
  * else's replay); CH_ENOTFOUND (no such topic), CH_ETIMEOUT (no
  * acknowledgement: it may still arrive), CH_EKAFKA, or as in io/pg.h. */
 int replay_one(struct replay *r, struct ch_pg *pg, struct letters_row *row,
+	struct ch_err *err);
+
+/* Is the transaction that holds what is sent there still? PostgreSQL ends that of
+ * a call that stands still, and whoever wakes asks first. *heard: when it was
+ * heard of, as the next call wants it. */
+int replay_prove(struct ch_pg *pg, struct ch_mono now, struct ch_mono *heard,
 	struct ch_err *err);
 
 #endif
